@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * share_check: the whole engine against its invariants.
+ *
+ * With the gate closed nothing is in flight, so each page's word is in a resting state, each hint in
+ * the table belongs to exactly one hinted page and the other way round, each frame's count is the
+ * number of pages that name it, and every gauge is a sum that can be taken again.
+ */
+#include "engine.h"
+#include <string.h>
+
+struct audit {
+    struct share *share;
+    struct share_check_report *report;
+    uint32_t *refs; /* by frame: pages that name it */
+    uint8_t *seen;  /* by frame: entries or groups that name it */
+    size_t frames_end;
+    uint64_t hinted_pages, hint_entries, framed_pages, frames_found;
+};
+
+static bool fail(struct audit *audit, const char *reason, share_vm vm, share_ppn ppn)
+{
+    *audit->report = (struct share_check_report){reason, vm, ppn};
+    return false;
+}
+
+static bool fail_all(struct audit *audit, const char *reason)
+{
+    return fail(audit, reason, 0, (share_ppn){0});
+}
+
+/* ---------------------------------------------------------------------------------- pages -- */
+
+static bool check_framed(struct audit *audit, const struct share_vm_object *vm, uint32_t word,
+                         share_ppn ppn)
+{
+    struct share *share = audit->share;
+    share_frame frame = share_word_frame(word);
+    share_mpn mpn;
+    if (!frame || frame >= audit->frames_end)
+        return fail(audit, "a page names a frame that never was", vm->number, ppn);
+    struct share_frame_view view = share_frame_view(&share->frames, frame);
+    if (view.group != atomic_load(&vm->group))
+        return fail(audit, "a page is on a frame of another group", vm->number, ppn);
+    if (!share->ops.resolve(share->ops_ctx, vm->number, ppn, &mpn))
+        return fail(audit, "a shared page has no machine page", vm->number, ppn);
+    if (!share->immutable && mpn.n != view.mpn.n)
+        return fail(audit, "a shared page does not map its frame", vm->number, ppn);
+    audit->refs[frame]++;
+    audit->framed_pages++;
+    return true;
+}
+
+static bool check_hinted(struct audit *audit, const struct share_vm_object *vm,
+                         const struct share_page_ref *page, uint32_t word)
+{
+    struct share_table *table = &audit->share->table;
+    struct share_hit own = {SHARE_KIND_HINT, page->id};
+    audit->hinted_pages++;
+    if (!share_table_holds(table, share_word_hash(word), SHARE_HINT_HASH_BITS, own))
+        return fail(audit, "a hinted page has no hint", vm->number, share_page_ppn(page));
+    return true;
+}
+
+static bool check_page(struct audit *audit, const struct share_vm_object *vm,
+                       const struct share_page_ref *page)
+{
+    uint32_t word = atomic_load(page->word);
+    share_ppn ppn = share_page_ppn(page);
+    switch (share_word_state(word)) {
+    case SHARE_WORD_NONE:
+    case SHARE_WORD_NO_MATCH:
+        break;
+    case SHARE_WORD_HINTED:
+        if (!check_hinted(audit, vm, page, word))
+            return false;
+        break;
+    case SHARE_WORD_SHARED:
+    case SHARE_WORD_CODE:
+        if (!check_framed(audit, vm, word, ppn))
+            return false;
+        break;
+    default:
+        return fail(audit, "a page is owned though no call runs", vm->number, ppn);
+    }
+    if (word && !share_ppn_valid(vm, ppn))
+        return fail(audit, "a page outside its VM is known", vm->number, ppn);
+    return true;
+}
+
+static bool check_vm(struct audit *audit, struct share_vm_object *vm)
+{
+    struct share_pages *pages = &audit->share->pages;
+    uint64_t framed = audit->framed_pages, dirty = 0;
+    uint32_t number;
+    for (uint64_t index = 0; share_chunk_next(pages, &vm->tree, &index, &number); index++) {
+        struct share_chunk *chunk = share_pool_at(&pages->chunks, number);
+        if (atomic_load(&chunk->vm) != vm->number || chunk->index != index)
+            return fail(audit, "a chunk is of another VM", vm->number,
+                        (share_ppn){index * SHARE_CHUNK_PAGES});
+        for (uint32_t slot = 0; slot < SHARE_CHUNK_PAGES; slot++) {
+            struct share_page_ref page = share_page_at(pages, number << SHARE_CHUNK_BITS | slot);
+            if (!check_page(audit, vm, &page))
+                return false;
+        }
+        for (unsigned half = 0; half < SHARE_CHUNK_PAGES / 32; half++)
+            dirty += (unsigned)__builtin_popcount(atomic_load(&chunk->dirty[half]));
+    }
+    if (audit->framed_pages - framed != atomic_load(&vm->counts.framed_pages))
+        return fail(audit, "a VM's count of pages on frames is wrong", vm->number, (share_ppn){0});
+    if (dirty != atomic_load(&vm->counts.dirty_pages))
+        return fail(audit, "a VM's count of dirty pages is wrong", vm->number, (share_ppn){0});
+    return true;
+}
+
+static bool check_vms(struct audit *audit)
+{
+    for (share_vm i = 0; i < share_vm_end(audit->share); i++) {
+        struct share_vm_object *vm = share_vm_at(audit->share, i);
+        if (atomic_load(&vm->state) == SHARE_VM_LIVE && !check_vm(audit, vm))
+            return false;
+    }
+    return true;
+}
+
+/* ------------------------------------------------------------------------ table and frames -- */
+
+/* A frame's content must hash to where the frame stands. */
+static bool check_content(struct audit *audit, share_frame frame, uint64_t hash)
+{
+    struct share *share = audit->share;
+    struct share_frame_view view = share_frame_view(&share->frames, frame);
+    const void *bytes = share_peek(share, view.mpn);
+    if (!bytes)
+        return fail_all(audit, "a frame's machine page cannot be read");
+    uint64_t now = share_hash_stable(&share_group_at(share, view.group)->secret, bytes);
+    share_unpeek(share, view.mpn, bytes);
+    if ((now ^ hash) >> 28 != 0)
+        return fail_all(audit, "a shared page's content has changed");
+    return true;
+}
+
+static bool check_entry(void *ctx, uint64_t hash, struct share_hit entry)
+{
+    struct audit *audit = ctx;
+    struct share *share = audit->share;
+    if (entry.kind == SHARE_KIND_HINT) {
+        audit->hint_entries++;
+        struct share_page_ref page = share_page_at(&share->pages, entry.id);
+        uint32_t word = atomic_load(page.word);
+        if (share_word_state(word) != SHARE_WORD_HINTED ||
+            (share_word_hash(word) ^ hash) >> (64 - SHARE_HINT_HASH_BITS))
+            return fail(audit, "a hint stands for a page that is not hinted so",
+                        atomic_load(&page.chunk->vm), share_page_ppn(&page));
+        return true;
+    }
+    if (entry.id >= audit->frames_end || audit->seen[entry.id]++)
+        return fail_all(audit, "a frame stands in the table twice, or never was");
+    audit->frames_found++;
+    return check_content(audit, entry.id, hash);
+}
+
+static bool check_zero_frames(struct audit *audit)
+{
+    struct share *share = audit->share;
+    for (share_group group = 0; group < share_pool_end(&share->groups) - 1; group++) {
+        struct share_group_object *object = share_group_at(share, group);
+        share_frame frame = object->zero_frame;
+        if (!atomic_load(&object->live) || !frame)
+            continue;
+        if (frame >= audit->frames_end || audit->seen[frame]++ ||
+            !share_frame_view(&share->frames, frame).zero)
+            return fail_all(audit, "a group's zero frame is none");
+        audit->frames_found++;
+        if (!check_content(audit, frame, object->secret.zero_hash))
+            return false;
+    }
+    return true;
+}
+
+static bool check_frames(struct audit *audit)
+{
+    struct share *share = audit->share;
+    uint64_t single = 0;
+    for (share_frame frame = 1; frame < audit->frames_end; frame++) {
+        if (audit->refs[frame] && !audit->seen[frame])
+            return fail_all(audit, "pages are on a frame that nothing leads to");
+        if (audit->seen[frame] &&
+            audit->refs[frame] != share_frame_view(&share->frames, frame).refs)
+            return fail_all(audit, "a frame's reference count is wrong");
+        single += audit->refs[frame] == 1;
+    }
+    if (single != atomic_load(&share->frames.single))
+        return fail_all(audit, "the count of frames with one reference is wrong");
+    if (audit->frames_found != atomic_load(&share->frames.live))
+        return fail_all(audit, "the count of frames is wrong");
+    return true;
+}
+
+static bool check_sums(struct audit *audit)
+{
+    struct share_stats stats;
+    share_stats(audit->share, &stats);
+    if (audit->hint_entries != audit->hinted_pages || stats.hints != audit->hint_entries)
+        return fail_all(audit, "the count of hints is wrong");
+    if (stats.framed_pages != audit->framed_pages)
+        return fail_all(audit, "the count of pages on frames is wrong");
+    return true;
+}
+
+static bool check_all(struct audit *audit)
+{
+    return check_vms(audit) && share_table_walk(&audit->share->table, check_entry, audit) &&
+           check_zero_frames(audit) && check_frames(audit) && check_sums(audit);
+}
+
+enum share_result share_check(struct share *share, struct share_check_report *report)
+{
+    struct audit audit = {.share = share, .report = report};
+    enum share_result result = SHARE_NOMEM;
+    memset(report, 0, sizeof *report);
+    share_gate_close(share);
+    audit.frames_end = share_pool_end(&share->frames.pool);
+    audit.refs = share_mem_new(&share->mem, audit.frames_end * sizeof *audit.refs, 64);
+    audit.seen = share_mem_new(&share->mem, audit.frames_end, 64);
+    if (audit.refs && audit.seen)
+        result = check_all(&audit) ? SHARE_OK : SHARE_FAIL;
+    share_mem_free(&share->mem, audit.refs, audit.frames_end * sizeof *audit.refs);
+    share_mem_free(&share->mem, audit.seen, audit.frames_end);
+    share_gate_open(share);
+    return result;
+}

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Breaks and forgets: a page leaves its frame, with a copy, with the last reference, or for good.
+ *
+ * The order matters. A break copies and remaps before it drops its reference, so the frame cannot be
+ * freed under the copy. The last reference goes from one to zero, the frame leaves the table, and
+ * only then is the page unprotected: whoever would join meanwhile finds no reference to take, and sees
+ * a miss. *Flush the TLB before a frame is reused*: remap has done so when it returns.
+ */
+#include "cow.h"
+#include "group.h"
+#include <string.h>
+
+/* Takes a frame without references out of table or group, where it is found by its content: the
+ * page is still protected, so the hash is what it was. */
+static void unlink_frame(struct share *share, share_frame frame)
+{
+    struct share_frame_view view = share_frame_view(&share->frames, frame);
+    share_step(SHARE_STEP_UNLINK);
+    if (view.zero) {
+        share_group_zero_unlink(share, view.group, frame);
+        return;
+    }
+    struct share_hit entry = {SHARE_KIND_FRAME, frame};
+    const void *bytes = share_peek(share, view.mpn);
+    bool found = false;
+    if (bytes) {
+        uint64_t hash = share_hash_stable(&share_group_at(share, view.group)->secret, bytes);
+        found = share_table_remove(&share->table, hash, 36, entry);
+        share_unpeek(share, view.mpn, bytes);
+    }
+    if (!found) /* somebody wrote the page past its protection */
+        share_table_remove_anywhere(&share->table, entry);
+}
+
+void share_frame_leave(struct share *share, share_frame frame)
+{
+    share_mpn mpn = share_frame_view(&share->frames, frame).mpn;
+    if (!share_frame_put(&share->frames, frame))
+        return;
+    unlink_frame(share, frame);
+    share_step(SHARE_STEP_FREE);
+    if (!share->immutable)
+        share->ops.free(share->ops_ctx, &mpn, 1);
+    share_frame_retire(&share->frames, frame);
+}
+
+void share_hint_drop(struct share *share, uint32_t word, uint32_t page_id)
+{
+    share_table_remove(&share->table, share_word_hash(word), SHARE_HINT_HASH_BITS,
+                       (struct share_hit){SHARE_KIND_HINT, page_id});
+}
+
+static void unprotect(struct share *share, share_vm vm, share_ppn ppn, share_mpn mpn)
+{
+    struct share_protect page = {.vm = vm, .ppn = ppn, .mpn = mpn};
+    share->ops.unprotect(share->ops_ctx, &page, 1);
+}
+
+static void tell(struct share *share, enum share_event_kind kind, const struct share_vm_object *vm,
+                 share_ppn ppn, share_mpn mpn, share_frame frame)
+{
+    share_tell(share, &(struct share_event){.kind = kind,
+                                            .vm = vm->number,
+                                            .ppn = ppn,
+                                            .mpn = mpn,
+                                            .frame = frame});
+}
+
+static void count_left(struct share_vm_object *vm, uint32_t word)
+{
+    atomic_fetch_sub_explicit(&vm->counts.framed_pages, 1, memory_order_relaxed);
+    if (share_word_state(word) == SHARE_WORD_CODE)
+        atomic_fetch_sub_explicit(&vm->counts.code_pages, 1, memory_order_relaxed);
+}
+
+/* The only page of its frame becomes private in place. False if there are other references. */
+static bool break_last(struct share *share, struct share_vm_object *vm,
+                       const struct share_page_ref *page, uint32_t word)
+{
+    share_frame frame = share_word_frame(word);
+    share_mpn mpn = share_frame_view(&share->frames, frame).mpn;
+    if (!share_frame_put_if_last(&share->frames, frame))
+        return false;
+    unlink_frame(share, frame);
+    unprotect(share, vm->number, share_page_ppn(page), mpn);
+    count_left(vm, word);
+    atomic_store(page->word, share_word(SHARE_WORD_NONE, 0));
+    share_frame_retire(&share->frames, frame);
+    share_count(&vm->counts.breaks_last, 1);
+    tell(share, SHARE_EVENT_BREAK_LAST, vm, share_page_ppn(page), mpn, frame);
+    return true;
+}
+
+static enum share_result result_of(enum share_answer answer)
+{
+    switch (answer) {
+    case SHARE_ANSWER_OK:
+        return SHARE_OK;
+    case SHARE_ANSWER_STALE:
+    case SHARE_ANSWER_BUSY:
+        return SHARE_RETRY;
+    default:
+        return SHARE_FAIL;
+    }
+}
+
+/* Copies the frame's bytes to a new page of the VM and maps it writable. */
+static enum share_result copy_and_map(struct share *share, struct share_vm_object *vm,
+                                      share_ppn ppn, share_mpn from, share_mpn *to)
+{
+    void *fresh;
+    if (!share->ops.alloc(share->ops_ctx, vm->number, to, &fresh))
+        return SHARE_NOMEM;
+    share_step(SHARE_STEP_COPY);
+    const void *bytes = share_peek(share, from);
+    struct share_remap remap = {vm->number, ppn, from, *to, true, SHARE_ANSWER_FAIL};
+    if (bytes) {
+        memcpy(fresh, bytes, SHARE_PAGE_SIZE);
+        share_unpeek(share, from, bytes);
+        share->ops.remap(share->ops_ctx, &remap, 1);
+    }
+    if (remap.answer != SHARE_ANSWER_OK)
+        share->ops.free(share->ops_ctx, to, 1);
+    return result_of(remap.answer);
+}
+
+/* The caller has made the page MOVING; `word` is what it was. */
+static enum share_result break_shared(struct share *share, struct share_vm_object *vm,
+                                      const struct share_page_ref *page, uint32_t word)
+{
+    if (break_last(share, vm, page, word))
+        return SHARE_OK;
+    share_frame frame = share_word_frame(word);
+    share_mpn from = share_frame_view(&share->frames, frame).mpn, to;
+    enum share_result result = copy_and_map(share, vm, share_page_ppn(page), from, &to);
+    if (result != SHARE_OK) {
+        atomic_store(page->word, word);
+        return result;
+    }
+    count_left(vm, word);
+    atomic_store(page->word, share_word(SHARE_WORD_NONE, 0));
+    share_step(SHARE_STEP_MAPPED);
+    tell(share, SHARE_EVENT_BREAK, vm, share_page_ppn(page), to, frame);
+    share_frame_leave(share, frame);
+    share_count(&vm->counts.breaks_copied, 1);
+    return SHARE_OK;
+}
+
+/* A write to a page that somebody looks at, protected or not yet: the write wins. The payload counts
+ * writers in here, and the owner leaves BROKEN only at none: so this unprotect cannot strip a page
+ * that a later merge has protected. False: the word changed, look again. */
+static bool break_look(struct share *share, struct share_vm_object *vm,
+                       const struct share_page_ref *page, uint32_t word)
+{
+    bool first = share_word_state(word) == SHARE_WORD_OWNED;
+    uint32_t broken = first ? share_word(SHARE_WORD_BROKEN, 1) : word + 1;
+    if (!atomic_compare_exchange_strong(page->word, &word, broken))
+        return false;
+    share_mpn mpn = {0};
+    share->ops.resolve(share->ops_ctx, vm->number, share_page_ppn(page), &mpn);
+    share_step(SHARE_STEP_COPY);
+    unprotect(share, vm->number, share_page_ppn(page), mpn);
+    atomic_fetch_sub(page->word, 1);
+    if (first)
+        share_count(&vm->counts.breaks_abandoned, 1);
+    return true;
+}
+
+static enum share_result break_page(struct share *share, struct share_vm_object *vm,
+                                    const struct share_page_ref *page)
+{
+    for (;;) {
+        share_step(SHARE_STEP_BREAK);
+        uint32_t word = atomic_load(page->word);
+        switch (share_word_state(word)) {
+        case SHARE_WORD_NONE:
+        case SHARE_WORD_HINTED:
+        case SHARE_WORD_NO_MATCH:
+            return SHARE_OK;
+        case SHARE_WORD_OWNED:
+        case SHARE_WORD_BROKEN: /* its owner may have protected it after an earlier break */
+            if (break_look(share, vm, page, word))
+                return SHARE_OK;
+            break;
+        case SHARE_WORD_MOVING:
+            share_count(&vm->counts.breaks_retried, 1);
+            return SHARE_RETRY;
+        case SHARE_WORD_SHARED:
+        case SHARE_WORD_CODE:
+            if (!atomic_compare_exchange_strong(page->word, &word,
+                                                share_word(SHARE_WORD_MOVING, 0)))
+                continue;
+            return break_shared(share, vm, page, word);
+        }
+    }
+}
+
+enum share_result share_break(struct share *share, share_vm number, share_ppn ppn)
+{
+    if (share->immutable)
+        return SHARE_INVALID;
+    share_gate_enter(share);
+    struct share_vm_object *vm = share_vm_enter(share, number);
+    enum share_result result = SHARE_GONE;
+    if (vm) {
+        struct share_page_ref page;
+        result = !share_ppn_valid(vm, ppn) ? SHARE_INVALID
+                 : share_page_find(&share->pages, &vm->tree, ppn, &page)
+                     ? break_page(share, vm, &page)
+                     : SHARE_OK;
+        share_vm_leave(vm);
+    }
+    share_gate_leave(share);
+    return result;
+}
+
+/* The word of a page on a frame, which is now MOVING and the caller's; or the word of one that no
+ * one owns and that is on no frame, now NONE. Waits while others own the page. */
+static uint32_t take_from_all(const struct share_page_ref *page)
+{
+    for (;;) {
+        share_step(SHARE_STEP_FORGET);
+        uint32_t word = atomic_load(page->word);
+        enum share_word_state state = share_word_state(word);
+        if (state == SHARE_WORD_NONE)
+            return word;
+        if (state == SHARE_WORD_OWNED)
+            atomic_compare_exchange_strong(page->word, &word, share_word(SHARE_WORD_BROKEN, 0));
+        else if (state != SHARE_WORD_BROKEN && state != SHARE_WORD_MOVING &&
+                 atomic_compare_exchange_strong(page->word, &word,
+                                                share_word(SHARE_WORD_MOVING, 0)))
+            return word;
+        share_pause();
+    }
+}
+
+enum share_owner share_page_forget(struct share *share, struct share_vm_object *vm,
+                                   const struct share_page_ref *page)
+{
+    uint32_t word = take_from_all(page);
+    if (share_word_state(word) == SHARE_WORD_NONE)
+        return SHARE_OWNER_CALLER;
+    if (share_word_state(word) == SHARE_WORD_HINTED)
+        share_hint_drop(share, word, page->id);
+    bool framed = share_word_on_frame(word);
+    if (framed) {
+        share_frame frame = share_word_frame(word);
+        count_left(vm, word);
+        share_count(&vm->counts.forgets, 1);
+        tell(share, SHARE_EVENT_FORGET, vm, share_page_ppn(page),
+             share_frame_view(&share->frames, frame).mpn, frame);
+        share_frame_leave(share, frame);
+    }
+    atomic_store(page->word, share_word(SHARE_WORD_NONE, 0));
+    return framed ? SHARE_OWNER_ENGINE : SHARE_OWNER_CALLER;
+}
+
+enum share_result share_page_unshare(struct share *share, struct share_vm_object *vm,
+                                     const struct share_page_ref *page)
+{
+    uint32_t word = take_from_all(page);
+    if (share_word_state(word) == SHARE_WORD_NONE)
+        return SHARE_OK;
+    if (share_word_on_frame(word) && !share->immutable)
+        return break_shared(share, vm, page, word);
+    if (share_word_state(word) == SHARE_WORD_HINTED)
+        share_hint_drop(share, word, page->id);
+    if (share_word_on_frame(word)) {
+        count_left(vm, word);
+        share_frame_leave(share, share_word_frame(word));
+    }
+    atomic_store(page->word, share_word(SHARE_WORD_NONE, 0));
+    return SHARE_OK;
+}
+
+enum share_result share_forget(struct share *share, share_vm number, share_ppn ppn,
+                               enum share_owner *owner)
+{
+    *owner = SHARE_OWNER_CALLER;
+    share_gate_enter(share);
+    struct share_vm_object *vm = share_vm_enter(share, number);
+    enum share_result result = SHARE_GONE;
+    if (vm) {
+        struct share_page_ref page;
+        result = share_ppn_valid(vm, ppn) ? SHARE_OK : SHARE_INVALID;
+        if (result == SHARE_OK && share_page_find(&share->pages, &vm->tree, ppn, &page))
+            *owner = share_page_forget(share, vm, &page);
+        share_vm_leave(vm);
+    }
+    share_gate_leave(share);
+    return result;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/* Reference counts of shared frames, and nothing else. */
+#include "frame.h"
+#include "page.h"
+
+void share_frames_init(struct share_frames *frames, struct share_mem *mem)
+{
+    share_pool_init(&frames->pool, mem, sizeof(struct share_frame_object), 8, SHARE_FRAMES_MAX);
+}
+
+void share_frames_fini(struct share_frames *frames)
+{
+    share_pool_fini(&frames->pool);
+}
+
+static struct share_frame_object *object_of(const struct share_frames *frames, share_frame frame)
+{
+    return share_pool_at(&frames->pool, frame);
+}
+
+share_frame share_frame_new(struct share_frames *frames, share_mpn mpn, share_group group, bool zero,
+                            uint32_t refs)
+{
+    share_frame frame = share_pool_take(&frames->pool);
+    struct share_frame_object *object = object_of(frames, frame);
+    uint32_t rest = (uint32_t)(mpn.n >> 32) | group << 8 | (uint32_t)zero << 24;
+    atomic_store_explicit(&object->mpn_low, (uint32_t)mpn.n, memory_order_relaxed);
+    atomic_store_explicit(&object->rest, rest, memory_order_relaxed);
+    atomic_store_explicit(&object->refs, refs, memory_order_release);
+    atomic_fetch_add_explicit(&frames->live, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&frames->zero, zero, memory_order_relaxed);
+    if (refs == 1)
+        atomic_fetch_add_explicit(&frames->single, 1, memory_order_relaxed);
+    return frame;
+}
+
+bool share_frame_get(struct share_frames *frames, share_frame frame)
+{
+    _Atomic uint32_t *refs = &object_of(frames, frame)->refs;
+    uint32_t now = atomic_load_explicit(refs, memory_order_relaxed);
+    do {
+        if (now == 0 || now == UINT32_MAX)
+            return false;
+    } while (!atomic_compare_exchange_weak_explicit(refs, &now, now + 1, memory_order_acq_rel,
+                                                    memory_order_relaxed));
+    if (now == 1)
+        atomic_fetch_sub_explicit(&frames->single, 1, memory_order_relaxed);
+    return true;
+}
+
+bool share_frame_put(struct share_frames *frames, share_frame frame)
+{
+    uint32_t was =
+        atomic_fetch_sub_explicit(&object_of(frames, frame)->refs, 1, memory_order_acq_rel);
+    if (was == 2)
+        atomic_fetch_add_explicit(&frames->single, 1, memory_order_relaxed);
+    else if (was == 1)
+        atomic_fetch_sub_explicit(&frames->single, 1, memory_order_relaxed);
+    return was == 1;
+}
+
+bool share_frame_put_if_last(struct share_frames *frames, share_frame frame)
+{
+    uint32_t one = 1;
+    if (!atomic_compare_exchange_strong(&object_of(frames, frame)->refs, &one, 0))
+        return false;
+    atomic_fetch_sub_explicit(&frames->single, 1, memory_order_relaxed);
+    return true;
+}
+
+void share_frame_retire(struct share_frames *frames, share_frame frame)
+{
+    atomic_fetch_sub_explicit(&frames->live, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&frames->zero, share_frame_view(frames, frame).zero,
+                              memory_order_relaxed);
+    share_pool_put(&frames->pool, frame);
+}
+
+struct share_frame_view share_frame_view(const struct share_frames *frames, share_frame frame)
+{
+    const struct share_frame_object *object = object_of(frames, frame);
+    uint32_t low = atomic_load_explicit(&object->mpn_low, memory_order_relaxed);
+    uint32_t rest = atomic_load_explicit(&object->rest, memory_order_relaxed);
+    return (struct share_frame_view){
+        .mpn = {(uint64_t)(rest & 0xff) << 32 | low},
+        .group = rest >> 8 & 0xffff,
+        .zero = rest >> 24 & 1,
+        .refs = atomic_load_explicit(&object->refs, memory_order_acquire),
+    };
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Shared frames: one machine page, how many guest pages map it, and whose group it is of. 12 bytes.
+ *
+ * A reference is held by each page whose word names the frame, and for a moment by a merge that
+ * compares against it. Rules: get only while the count is not zero; the count that reaches zero is
+ * final, and whoever brought it there unlinks the frame from table or group, frees its machine page
+ * if nobody maps it, and retires it. This file alone changes counts.
+ */
+#ifndef SHARE_FRAME_H
+#define SHARE_FRAME_H
+
+#include "pool.h"
+#include "share.h"
+
+struct share_frame_object {
+    _Atomic uint32_t mpn_low; /* the pool's link while free */
+    _Atomic uint32_t rest;    /* MPN bits 39..32 | group << 8 | zero << 24 */
+    _Atomic uint32_t refs;
+};
+
+struct share_frames {
+    struct share_pool pool;
+    _Atomic uint64_t live;   /* frames not retired */
+    _Atomic uint64_t single; /* of those, with exactly one reference */
+    _Atomic uint64_t zero;   /* of those, zero frames */
+};
+
+struct share_frame_view {
+    share_mpn mpn;
+    share_group group;
+    bool zero;
+    uint32_t refs;
+};
+
+void share_frames_init(struct share_frames *frames, struct share_mem *mem);
+void share_frames_fini(struct share_frames *frames);
+
+/* Makes a frame with `refs` references out of one reserved in frames->pool. */
+share_frame share_frame_new(struct share_frames *frames, share_mpn mpn, share_group group, bool zero,
+                            uint32_t refs);
+
+/* One reference more, unless there is none left, or 2^32 - 1. */
+bool share_frame_get(struct share_frames *frames, share_frame frame);
+
+/* One reference less; true if it was the last. */
+bool share_frame_put(struct share_frames *frames, share_frame frame);
+
+/* Takes the last reference; false, and nothing done, if there are others. */
+bool share_frame_put_if_last(struct share_frames *frames, share_frame frame);
+
+/* The number of a frame without references, and found nowhere, may be used again. */
+void share_frame_retire(struct share_frames *frames, share_frame frame);
+
+/* What it is. Exact while the caller holds a reference. */
+struct share_frame_view share_frame_view(const struct share_frames *frames, share_frame frame);
+
+#endif

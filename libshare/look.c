@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/* The first step: claim a page, read it once, and know its hash; and how a claim is given back. */
+#include "cow.h"
+#include "run.h"
+
+/* Skipped by the scanner in this pass? Pages of one backoff take turns, by page number. */
+static bool backs_off(const struct share_run *run, const struct share_item *item)
+{
+    uint32_t mask = (1u << share_word_backoff(item->was)) - 1;
+    return run->back_off && ((run->pass + item->page.id) & mask) != 0;
+}
+
+/* Makes the page ours. False: the item is done, with its outcome. */
+static bool claim(struct share_run *run, struct share_item *item)
+{
+    struct share *share = run->share;
+    item->stage = SHARE_ITEM_DONE;
+    if (!share_ppn_valid(run->vm, item->ppn) ||
+        !share_page_find(&share->pages, &run->vm->tree, item->ppn, &item->page)) {
+        item->outcome = SHARE_PAGE_GONE;
+        return false;
+    }
+    share_step(SHARE_STEP_CLAIM);
+    item->was = atomic_load_explicit(item->page.word, memory_order_relaxed);
+    item->outcome = SHARE_BUSY;
+    switch (share_word_state(item->was)) {
+    case SHARE_WORD_SHARED:
+    case SHARE_WORD_CODE:
+        item->outcome = SHARE_ALREADY;
+        return false;
+    case SHARE_WORD_OWNED:
+    case SHARE_WORD_BROKEN:
+    case SHARE_WORD_MOVING:
+        return false;
+    case SHARE_WORD_HINTED:
+    case SHARE_WORD_NO_MATCH:
+        if (backs_off(run, item)) {
+            item->outcome = SHARE_BACKED_OFF;
+            return false;
+        }
+        break;
+    case SHARE_WORD_NONE:
+        break;
+    }
+    uint32_t expected = item->was;
+    return atomic_compare_exchange_strong(item->page.word, &expected,
+                                          share_word(SHARE_WORD_OWNED, 0));
+}
+
+/* With the hash known: what the last look left no longer holds, or still does. */
+static void judge_change(struct share_run *run, struct share_item *item)
+{
+    enum share_word_state state = share_word_state(item->was);
+    bool knew = state == SHARE_WORD_HINTED || state == SHARE_WORD_NO_MATCH;
+    uint64_t top = share_word_hash(share_word_hint(state, item->hash, 0));
+    item->changed = knew && top != share_word_hash(item->was);
+    item->hinted = state == SHARE_WORD_HINTED && !item->changed;
+    if (state == SHARE_WORD_HINTED && item->changed)
+        share_hint_drop(run->share, item->was, item->page.id);
+    if (state == SHARE_WORD_NO_MATCH && !item->changed)
+        share_item_settle(run, item, item->was, SHARE_INELIGIBLE);
+}
+
+static void look_at(struct share_run *run, struct share_item *item, const void *bytes)
+{
+    item->stage = SHARE_ITEM_OPEN;
+    item->hinted = share_word_state(item->was) == SHARE_WORD_HINTED;
+    if (!bytes) {
+        share_item_release(run, item, SHARE_ERROR);
+        return;
+    }
+    item->hash = share_hash_look(run->secret, bytes);
+    share_table_prefetch(&run->share->table, item->hash);
+    judge_change(run, item);
+}
+
+/* The bytes of a page that is now ours; NULL if there are none, and then *gone says why. */
+static const void *open_page(struct share_run *run, struct share_item *item, bool *gone)
+{
+    struct share *share = run->share;
+    *gone = !share->ops.resolve(share->ops_ctx, run->vm->number, item->ppn, &item->mpn) ||
+            item->mpn.n >= SHARE_MPN_END;
+    return *gone ? NULL : share_peek(share, item->mpn);
+}
+
+void share_run_look(struct share_run *run, const share_ppn *ppns)
+{
+    for (unsigned i = 0; i < run->count; i++) {
+        struct share_item *item = &run->item[i];
+        *item = (struct share_item){.ppn = ppns[i]};
+        if (!claim(run, item))
+            continue;
+        bool gone;
+        const void *bytes = open_page(run, item, &gone);
+        if (gone) {
+            item->hinted = share_word_state(item->was) == SHARE_WORD_HINTED;
+            share_item_drop(run, item, SHARE_PAGE_GONE);
+            continue;
+        }
+        look_at(run, item, bytes);
+        share_unpeek(run->share, item->mpn, bytes);
+    }
+}
+
+/* ---------------------------------------------------------------------- giving pages back -- */
+
+static void unprotect_one(struct share *share, share_vm vm, share_ppn ppn, share_mpn mpn)
+{
+    struct share_protect page = {.vm = vm, .ppn = ppn, .mpn = mpn};
+    share->ops.unprotect(share->ops_ctx, &page, 1);
+}
+
+void share_owner_release(struct share *share, share_vm vm, const struct share_page_ref *page,
+                         share_mpn mpn, bool was_protected, uint32_t word)
+{
+    uint32_t state = share_word(SHARE_WORD_OWNED, 0);
+    if (was_protected)
+        unprotect_one(share, vm, share_page_ppn(page), mpn);
+    share_step(SHARE_STEP_RELEASE);
+    if (atomic_compare_exchange_strong(page->word, &state, word))
+        return;
+    /* A write won. Writers still on their way out count themselves in the payload. */
+    state = share_word(SHARE_WORD_BROKEN, 0);
+    while (!atomic_compare_exchange_weak(page->word, &state, word)) {
+        state = share_word(SHARE_WORD_BROKEN, 0);
+        share_pause();
+    }
+}
+
+void share_item_settle(struct share_run *run, struct share_item *item, uint32_t word,
+                       enum share_outcome outcome)
+{
+    share_owner_release(run->share, run->vm->number, &item->page, item->mpn, item->is_protected,
+                        word);
+    item->stage = SHARE_ITEM_DONE;
+    item->outcome = outcome;
+    run->progress++;
+}
+
+void share_item_release(struct share_run *run, struct share_item *item, enum share_outcome outcome)
+{
+    uint32_t word = item->hinted ? item->was : share_word(SHARE_WORD_NONE, 0);
+    share_item_settle(run, item, word, outcome);
+}
+
+void share_item_drop(struct share_run *run, struct share_item *item, enum share_outcome outcome)
+{
+    if (item->hinted)
+        share_hint_drop(run->share, item->was, item->page.id);
+    item->hinted = false;
+    share_item_release(run, item, outcome);
+}
+
+void share_partner_release(struct share_run *run, struct share_item *item, bool stale)
+{
+    struct share_partner *with = &item->with;
+    if (with->kind == SHARE_WITH_FRAME)
+        share_frame_leave(run->share, with->frame);
+    if (with->kind == SHARE_WITH_HINT) {
+        if (stale)
+            share_hint_drop(run->share, with->was, with->page.id);
+        share_owner_release(run->share, with->vm, &with->page, with->mpn, item->is_protected,
+                            stale ? share_word(SHARE_WORD_NONE, 0) : with->was);
+    }
+    with->kind = SHARE_WITH_NONE;
+}

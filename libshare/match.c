@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The second step: find a partner for a hashed page, or leave a hint for it.
+ *
+ * Frames come before hints, and an entry whose full hash turns out to differ (an entry keeps 36 bits
+ * of 64) is noted as tried and passed over. A hint is believed only after it was looked at again:
+ * its page must still be there, and hash to what it did, or the hint goes. A page that two of the same
+ * run want is left to the next round, when its frame exists.
+ */
+#include "cow.h"
+#include "run.h"
+
+enum verdict { FOUND, NONE, CONFLICT, OWN_HINT };
+
+static bool was_tried(const struct share_item *item, struct share_hit hit)
+{
+    for (unsigned i = 0; i < item->tried_count; i++)
+        if (item->tried[i].kind == hit.kind && item->tried[i].id == hit.id)
+            return true;
+    return false;
+}
+
+static bool take_frame(struct share_run *run, struct share_item *item, share_frame frame)
+{
+    struct share_frames *frames = &run->share->frames;
+    if (share_frame_view(frames, frame).group != run->group || !share_frame_get(frames, frame))
+        return false;
+    item->with = (struct share_partner){.kind = SHARE_WITH_FRAME,
+                                        .frame = frame,
+                                        .mpn = share_frame_view(frames, frame).mpn};
+    return true;
+}
+
+static enum verdict take_hint(struct share_run *run, struct share_item *item, uint32_t page_id)
+{
+    struct share_page_ref page = share_page_at(&run->share->pages, page_id);
+    struct share_vm_object *vm =
+        share_vm_at(run->share, atomic_load_explicit(&page.chunk->vm, memory_order_relaxed));
+    if (atomic_load(&vm->group) != run->group)
+        return NONE;
+    uint32_t was = atomic_load(page.word);
+    if (share_word_state(was) != SHARE_WORD_HINTED ||
+        !atomic_compare_exchange_strong(page.word, &was, share_word(SHARE_WORD_OWNED, 0)))
+        return CONFLICT;
+    item->with = (struct share_partner){.kind = SHARE_WITH_HINT,
+                                        .page = page,
+                                        .vm = vm->number,
+                                        .ppn = share_page_ppn(&page),
+                                        .was = was};
+    return FOUND;
+}
+
+/* With the partition's lock held: takes a partner if there is one. */
+static enum verdict choose(struct share_run *run, struct share_item *item,
+                           const struct share_hit *hits, unsigned count)
+{
+    enum verdict verdict = NONE;
+    for (unsigned i = 0; i < count; i++)
+        if (hits[i].kind == SHARE_KIND_FRAME && !was_tried(item, hits[i]) &&
+            take_frame(run, item, hits[i].id))
+            return FOUND;
+    for (unsigned i = 0; i < count; i++) {
+        if (hits[i].kind != SHARE_KIND_HINT || was_tried(item, hits[i]))
+            continue;
+        if (hits[i].id == item->page.id) {
+            if (verdict == NONE)
+                verdict = OWN_HINT;
+            continue;
+        }
+        enum verdict taken = take_hint(run, item, hits[i].id);
+        if (taken == FOUND)
+            return FOUND;
+        if (taken == CONFLICT)
+            verdict = CONFLICT;
+    }
+    return verdict;
+}
+
+/* A new hint's backoff: up by one for a page that changed, down by one for one that did not. */
+static unsigned next_backoff(const struct share_item *item)
+{
+    unsigned backoff = share_word_backoff(item->was);
+    if (item->changed)
+        return backoff < SHARE_BACKOFF_MAX ? backoff + 1 : backoff;
+    return backoff ? backoff - 1 : 0;
+}
+
+static enum share_outcome hint_outcome(const struct share_item *item)
+{
+    return item->changed ? SHARE_VOLATILE : item->replaced ? SHARE_REPLACED_STALE : SHARE_HINTED;
+}
+
+/* Asks the table, and takes a partner or leaves a hint. True if the item has one of both. */
+static bool ask(struct share_run *run, struct share_item *item)
+{
+    struct share_table *table = &run->share->table;
+    struct share_hit hits[SHARE_TABLE_HITS], own = {SHARE_KIND_HINT, item->page.id};
+    share_step(SHARE_STEP_FIND);
+    struct share_partition *part = share_table_lock(table, item->hash);
+    unsigned count = share_table_find(part, item->hash, hits);
+    enum verdict verdict = count ? choose(run, item, hits, count) : NONE;
+    bool inserted = verdict == NONE && !item->hinted &&
+                    share_table_insert(table, part, item->hash, own);
+    share_table_unlock(part);
+
+    if (verdict == FOUND) {
+        item->stage = SHARE_ITEM_MATCHED;
+        run->progress++;
+        return true;
+    }
+    if (verdict == NONE && item->hinted) {
+        /* The 26 bits in its word are the same, the 10 below them are not: another content. */
+        share_hint_drop(run->share, item->was, item->page.id);
+        item->hinted = false;
+        item->changed = true;
+        return ask(run, item);
+    }
+    if (inserted || verdict == OWN_HINT) {
+        uint32_t word = share_word_hint(SHARE_WORD_HINTED, item->hash, next_backoff(item));
+        share_item_settle(run, item, word, hint_outcome(item));
+        return true;
+    }
+    return false; /* somebody owns the partner, or the partition is full: the next round */
+}
+
+/* An entry of equal 36 bits is of another content, or the bytes really collide in all 64 bits. */
+void share_item_tried(struct share_run *run, struct share_item *item, bool equal_hash)
+{
+    struct share_hit hit = item->with.kind == SHARE_WITH_FRAME
+                               ? (struct share_hit){SHARE_KIND_FRAME, item->with.frame}
+                               : (struct share_hit){SHARE_KIND_HINT, item->with.page.id};
+    share_partner_release(run, item, false);
+    if (equal_hash || item->tried_count == SHARE_TRIED_MAX) {
+        if (item->hinted)
+            share_hint_drop(run->share, item->was, item->page.id);
+        item->hinted = false;
+        uint32_t word = share_word_hint(SHARE_WORD_NO_MATCH, item->hash, 0);
+        share_item_settle(run, item, word, SHARE_FALSE_MATCH);
+        return;
+    }
+    item->tried[item->tried_count++] = hit;
+    item->stage = SHARE_ITEM_OPEN;
+    run->progress++;
+}
+
+/* Is the hint still true? Looks at its page again, which is cheaper than protecting it in vain.
+ * Pages of an immutable engine cannot have changed. */
+static void verify_hint(struct share_run *run, struct share_item *item)
+{
+    struct share *share = run->share;
+    struct share_partner *with = &item->with;
+    if (!share->ops.resolve(share->ops_ctx, with->vm, with->ppn, &with->mpn)) {
+        share_partner_release(run, item, true);
+    } else if (with->mpn.n == item->mpn.n) {
+        share_partner_release(run, item, false);
+        share_item_release(run, item, SHARE_ALREADY);
+        return;
+    } else if (!share->immutable) {
+        const void *bytes = share_peek(share, with->mpn);
+        uint64_t hash = bytes ? share_hash_look(run->secret, bytes) : 0;
+        share_unpeek(share, with->mpn, bytes);
+        if (bytes && hash == item->hash)
+            return;
+        if (bytes && (hash ^ item->hash) >> 28 == 0) {
+            share_item_tried(run, item, false);
+            return;
+        }
+        share_partner_release(run, item, true);
+    } else {
+        return;
+    }
+    item->replaced = true;
+    item->stage = SHARE_ITEM_OPEN;
+}
+
+/* Decides one item as far as it can be: a stale hint makes room for another look. */
+static void decide(struct share_run *run, struct share_item *item)
+{
+    if (item->hash == run->secret->zero_hash && !item->not_zero) {
+        item->with = (struct share_partner){.kind = SHARE_WITH_ZERO};
+        item->stage = SHARE_ITEM_MATCHED;
+        run->progress++;
+        return;
+    }
+    while (item->stage == SHARE_ITEM_OPEN) {
+        if (!ask(run, item))
+            return;
+        if (item->stage == SHARE_ITEM_MATCHED && item->with.kind == SHARE_WITH_HINT)
+            verify_hint(run, item);
+        else if (item->stage == SHARE_ITEM_MATCHED && item->with.mpn.n == item->mpn.n) {
+            share_partner_release(run, item, false);
+            share_item_release(run, item, SHARE_ALREADY);
+        }
+    }
+}
+
+void share_run_match(struct share_run *run)
+{
+    for (unsigned i = 0; i < run->count; i++)
+        if (run->item[i].stage == SHARE_ITEM_OPEN)
+            decide(run, &run->item[i]);
+}

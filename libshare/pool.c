@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/* Numbered objects in slabs that never move. */
+#include "pool.h"
+#include <string.h>
+
+void share_pool_init(struct share_pool *pool, struct share_mem *mem, uint32_t item_nbytes,
+                     uint32_t slab_log2, uint32_t items_max)
+{
+    memset(pool, 0, sizeof *pool);
+    pool->mem = mem;
+    pool->item_nbytes = item_nbytes;
+    pool->slab_log2 = slab_log2;
+    pool->items_max = items_max;
+    atomic_init(&pool->next_unused, 1);
+}
+
+static size_t slab_nbytes(const struct share_pool *pool)
+{
+    return (size_t)pool->item_nbytes << pool->slab_log2;
+}
+
+static size_t dir_nbytes(uint32_t slabs_max)
+{
+    return sizeof(struct share_pool_dir) + slabs_max * sizeof(_Atomic(unsigned char *));
+}
+
+void share_pool_fini(struct share_pool *pool)
+{
+    struct share_pool_dir *dir = atomic_load(&pool->dir);
+    for (uint32_t i = 0; i < pool->slabs; i++)
+        share_mem_free(pool->mem, atomic_load(&dir->slab[i]), slab_nbytes(pool));
+    while (dir) {
+        struct share_pool_dir *outgrown = dir->outgrown;
+        share_mem_free(pool->mem, dir, dir_nbytes(dir->slabs_max));
+        dir = outgrown;
+    }
+}
+
+/* A directory with room for one more slab; NULL if memory is refused. */
+static struct share_pool_dir *dir_with_room(struct share_pool *pool)
+{
+    struct share_pool_dir *dir = atomic_load_explicit(&pool->dir, memory_order_relaxed);
+    if (dir && pool->slabs < dir->slabs_max)
+        return dir;
+    uint32_t slabs_max = dir ? dir->slabs_max * 2 : 4;
+    struct share_pool_dir *larger =
+        share_mem_new(pool->mem, dir_nbytes(slabs_max), _Alignof(struct share_pool_dir));
+    if (!larger)
+        return NULL;
+    larger->outgrown = dir;
+    larger->slabs_max = slabs_max;
+    for (uint32_t i = 0; i < pool->slabs; i++)
+        atomic_init(&larger->slab[i], atomic_load_explicit(&dir->slab[i], memory_order_relaxed));
+    atomic_store_explicit(&pool->dir, larger, memory_order_release);
+    return larger;
+}
+
+static bool add_slab(struct share_pool *pool)
+{
+    uint32_t items = UINT32_C(1) << pool->slab_log2;
+    uint64_t made = (uint64_t)pool->slabs << pool->slab_log2;
+    if (made >= pool->items_max)
+        return false;
+    struct share_pool_dir *dir = dir_with_room(pool);
+    if (!dir)
+        return false;
+    unsigned char *slab = share_mem_new(pool->mem, slab_nbytes(pool), 64);
+    if (!slab)
+        return false;
+    atomic_store_explicit(&dir->slab[pool->slabs], slab, memory_order_release);
+    pool->slabs++;
+    uint64_t room = pool->items_max - made;
+    pool->free_count += room < items ? (uint32_t)room : items;
+    return true;
+}
+
+bool share_pool_reserve(struct share_pool *pool, uint32_t count)
+{
+    bool ok = true;
+    share_lock_take(&pool->lock);
+    while (ok && pool->free_count - pool->reserved < count)
+        ok = add_slab(pool);
+    if (ok)
+        pool->reserved += count;
+    share_lock_drop(&pool->lock);
+    return ok;
+}
+
+void share_pool_unreserve(struct share_pool *pool, uint32_t count)
+{
+    share_lock_take(&pool->lock);
+    pool->reserved -= count;
+    share_lock_drop(&pool->lock);
+}
+
+static _Atomic uint32_t *link_of(const struct share_pool *pool, uint32_t id)
+{
+    return share_pool_at(pool, id);
+}
+
+uint32_t share_pool_take(struct share_pool *pool)
+{
+    share_lock_take(&pool->lock);
+    uint32_t id = pool->free_head;
+    if (id)
+        pool->free_head = atomic_load_explicit(link_of(pool, id), memory_order_relaxed);
+    else
+        id = atomic_fetch_add(&pool->next_unused, 1);
+    pool->free_count--;
+    pool->reserved--;
+    share_lock_drop(&pool->lock);
+    return id;
+}
+
+void share_pool_put(struct share_pool *pool, uint32_t id)
+{
+    share_lock_take(&pool->lock);
+    atomic_store_explicit(link_of(pool, id), pool->free_head, memory_order_relaxed);
+    pool->free_head = id;
+    pool->free_count++;
+    share_lock_drop(&pool->lock);
+}

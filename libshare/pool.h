@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A pool of equal objects named by small numbers, so that 32 bits do where a pointer takes 64.
+ *
+ * Objects live in slabs that never move and are released only with the pool: an id stays readable
+ * for ever (its object may have been given to somebody else meanwhile), which is what lets pages be
+ * looked up without a lock. The directory of slabs grows by doubling; outgrown directories are kept
+ * until the end for readers that still hold them, less than one more directory in all.
+ *
+ * Cost: id to object is two loads. Taking and putting hold the pool's lock for a few accesses.
+ */
+#ifndef SHARE_POOL_H
+#define SHARE_POOL_H
+
+#include "lock.h"
+#include "mem.h"
+
+struct share_pool_dir {
+    struct share_pool_dir *outgrown; /* the directory before this one */
+    uint32_t slabs_max;
+    _Atomic(unsigned char *) slab[];
+};
+
+struct share_pool {
+    struct share_mem *mem;
+    struct share_lock lock;
+    uint32_t item_nbytes;
+    uint32_t slab_log2;   /* items a slab, as a power of two */
+    uint32_t items_max;   /* ids are 1 .. items_max */
+    _Atomic uint32_t next_unused; /* ids from here on were never taken */
+    uint32_t free_head;   /* ids put back, linked through their first four bytes,
+                             which every object declares as an _Atomic uint32_t */
+    uint32_t free_count;  /* ids that can be taken without allocation */
+    uint32_t reserved;    /* of those, promised; invariant: reserved <= free_count */
+    uint32_t slabs;
+    _Atomic(struct share_pool_dir *) dir;
+};
+
+void share_pool_init(struct share_pool *pool, struct share_mem *mem, uint32_t item_nbytes,
+                     uint32_t slab_log2, uint32_t items_max);
+void share_pool_fini(struct share_pool *pool);
+
+/* Promises `count` items to the caller; false and nothing changed if memory is refused. */
+bool share_pool_reserve(struct share_pool *pool, uint32_t count);
+/* Gives back what was promised and not taken. */
+void share_pool_unreserve(struct share_pool *pool, uint32_t count);
+
+/* Takes one of the caller's reserved items. Never fails. Its bytes are whatever was left there. */
+uint32_t share_pool_take(struct share_pool *pool);
+void share_pool_put(struct share_pool *pool, uint32_t id);
+
+/* The object of an id that was taken once (now or earlier). */
+static inline void *share_pool_at(const struct share_pool *pool, uint32_t id)
+{
+    struct share_pool_dir *dir = atomic_load_explicit(&pool->dir, memory_order_acquire);
+    uint32_t index = id - 1;
+    unsigned char *slab =
+        atomic_load_explicit(&dir->slab[index >> pool->slab_log2], memory_order_relaxed);
+    return slab + (size_t)(index & ((UINT32_C(1) << pool->slab_log2) - 1)) * pool->item_nbytes;
+}
+
+/* Ids below this were taken once. */
+static inline uint32_t share_pool_end(const struct share_pool *pool)
+{
+    return atomic_load_explicit(&pool->next_unused, memory_order_acquire);
+}
+
+#endif

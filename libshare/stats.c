@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/* What the engine counts, a VM at a time and in all, and what it knows of one page. */
+#include "engine.h"
+#include <string.h>
+
+static void add_counts(struct share_stats *stats, const struct share_counts *counts)
+{
+    for (unsigned o = 0; o < SHARE_OUTCOMES; o++) {
+        uint64_t pages = atomic_load(&counts->outcomes[o]);
+        stats->outcomes[o] += pages;
+        stats->offered_pages += pages;
+    }
+    stats->breaks_copied += atomic_load(&counts->breaks_copied);
+    stats->breaks_last += atomic_load(&counts->breaks_last);
+    stats->breaks_abandoned += atomic_load(&counts->breaks_abandoned);
+    stats->breaks_retried += atomic_load(&counts->breaks_retried);
+    stats->forgets += atomic_load(&counts->forgets);
+    stats->framed_pages += atomic_load(&counts->framed_pages);
+    stats->code_pages += atomic_load(&counts->code_pages);
+    stats->dirty_pages += atomic_load(&counts->dirty_pages);
+}
+
+void share_stats(struct share *share, struct share_stats *stats)
+{
+    memset(stats, 0, sizeof *stats);
+    add_counts(stats, &share->gone);
+    for (share_vm i = 0; i < share_vm_end(share); i++) {
+        struct share_vm_object *vm = share_vm_at(share, i);
+        if (atomic_load(&vm->state) == SHARE_VM_FREE)
+            continue;
+        add_counts(stats, &vm->counts);
+        stats->vms++;
+    }
+    stats->frames = atomic_load(&share->frames.live);
+    stats->shared_pages = stats->framed_pages - atomic_load(&share->frames.single);
+    stats->reclaimed_pages = stats->framed_pages - stats->frames;
+    stats->hints = share_table_entries(&share->table) -
+                   (stats->frames - atomic_load(&share->frames.zero)); /* not in the table */
+    share_lock_take(&share->scanner.lock);
+    stats->passes = share->scanner.passes;
+    share_lock_drop(&share->scanner.lock);
+    stats->metadata_bytes = atomic_load(&share->mem.bytes);
+    stats->metadata_peak_bytes = atomic_load(&share->mem.peak_bytes);
+    stats->buckets_moved = atomic_load(&share->table.buckets_moved);
+    stats->buckets_moved_max = atomic_load(&share->table.buckets_moved_max);
+}
+
+enum share_result share_vm_stats(struct share *share, share_vm number, struct share_stats *stats)
+{
+    memset(stats, 0, sizeof *stats);
+    struct share_vm_object *vm = share_vm_enter(share, number);
+    if (!vm)
+        return SHARE_GONE;
+    add_counts(stats, &vm->counts);
+    share_vm_leave(vm);
+    return SHARE_OK;
+}
+
+static enum share_page_state public_state(uint32_t word)
+{
+    switch (share_word_state(word)) {
+    case SHARE_WORD_NONE:
+        return SHARE_PAGE_PRIVATE;
+    case SHARE_WORD_HINTED:
+        return SHARE_PAGE_HINTED;
+    case SHARE_WORD_NO_MATCH:
+        return SHARE_PAGE_NO_MATCH;
+    case SHARE_WORD_MOVING:
+        return SHARE_PAGE_MOVING;
+    case SHARE_WORD_SHARED:
+    case SHARE_WORD_CODE:
+        return SHARE_PAGE_SHARED;
+    default:
+        return SHARE_PAGE_MERGING;
+    }
+}
+
+static void describe(const struct share *share, uint32_t word, struct share_page_info *info)
+{
+    info->state = public_state(word);
+    if (info->state == SHARE_PAGE_SHARED) {
+        struct share_frame_view view = share_frame_view(&share->frames, share_word_frame(word));
+        info->frame = share_word_frame(word);
+        info->mpn = view.mpn;
+        info->refs = view.refs;
+        info->zero = view.zero;
+        info->code = share_word_state(word) == SHARE_WORD_CODE;
+    } else if (info->state == SHARE_PAGE_HINTED) {
+        info->backoff = share_word_backoff(word);
+        info->hash_top = (uint32_t)(share_word_hash(word) >> (64 - SHARE_HINT_HASH_BITS));
+    }
+}
+
+enum share_result share_page_info(struct share *share, share_vm number, share_ppn ppn,
+                                  struct share_page_info *info)
+{
+    memset(info, 0, sizeof *info);
+    struct share_vm_object *vm = share_vm_enter(share, number);
+    if (!vm)
+        return SHARE_GONE;
+    enum share_result result = share_ppn_valid(vm, ppn) ? SHARE_OK : SHARE_INVALID;
+    struct share_page_ref page;
+    if (result == SHARE_OK && share_page_find(&share->pages, &vm->tree, ppn, &page))
+        describe(share, atomic_load(page.word), info);
+    share_vm_leave(vm);
+    return result;
+}
+
+static void add_usage(struct share_vm_usage *usage, const struct share_page_info *info)
+{
+    if (info->state != SHARE_PAGE_SHARED || !info->refs)
+        return;
+    usage->charge_pages += 1.0 / info->refs;
+    usage->single_pages += info->refs == 1;
+    if (info->refs > 1) {
+        usage->shared_pages++;
+        usage->code_pages += info->code;
+        usage->zero_pages += info->zero;
+    }
+}
+
+enum share_result share_vm_usage(struct share *share, share_vm number, struct share_vm_usage *usage)
+{
+    memset(usage, 0, sizeof *usage);
+    struct share_vm_object *vm = share_vm_enter(share, number);
+    if (!vm)
+        return SHARE_GONE;
+    uint32_t chunk;
+    for (uint64_t index = 0; share_chunk_next(&share->pages, &vm->tree, &index, &chunk); index++)
+        for (uint32_t slot = 0; slot < SHARE_CHUNK_PAGES; slot++) {
+            struct share_page_ref page =
+                share_page_at(&share->pages, chunk << SHARE_CHUNK_BITS | slot);
+            struct share_page_info info = {0};
+            describe(share, atomic_load(page.word), &info);
+            add_usage(usage, &info);
+        }
+    share_vm_leave(vm);
+    return SHARE_OK;
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/* VMs: adding, pinning, removing, moving to another group. */
+#include "cow.h"
+#include "group.h"
+#include <string.h>
+
+struct share_vm_object *share_vm_enter(struct share *share, share_vm number)
+{
+    if (number >= share_vm_end(share))
+        return NULL;
+    struct share_vm_object *vm = share_vm_at(share, number);
+    atomic_fetch_add(&vm->users, 1);
+    if (atomic_load(&vm->state) == SHARE_VM_LIVE)
+        return vm;
+    atomic_fetch_sub(&vm->users, 1);
+    return NULL;
+}
+
+void share_vm_leave(struct share_vm_object *vm)
+{
+    atomic_fetch_sub(&vm->users, 1);
+}
+
+/* One VM more in a group that lives. Admin lock held. */
+static struct share_group_object *join_group(struct share *share, share_group group)
+{
+    if (group >= share_pool_end(&share->groups) - 1)
+        return NULL;
+    struct share_group_object *object = share_group_at(share, group);
+    if (!atomic_load(&object->live))
+        return NULL;
+    atomic_fetch_add(&object->vms, 1);
+    return object;
+}
+
+enum share_result share_vm_add(struct share *share, share_group group, share_ppn begin,
+                               share_ppn end, share_vm *out)
+{
+    if (begin.n >= end.n || end.n > SHARE_PPN_END)
+        return SHARE_INVALID;
+    if (!share_pool_reserve(&share->vms, 1))
+        return SHARE_NOMEM;
+    share_lock_take(&share->admin);
+    struct share_group_object *object = join_group(share, group);
+    if (object) {
+        share_vm number = share_pool_take(&share->vms) - 1;
+        struct share_vm_object *vm = share_vm_at(share, number);
+        vm->number = number;
+        vm->begin = begin;
+        vm->end = end;
+        atomic_store(&vm->regrouping, 0);
+        atomic_store(&vm->dirty_index, 0);
+        atomic_store(&vm->group, group);
+        atomic_store(&vm->state, SHARE_VM_LIVE);
+        *out = number;
+    } else {
+        share_pool_unreserve(&share->vms, 1);
+    }
+    share_lock_drop(&share->admin);
+    return object ? SHARE_OK : SHARE_GONE;
+}
+
+/* Adds a VM's counters to the engine's, and clears them. Its gauges are zero by now. */
+static void keep_counts(struct share *share, struct share_vm_object *vm)
+{
+    _Atomic uint64_t *from = (_Atomic uint64_t *)&vm->counts;
+    _Atomic uint64_t *to = (_Atomic uint64_t *)&share->gone;
+    for (size_t i = 0; i < sizeof vm->counts / sizeof *from; i++)
+        share_count(&to[i], atomic_exchange(&from[i], 0));
+}
+
+static void forget_all(struct share *share, struct share_vm_object *vm)
+{
+    uint32_t chunk;
+    for (uint64_t index = 0; share_chunk_next(&share->pages, &vm->tree, &index, &chunk); index++)
+        for (uint32_t slot = 0; slot < SHARE_CHUNK_PAGES; slot++) {
+            struct share_page_ref page =
+                share_page_at(&share->pages, chunk << SHARE_CHUNK_BITS | slot);
+            share_page_forget(share, vm, &page);
+        }
+}
+
+enum share_result share_vm_remove(struct share *share, share_vm number)
+{
+    share_gate_enter(share);
+    uint32_t live = SHARE_VM_LIVE;
+    struct share_vm_object *vm = number < share_vm_end(share) ? share_vm_at(share, number) : NULL;
+    bool ours = vm && atomic_compare_exchange_strong(&vm->state, &live, SHARE_VM_DYING);
+    if (ours) {
+        while (atomic_load(&vm->users))
+            share_pause();
+        forget_all(share, vm);
+        share_tree_drop(&share->pages, &vm->tree);
+        atomic_store(&vm->counts.dirty_pages, 0);
+        keep_counts(share, vm);
+        atomic_fetch_sub(&share_group_at(share, atomic_load(&vm->group))->vms, 1);
+        atomic_store(&vm->state, SHARE_VM_FREE);
+        share_pool_put(&share->vms, number + 1);
+    }
+    share_gate_leave(share);
+    return ours ? SHARE_OK : SHARE_GONE;
+}
+
+static enum share_result unshare_all(struct share *share, struct share_vm_object *vm)
+{
+    uint32_t chunk;
+    for (uint64_t index = 0; share_chunk_next(&share->pages, &vm->tree, &index, &chunk); index++)
+        for (uint32_t slot = 0; slot < SHARE_CHUNK_PAGES; slot++) {
+            struct share_page_ref page =
+                share_page_at(&share->pages, chunk << SHARE_CHUNK_BITS | slot);
+            enum share_result result;
+            while ((result = share_page_unshare(share, vm, &page)) == SHARE_RETRY)
+                share_pause();
+            if (result != SHARE_OK)
+                return result;
+        }
+    return SHARE_OK;
+}
+
+/* With the VM pinned: one regrouping at a time, and no offer of the VM meanwhile. */
+static enum share_result regroup(struct share *share, struct share_vm_object *vm, share_group group)
+{
+    uint32_t idle = 0;
+    if (!atomic_compare_exchange_strong(&vm->regrouping, &idle, 1))
+        return SHARE_RETRY;
+    share_lock_take(&share->admin);
+    struct share_group_object *target = join_group(share, group);
+    share_lock_drop(&share->admin);
+    enum share_result result = SHARE_GONE;
+    if (target) {
+        while (atomic_load(&vm->offers))
+            share_pause();
+        result = unshare_all(share, vm);
+        share_group left = result == SHARE_OK ? atomic_exchange(&vm->group, group) : group;
+        atomic_fetch_sub(&share_group_at(share, left)->vms, 1);
+    }
+    atomic_store(&vm->regrouping, 0);
+    return result;
+}
+
+enum share_result share_vm_regroup(struct share *share, share_vm number, share_group group)
+{
+    share_gate_enter(share);
+    struct share_vm_object *vm = share_vm_enter(share, number);
+    enum share_result result = SHARE_GONE;
+    if (vm) {
+        result = atomic_load(&vm->group) == group ? SHARE_OK : regroup(share, vm, group);
+        share_vm_leave(vm);
+    }
+    share_gate_leave(share);
+    return result;
+}
