@@ -3,6 +3,10 @@
 #include "cow.h"
 #include "run.h"
 
+#ifndef PREFETCH_NBYTES
+#define PREFETCH_NBYTES 1024u
+#endif
+
 /* Skipped by the scanner in this pass? Pages of one backoff take turns, by page number. */
 static bool backs_off(const struct share_run *run, const struct share_item *item)
 {
@@ -61,44 +65,53 @@ static void judge_change(struct share_run *run, struct share_item *item)
         share_item_settle(run, item, item->was, SHARE_INELIGIBLE);
 }
 
-static void look_at(struct share_run *run, struct share_item *item, const void *bytes)
+/* Fetches the start of a page; the machine's own prefetcher does the rest of it. */
+static void prefetch_page(const void *bytes)
 {
+    for (size_t line = 0; line < PREFETCH_NBYTES; line += 64)
+        __builtin_prefetch((const char *)bytes + line);
+}
+
+/* Makes the page ours and finds its bytes. NULL: the item is done, with its outcome. */
+static const void *open_page(struct share_run *run, struct share_item *item, share_ppn ppn)
+{
+    struct share *share = run->share;
+    *item = (struct share_item){.ppn = ppn};
+    if (!claim(run, item))
+        return NULL;
     item->stage = SHARE_ITEM_OPEN;
     item->hinted = share_word_state(item->was) == SHARE_WORD_HINTED;
-    if (!bytes) {
-        share_item_release(run, item, SHARE_ERROR);
-        return;
+    if (!share->ops.resolve(share->ops_ctx, run->vm->number, item->ppn, &item->mpn) ||
+        item->mpn.n >= SHARE_MPN_END) {
+        share_item_drop(run, item, SHARE_PAGE_GONE);
+        return NULL;
     }
+    const void *bytes = share_peek(share, item->mpn);
+    if (bytes)
+        prefetch_page(bytes);
+    else
+        share_item_release(run, item, SHARE_ERROR);
+    return bytes;
+}
+
+static void hash_page(struct share_run *run, struct share_item *item, const void *bytes)
+{
     item->hash = share_hash_look(run->secret, bytes);
     share_table_prefetch(&run->share->table, item->hash);
     judge_change(run, item);
+    share_unpeek(run->share, item->mpn, bytes);
 }
 
-/* The bytes of a page that is now ours; NULL if there are none, and then *gone says why. */
-static const void *open_page(struct share_run *run, struct share_item *item, bool *gone)
-{
-    struct share *share = run->share;
-    *gone = !share->ops.resolve(share->ops_ctx, run->vm->number, item->ppn, &item->mpn) ||
-            item->mpn.n >= SHARE_MPN_END;
-    return *gone ? NULL : share_peek(share, item->mpn);
-}
-
+/* One page ahead: while a page is hashed, the start of the next one is on its way. */
 void share_run_look(struct share_run *run, const share_ppn *ppns)
 {
+    const void *next = open_page(run, &run->item[0], ppns[0]);
     for (unsigned i = 0; i < run->count; i++) {
-        struct share_item *item = &run->item[i];
-        *item = (struct share_item){.ppn = ppns[i]};
-        if (!claim(run, item))
-            continue;
-        bool gone;
-        const void *bytes = open_page(run, item, &gone);
-        if (gone) {
-            item->hinted = share_word_state(item->was) == SHARE_WORD_HINTED;
-            share_item_drop(run, item, SHARE_PAGE_GONE);
-            continue;
-        }
-        look_at(run, item, bytes);
-        share_unpeek(run->share, item->mpn, bytes);
+        const void *bytes = next;
+        if (i + 1 < run->count)
+            next = open_page(run, &run->item[i + 1], ppns[i + 1]);
+        if (bytes)
+            hash_page(run, &run->item[i], bytes);
     }
 }
 
