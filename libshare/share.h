@@ -383,9 +383,10 @@ struct share_page_info {
     uint32_t hash_top; /* hinted: the hint's top 26 hash bits */
 };
 
-/* A snapshot of one page, exact if nothing runs. GONE, INVALID as usual. O(1). */
-SHARE_API enum share_result share_page_info(struct share *share, share_vm vm, share_ppn ppn,
-                                            struct share_page_info *info);
+/* A snapshot of `count` pages from `first` on, exact if nothing runs. GONE; INVALID if one of them is
+ * outside the VM. O(count). */
+SHARE_API enum share_result share_page_info(struct share *share, share_vm vm, share_ppn first,
+                                            size_t count, struct share_page_info *infos);
 
 /* Counters since share_new (or share_vm_add), then gauges of now. Exact if nothing runs. */
 struct share_stats {
@@ -401,6 +402,7 @@ struct share_stats {
     uint64_t dirty_pages;      /* gauge: told to share_dirty, not looked at yet */
     /* Of the engine alone; zero in a VM's statistics: */
     uint64_t frames;               /* gauge: shared frames, those with one reference included */
+    uint64_t frame_end;            /* handles of frames made so far are below this */
     uint64_t shared_pages;         /* gauge: pages on frames with two references or more */
     uint64_t reclaimed_pages;      /* gauge: framed_pages - frames */
     uint64_t hints;                /* gauge: hint frames */

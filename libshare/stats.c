@@ -32,6 +32,7 @@ void share_stats(struct share *share, struct share_stats *stats)
         stats->vms++;
     }
     stats->frames = atomic_load(&share->frames.live);
+    stats->frame_end = share_pool_end(&share->frames.pool);
     stats->shared_pages = stats->framed_pages - atomic_load(&share->frames.single);
     stats->reclaimed_pages = stats->framed_pages - stats->frames;
     stats->hints = share_table_entries(&share->table) -
@@ -91,19 +92,21 @@ static void describe(const struct share *share, uint32_t word, struct share_page
     }
 }
 
-enum share_result share_page_info(struct share *share, share_vm number, share_ppn ppn,
-                                  struct share_page_info *info)
+enum share_result share_page_info(struct share *share, share_vm number, share_ppn first,
+                                  size_t count, struct share_page_info *infos)
 {
-    memset(info, 0, sizeof *info);
+    memset(infos, 0, count * sizeof *infos);
     struct share_vm_object *vm = share_vm_enter(share, number);
     if (!vm)
         return SHARE_GONE;
-    enum share_result result = share_ppn_valid(vm, ppn) ? SHARE_OK : SHARE_INVALID;
-    struct share_page_ref page;
-    if (result == SHARE_OK && share_page_find(&share->pages, &vm->tree, ppn, &page))
-        describe(share, atomic_load(page.word), info);
+    bool valid = count && share_ppn_valid(vm, first) && count <= vm->end.n - first.n;
+    for (size_t i = 0; valid && i < count; i++) {
+        struct share_page_ref page;
+        if (share_page_find(&share->pages, &vm->tree, (share_ppn){first.n + i}, &page))
+            describe(share, atomic_load(page.word), &infos[i]);
+    }
     share_vm_leave(vm);
-    return result;
+    return valid ? SHARE_OK : SHARE_INVALID;
 }
 
 static void add_usage(struct share_vm_usage *usage, const struct share_page_info *info)

@@ -6,6 +6,9 @@
  * pages of one state, with their bytes if the state is data. The bytes stay mapped, unchanged and
  * readable from any thread until ds_source_free. Nothing here knows of page sharing.
  *
+ * Limits: a dump file is mapped, so that nobody may truncate it while it is open (reading beyond
+ * its new end is SIGBUS) and writes to it show. A process is copied into memory of this one.
+ *
  * Example:
  *     struct ds_error error;
  *     struct ds_source *source;
@@ -28,29 +31,31 @@
 
 #define DS_PAGE_SIZE 4096
 
+struct ds_source;
+
 /* What a dump says of a page. Only data pages have bytes. */
 enum ds_state {
-    DS_DATA,          /* present, bytes known */
-    DS_ABSENT,        /* the machine had no such page, or nothing ever touched it */
-    DS_EXCLUDED,      /* present in the machine, left out by whoever wrote the dump */
-    DS_HOLE,          /* a hole of a sparse file: unknown unless options say that it reads as zero */
+    DS_DATA,     /* present, bytes known */
+    DS_ABSENT,   /* the machine had no such page, or nothing ever touched it */
+    DS_EXCLUDED, /* present in the machine, left out by whoever wrote the dump */
+    DS_HOLE,     /* a hole of a sparse file: unknown unless options say that it reads as zero */
     DS_KERNEL_SHARED, /* a live process's page that the kernel already shares physically */
     DS_STATES
 };
 
 /* A run of pages of one state. Extents of a source never overlap and ascend by key. */
 struct ds_extent {
-    uint64_t key;        /* first page's number in the source (a PPN, or a VPN of a process) */
-    uint64_t pages;      /* > 0 */
+    uint64_t key;         /* first page's number in the source (a PPN, or a VPN of a process) */
+    uint64_t pages;       /* > 0 */
     const uint8_t *bytes; /* pages * DS_PAGE_SIZE readable bytes, any alignment; NULL if not data */
     enum ds_state state;
 };
 
 struct ds_info {
-    const char *spec;    /* as given to ds_source_open */
-    const char *format;  /* "raw", "elf", "pid"; a compressed one adds "+zstd" */
+    const char *spec;   /* as given to ds_source_open */
+    const char *format; /* "raw", "elf", "pid"; a compressed one adds "+zstd" */
     uint64_t pages[DS_STATES];
-    uint64_t alias_pages; /* named twice by the dump from the same file bytes; counted once above */
+    uint64_t alias_pages; /* named again by the dump with the same bytes; counted once above */
     size_t extents;
     const struct ds_extent *extent;
 };

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/* pageshare's options and help. */
+#include "options.h"
+#include "share.h"
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define THREADS_MAX 256
+
+static const char help[] =
+    "usage: pageshare measure [options] SOURCE...\n"
+    "       pageshare info [--format table|json] [--as raw] [--holes zero] [--freeze] SOURCE...\n"
+    "       pageshare --help | --version\n"
+    "\n"
+    "measure  what content-based page sharing would save on this memory, every byte compared\n"
+    "info     what each source is, and what is in it\n"
+    "\n"
+    "SOURCE   a dump (flat raw memory, ELF core; either compressed with zstd),\n"
+    "         - for standard input, or pid:N for the live private memory of a process.\n"
+    "         name=SOURCE labels it (no '/' in the name). The content tells the format.\n"
+    "\n"
+    "  --format table|json|csv  how to print (default: table)\n"
+    "  --plot FILE.svg|.png     also draw growth, reference counts and who shares with whom\n"
+    "  --isolate                also price tenant isolation: each source shares with itself alone\n"
+    "  --threads N              use N threads (default: 1)\n"
+    "  --keep-going             measure the other sources if one fails (the exit code stays 1)\n"
+    "  --as raw                 read as flat raw memory whatever the content looks like\n"
+    "  --holes zero             holes of a sparse raw file are zero pages (default: absent)\n"
+    "  --freeze                 stop a process while it is copied\n"
+    "  -h, --help               this text\n"
+    "  -V, --version            the version\n"
+    "\n"
+    "Exit codes: 0 measured; 1 a source failed; 2 wrong usage.\n"
+    "Percentages are of pages present; absent pages and holes never count as zero pages.\n"
+    "Example: pageshare measure vm1=one.elf vm2=two.elf.zst python=pid:4711 --plot saved.svg\n";
+
+static enum parsed wrong(const char *what, const char *value)
+{
+    fprintf(stderr, "pageshare: %s%s%s; see 'pageshare --help'\n", what, value ? ": " : "",
+            value ? value : "");
+    return PARSED_WRONG;
+}
+
+static bool parse_format(const char *value, enum format *format)
+{
+    static const char *const names[] = {"table", "json", "csv"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(value, names[i]) == 0) {
+            *format = (enum format)i;
+            return true;
+        }
+    return false;
+}
+
+static bool parse_threads(const char *value, unsigned *threads)
+{
+    char *end;
+    unsigned long n = strtoul(value, &end, 10);
+    *threads = (unsigned)n;
+    return *value >= '0' && *value <= '9' && !*end && n >= 1 && n <= THREADS_MAX;
+}
+
+static bool ends_in(const char *name, const char *ending)
+{
+    size_t name_nbytes = strlen(name), ending_nbytes = strlen(ending);
+    return name_nbytes > ending_nbytes &&
+           strcmp(name + name_nbytes - ending_nbytes, ending) == 0;
+}
+
+static enum parsed parse_one(struct options *options, int option, const char *value)
+{
+    switch (option) {
+    case 'f':
+        return parse_format(value, &options->format)
+                   ? PARSED_RUN
+                   : wrong("--format takes table, json or csv, not", value);
+    case 'p':
+        options->plot = value;
+        return ends_in(value, ".svg") || ends_in(value, ".png")
+                   ? PARSED_RUN
+                   : wrong("--plot takes a file name ending in .svg or .png, not", value);
+    case 't':
+        return parse_threads(value, &options->threads)
+                   ? PARSED_RUN
+                   : wrong("--threads takes a number from 1 to 256, not", value);
+    case 'a':
+        options->read.as_raw = true;
+        return strcmp(value, "raw") == 0 ? PARSED_RUN : wrong("--as takes raw, not", value);
+    case 'z':
+        options->read.holes_zero = true;
+        return strcmp(value, "zero") == 0 ? PARSED_RUN : wrong("--holes takes zero, not", value);
+    case 'i':
+        options->isolate = true;
+        return PARSED_RUN;
+    case 'k':
+        options->keep_going = true;
+        return PARSED_RUN;
+    case 'F':
+        options->read.freeze = true;
+        return PARSED_RUN;
+    case 'h':
+        fputs(help, stdout);
+        return PARSED_DONE;
+    case 'V':
+        printf("pageshare %s\n", share_version());
+        return PARSED_DONE;
+    default:
+        return wrong("unknown or incomplete option", NULL);
+    }
+}
+
+static enum parsed check(const struct options *options)
+{
+    bool measure = options->command == COMMAND_MEASURE;
+    if (!options->sources)
+        return wrong(measure ? "measure needs a SOURCE" : "info needs a SOURCE", NULL);
+    if (!measure && (options->plot || options->isolate || options->format == FORMAT_CSV))
+        return wrong("info takes none of --plot, --isolate and --format csv", NULL);
+    return PARSED_RUN;
+}
+
+enum parsed options_parse(struct options *options, int argc, char **argv)
+{
+    static const struct option longs[] = {
+        {"format", required_argument, NULL, 'f'}, {"plot", required_argument, NULL, 'p'},
+        {"threads", required_argument, NULL, 't'}, {"as", required_argument, NULL, 'a'},
+        {"holes", required_argument, NULL, 'z'},  {"isolate", no_argument, NULL, 'i'},
+        {"keep-going", no_argument, NULL, 'k'},   {"freeze", no_argument, NULL, 'F'},
+        {"help", no_argument, NULL, 'h'},         {"version", no_argument, NULL, 'V'},
+        {NULL, 0, NULL, 0},
+    };
+    *options = (struct options){.threads = 1};
+    for (int option; (option = getopt_long(argc, argv, "hV", longs, NULL)) != -1;) {
+        enum parsed parsed = parse_one(options, option, optarg);
+        if (parsed != PARSED_RUN)
+            return parsed;
+    }
+    if (optind == argc)
+        return wrong("no command", NULL);
+    const char *command = argv[optind++];
+    if (strcmp(command, "info") == 0)
+        options->command = COMMAND_INFO;
+    else if (strcmp(command, "measure") != 0)
+        return wrong("no such command", command);
+    options->source = argv + optind;
+    options->sources = argc - optind;
+    return check(options);
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/* The tables for people. */
+#include "report.h"
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define NAME_COLUMNS_MAX 40
+
+static const char *bold(void)
+{
+    return isatty(STDOUT_FILENO) ? "\033[1m" : "";
+}
+
+static const char *plain(void)
+{
+    return isatty(STDOUT_FILENO) ? "\033[0m" : "";
+}
+
+/* Names may come from anywhere: control characters are shown as '?'. */
+static void print_name(const char *name, int columns)
+{
+    int printed = 0;
+    for (; *name && printed < columns; name++, printed++)
+        putchar((unsigned char)*name < ' ' || *name == 0x7f ? '?' : *name);
+    printf("%*s", columns - printed, "");
+}
+
+static int name_columns(const struct set *set)
+{
+    size_t columns = strlen("source");
+    for (size_t s = 0; s < set->sources; s++)
+        if (strlen(set->source[s].name) > columns)
+            columns = strlen(set->source[s].name);
+    return columns < NAME_COLUMNS_MAX ? (int)columns : NAME_COLUMNS_MAX;
+}
+
+static double percent(double part, uint64_t of)
+{
+    return of ? 100 * part / (double)of : 0;
+}
+
+static void print_row(const char *name, int columns, uint64_t pages, uint64_t shared, double zero,
+                      double self, double inter)
+{
+    print_name(name, columns);
+    printf(" %11lu %8.1f %10.1f %7.1f %7.1f %7.1f\n", (unsigned long)pages,
+           percent((double)shared, pages), percent(zero + self + inter, pages),
+           percent(zero, pages), percent(self, pages), percent(inter, pages));
+}
+
+static double mib(double bytes)
+{
+    return bytes / (1 << 20);
+}
+
+static void print_states(const struct set *set)
+{
+    uint64_t pages[DS_STATES] = {0}, left_out = 0;
+    for (size_t s = 0; s < set->sources; s++)
+        for (unsigned state = 0; state < DS_STATES; state++)
+            pages[state] += set->source[s].info->pages[state];
+    for (unsigned state = DS_DATA + 1; state < DS_STATES; state++)
+        left_out += pages[state];
+    if (!left_out)
+        return;
+    printf("not counted:");
+    for (unsigned state = DS_DATA + 1; state < DS_STATES; state++)
+        if (pages[state])
+            printf(" %lu %s", (unsigned long)pages[state], ds_state_name((enum ds_state)state));
+    printf("\n");
+}
+
+static void print_isolation(const struct figures *figures)
+{
+    uint64_t lost = figures->reclaimed_pages - figures->isolated_reclaimed_pages;
+    printf("isolated:   %.1f MiB (%.1f %%) reclaimed if no source shares with another: isolation "
+           "loses %.1f MiB, %.1f %% of the savings\n",
+           mib((double)figures->isolated_reclaimed_pages * SHARE_PAGE_SIZE),
+           percent((double)figures->isolated_reclaimed_pages, figures->pages),
+           mib((double)lost * SHARE_PAGE_SIZE), percent((double)lost, figures->reclaimed_pages));
+}
+
+void report_table(const struct set *set, const struct figures *figures)
+{
+    int columns = name_columns(set);
+    printf("%s%-*s %11s %8s %10s %7s %7s %7s%s\n", bold(), columns, "source", "pages", "shared %",
+           "reclaimed %", "zero", "self", "inter", plain());
+    for (size_t s = 0; s < set->sources; s++) {
+        const struct source_figures *source = &figures->source[s];
+        print_row(set->source[s].name, columns, set->source[s].pages, source->shared_pages,
+                  source->zero_saved_pages, source->self_saved_pages, source->inter_saved_pages);
+    }
+    fputs(bold(), stdout);
+    print_row("total", columns, figures->pages, figures->shared_pages,
+              (double)figures->zero_reclaimed_pages, (double)figures->self_nonzero_reclaimed_pages,
+              (double)figures->inter_nonzero_reclaimed_pages);
+    fputs(plain(), stdout);
+
+    double gross = (double)figures->reclaimed_pages * SHARE_PAGE_SIZE;
+    printf("\nof %.1f MiB: %.1f MiB reclaimed gross, %.1f MiB net of %.2f MiB metadata "
+           "(%.1f bytes a page)\n",
+           mib((double)figures->pages * SHARE_PAGE_SIZE), mib(gross),
+           mib((double)figures->net_reclaimed_bytes), mib((double)figures->metadata_bytes),
+           figures->pages ? (double)figures->metadata_bytes / (double)figures->pages : 0);
+    print_states(set);
+    if (figures->isolated)
+        print_isolation(figures);
+    if (figures->false_match_pages)
+        printf("note: %lu pages have the hash of another content and were not compared further; "
+               "they count as distinct\n",
+               (unsigned long)figures->false_match_pages);
+    for (size_t f = 0; f < set->failures; f++) {
+        printf("failed: ");
+        print_name(set->failure[f].name, (int)strlen(set->failure[f].name));
+        printf("\n");
+    }
+}
+
+void report_info_table(const struct set *set)
+{
+    int columns = name_columns(set);
+    printf("%s%-*s %-10s %11s %9s %9s %9s %13s%s\n", bold(), columns, "source", "format", "pages",
+           "absent", "excluded", "hole", "kernel-shared", plain());
+    for (size_t s = 0; s < set->sources; s++) {
+        const struct ds_info *info = set->source[s].info;
+        print_name(set->source[s].name, columns);
+        printf(" %-10s %11lu %9lu %9lu %9lu %13lu\n", info->format,
+               (unsigned long)info->pages[DS_DATA], (unsigned long)info->pages[DS_ABSENT],
+               (unsigned long)info->pages[DS_EXCLUDED], (unsigned long)info->pages[DS_HOLE],
+               (unsigned long)info->pages[DS_KERNEL_SHARED]);
+    }
+}

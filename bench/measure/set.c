@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/* Sources as immutable VMs: from page numbers to bytes. */
+#include "set.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define BLOCK_PAGES UINT64_C(512)
+
+/* "name=source", where the left side has no '/'; else the argument names itself. */
+static const char *split(const char *argument, char **name)
+{
+    const char *equals = strchr(argument, '=');
+    const char *slash = strchr(argument, '/');
+    if (equals && equals != argument && (!slash || slash > equals)) {
+        *name = strndup(argument, (size_t)(equals - argument));
+        return equals + 1;
+    }
+    *name = strdup(argument);
+    return argument;
+}
+
+static void *grown(void *array, size_t count, size_t item_nbytes)
+{
+    void *larger = realloc(array, (count + 1) * item_nbytes);
+    if (!larger)
+        abort(); /* a few bytes per argument */
+    return larger;
+}
+
+static bool number_pages(struct set_source *source)
+{
+    const struct ds_info *info = source->info;
+    source->first_page = malloc((info->extents + 1) * sizeof *source->first_page);
+    if (!source->first_page)
+        return false;
+    for (size_t i = 0; i < info->extents; i++) {
+        source->first_page[i] = source->pages;
+        if (info->extent[i].state == DS_DATA)
+            source->pages += info->extent[i].pages;
+    }
+    source->first_page[info->extents] = source->pages;
+    return true;
+}
+
+static void add_failure(struct set *set, char *name, const struct ds_error *error)
+{
+    set->failure = grown(set->failure, set->failures, sizeof *set->failure);
+    set->failure[set->failures++] = (struct set_failure){name, *error};
+}
+
+bool set_open(struct set *set, const char *argument, const struct ds_options *options)
+{
+    struct set_source source = {0};
+    struct ds_error error;
+    const char *spec = split(argument, &source.name);
+    if (!ds_source_open(spec, options, &source.source, &error)) {
+        add_failure(set, source.name, &error);
+        return false;
+    }
+    source.info = ds_source_info(source.source);
+    if (!number_pages(&source)) {
+        ds_source_free(source.source);
+        strcpy(error.text, "out of memory");
+        add_failure(set, source.name, &error);
+        return false;
+    }
+    set->source = grown(set->source, set->sources, sizeof *set->source);
+    set->source[set->sources++] = source;
+    set->pages += source.pages;
+    return true;
+}
+
+static uint64_t blocks_of(const struct set_source *source)
+{
+    return (source->pages + BLOCK_PAGES - 1) / BLOCK_PAGES;
+}
+
+bool set_finish(struct set *set)
+{
+    for (size_t s = 0; s < set->sources; s++) {
+        set->source[s].first_block = set->blocks;
+        set->blocks += blocks_of(&set->source[s]);
+    }
+    set->block = malloc((set->blocks + 1) * sizeof *set->block);
+    if (!set->block)
+        return false;
+    for (size_t s = 0; s < set->sources; s++) {
+        const struct set_source *source = &set->source[s];
+        uint32_t extent = 0;
+        for (uint64_t b = 0; b < blocks_of(source); b++) {
+            while (source->first_page[extent + 1] <= b * BLOCK_PAGES)
+                extent++;
+            set->block[source->first_block + b] = (struct set_block){(uint32_t)s, extent};
+        }
+    }
+    return true;
+}
+
+void set_free(struct set *set)
+{
+    for (size_t s = 0; s < set->sources; s++) {
+        ds_source_free(set->source[s].source);
+        free(set->source[s].first_page);
+        free(set->source[s].name);
+    }
+    for (size_t f = 0; f < set->failures; f++)
+        free(set->failure[f].name);
+    free(set->source);
+    free(set->failure);
+    free(set->block);
+    *set = (struct set){0};
+}
+
+uint64_t set_bytes(const struct set *set)
+{
+    uint64_t bytes = set->blocks * sizeof *set->block;
+    for (size_t s = 0; s < set->sources; s++)
+        bytes += set->source[s].info->extents *
+                 (sizeof(struct ds_extent) + sizeof *set->source[s].first_page);
+    return bytes;
+}
+
+/* ------------------------------------------------------------------------------------ ops -- */
+
+/* VM numbers follow the order of sources: an engine for a set is made for it alone. */
+static const struct set_source *source_of(const struct set *set, share_vm vm)
+{
+    return &set->source[vm];
+}
+
+static bool resolve(void *ctx, share_vm vm, share_ppn ppn, share_mpn *mpn)
+{
+    const struct set_source *source = source_of(ctx, vm);
+    mpn->n = source->first_block * BLOCK_PAGES + ppn.n;
+    return ppn.n < source->pages;
+}
+
+static bool next_present(void *ctx, share_vm vm, share_ppn from, share_ppn *found)
+{
+    *found = from;
+    return from.n < source_of(ctx, vm)->pages;
+}
+
+static const void *peek(void *ctx, share_mpn mpn)
+{
+    const struct set *set = ctx;
+    const struct set_block *block = &set->block[mpn.n / BLOCK_PAGES];
+    const struct set_source *source = &set->source[block->source];
+    uint64_t page = mpn.n - source->first_block * BLOCK_PAGES;
+    size_t extent = block->extent;
+    while (source->first_page[extent + 1] <= page)
+        extent++;
+    return source->info->extent[extent].bytes +
+           (page - source->first_page[extent]) * DS_PAGE_SIZE;
+}
+
+const struct share_ops set_ops = {
+    .struct_size = sizeof(struct share_ops),
+    .resolve = resolve,
+    .next_present = next_present,
+    .peek = peek,
+};

@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: MIT
+# Tests of the dump readers. Some include the readers' internal headers.
+pkg_check_modules(LIBZSTD REQUIRED IMPORTED_TARGET libzstd)
+foreach(name raw formats elf zstd maps pid freeze dumps)
+    share_unit_test(NAME test_read_${name}
+                    SOURCES test_read_${name}.c test_read_util.c
+                    LIBS ds_read PkgConfig::LIBZSTD
+                    LABEL unit)
+endforeach()

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/* A file with a known magic is not read as raw memory, unless told to. */
+#include "reader.h"
+#include "test_read_util.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const struct {
+    const char *magic;
+    size_t nbytes;
+    const char *said;
+} foreign[] = {
+    {"KDUMP   ", 8, "kdump"},
+    {"makedumpfile\0\0\0\0", 16, "makedumpfile"},
+    {"EMiL\1\0\0\0", 8, "LiME"},
+    {"AVML\2\0\0\0", 8, "AVML"},
+    {"QEVM\0\0\0\3", 8, "QEMU migration"},
+    {"LibvirtQemudSave", 16, "libvirt"},
+    {"PAGEDU64", 8, "64-bit Windows crash dump"},
+    {"PAGEDUMP", 8, "32-bit Windows crash dump"},
+    {"\xd2\xbe\xd2\xbe", 4, "VMware"},
+    {"\xd0\xbe\xd2\xbe", 4, "VMware"},
+    {"\xd1\xba\xd1\xba", 4, "VMware"},
+    {"\x19\x43\x56\x54", 4, "CRIU"},
+    {"\x1f\x8b\x08\0", 4, "gzip"},
+    {"\xfd\x37zXZ\0", 6, "xz"},
+    {"\x04\x22\x4d\x18", 4, "lz4"},
+    {"BZh91AY&SY", 10, "bzip2"},
+    {"QFI\xfb", 4, "qcow2"},
+};
+
+static void test_foreign(void **state)
+{
+    (void)state;
+    struct ds_options as_raw = {.as_raw = true};
+    for (size_t i = 0; i < sizeof foreign / sizeof foreign[0]; i++) {
+        uint8_t page[PAGE];
+        fill_page(page, i);
+        memcpy(page, foreign[i].magic, foreign[i].nbytes);
+        const char *path = write_file("foreign", page, sizeof page);
+        must_fail(path, NULL, "at offset 0x0", foreign[i].said, "can be read as raw", NULL);
+        struct ds_source *source = must_open(path, &as_raw);
+        assert_string_equal(ds_source_info(source)->format, "raw");
+        assert_memory_equal(find_page(source, 0, NULL), page, PAGE);
+        ds_source_free(source);
+    }
+}
+
+static void test_as_raw(void **state)
+{
+    (void)state;
+    struct ds_options as_raw = {.as_raw = true};
+    struct bytes core = elf_core64(NULL, 0);
+    bytes_pad(&core, PAGE);
+    struct ds_source *source = must_open(write_file("elf", core.at, core.size), &as_raw);
+    assert_string_equal(ds_source_info(source)->format, "raw");
+    ds_source_free(source);
+    bytes_free(&core);
+}
+
+/* The table itself: each magic is found, and one byte short of it is raw. */
+static void test_find(void **state)
+{
+    (void)state;
+    uint8_t head[DS_HEAD_NBYTES] = {0};
+    assert_ptr_equal(ds_format_find(head, sizeof head), &ds_format_raw);
+    assert_ptr_equal(ds_format_find(head, 0), &ds_format_raw);
+    assert_ptr_equal(ds_format_find((const uint8_t *)"\x7f"
+                                                     "ELF",
+                                    4),
+                     &ds_format_elf);
+    assert_ptr_equal(ds_format_find((const uint8_t *)"\x7f"
+                                                     "ELF",
+                                    3),
+                     &ds_format_raw);
+    assert_ptr_equal(ds_format_find((const uint8_t *)"\x28\xb5\x2f\xfd", 4), &ds_format_zstd);
+}
+
+static void test_state_names(void **state)
+{
+    (void)state;
+    assert_string_equal(ds_state_name(DS_DATA), "data");
+    assert_string_equal(ds_state_name(DS_KERNEL_SHARED), "kernel-shared");
+    assert_string_equal(ds_state_name(DS_STATES), "unknown");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_foreign),
+        cmocka_unit_test(test_as_raw),
+        cmocka_unit_test(test_find),
+        cmocka_unit_test(test_state_names),
+    };
+    return cmocka_run_group_tests(tests, make_test_dir, remove_test_dir);
+}
