@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Page sets with known answers, for benchmarks.
+ */
+#ifndef BENCH_PAGES_H
+#define BENCH_PAGES_H
+
+#include "share.h"
+
+struct pages {
+    unsigned char *bytes;
+    uint64_t count;
+    uint64_t copies;    /* pages that are a copy of an earlier page: what sharing reclaims */
+    uint64_t *original; /* by page: the page that it copies, or itself */
+};
+
+/* `count` resident pages of which `copy_percent` are copies of random others, in random order. Exits
+ * if there is not enough memory. */
+struct pages *pages_new(uint64_t count, unsigned copy_percent, uint64_t seed);
+void pages_free(struct pages *pages);
+
+/* The engine's ops over a set (ops_ctx), as one VM of an immutable engine. */
+extern const struct share_ops pages_ops;
+
+/* An immutable engine over the set, with one VM 0; exits if it cannot be made. */
+struct share *pages_engine(struct pages *pages, const struct share_alloc *alloc);
+
+/* Offers pages [first, end) of VM 0. False if the engine refuses. */
+bool pages_offer(struct share *share, uint64_t first, uint64_t end);
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Google Benchmark for C: benchmarks are plain functions, and this is all they see of it.
+ *
+ * A benchmark checks its answer before it reports: bench_fail makes the run an error. Claims are
+ * ratios of two things timed in turn in one run: bench_pair.
+ */
+#ifndef BENCH_SHIM_H
+#define BENCH_SHIM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct bench; /* one run of one benchmark */
+
+typedef void (*bench_fn)(struct bench *bench, void *ctx);
+
+/* Registers a benchmark; `ctx` is handed to it. Call before bench_run. */
+void bench_register(const char *name, bench_fn fn, void *ctx);
+
+/* The timed loop: while (bench_next(bench)) { ... } */
+bool bench_next(struct bench *bench);
+
+/* Leaves a stretch of the timed loop out. */
+void bench_pause(struct bench *bench);
+void bench_resume(struct bench *bench);
+
+/* What one iteration worked on; shown as rates. */
+void bench_bytes(struct bench *bench, uint64_t nbytes_each);
+void bench_items(struct bench *bench, uint64_t items_each);
+
+/* A figure beside the times. */
+void bench_counter(struct bench *bench, const char *name, double value);
+
+/* The answer was wrong: the benchmark is an error, and bench_run fails. */
+void bench_fail(struct bench *bench, const char *reason);
+
+/*
+ * Registers a paired benchmark: `rounds` rounds of first base, then each of the `others`; each
+ * function does one whole pass and returns the seconds of its timed part, or a negative number if its
+ * answer was wrong. Reports for each other one, under its name: seconds, and the ratio base / other
+ * (its speed relative to the base) as median with the bounds of a 95 % interval of the median.
+ */
+struct bench_side {
+    const char *name;
+    double (*pass)(void *ctx);
+};
+void bench_pair(const char *name, struct bench_side base, const struct bench_side *others,
+                size_t others_count, void *ctx, unsigned rounds);
+
+/* Seconds on the monotonic clock. */
+double bench_now_s(void);
+
+/* Runs what was registered, by Google Benchmark's command line. The exit code: 1 if one failed. */
+int bench_run(int argc, char **argv);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The questions of the suite; each file registers its benchmarks.
+ */
+#ifndef BENCH_SUITE_H
+#define BENCH_SUITE_H
+
+#include "share.h"
+#include "shim/bench.h"
+
+/* --quick: a quarter of the memory, a third of the rounds. */
+struct suite {
+    bool quick;
+    const struct share_alloc *alloc; /* for engines; NULL: the C library's */
+};
+
+void suite_cold_pass(const struct suite *suite);
+void suite_threads(const struct suite *suite);
+void suite_metadata(const struct suite *suite);
+void suite_measure(const struct suite *suite);
+
+#endif
