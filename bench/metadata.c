@@ -25,12 +25,12 @@ static bool next_present(void *ctx, share_vm vm, share_ppn from, share_ppn *foun
     return true;
 }
 
-/* A page whose first bytes are its number: only one page is read at a time. */
+/* A page whose first bytes are its number. */
 static const void *peek(void *ctx, share_mpn mpn)
 {
-    static _Thread_local unsigned char ring[4][SHARE_PAGE_SIZE];
+    static _Thread_local unsigned char ring[SHARE_PEEKS_MAX][SHARE_PAGE_SIZE];
     static _Thread_local unsigned next;
-    unsigned char *page = ring[next++ % 4];
+    unsigned char *page = ring[next++ % SHARE_PEEKS_MAX];
     uint64_t number = mpn.n + 1;
     (void)ctx;
     memcpy(page, &number, sizeof number);

@@ -2,9 +2,9 @@
 /*
  * share_check: the whole engine against its invariants.
  *
- * With the gate closed nothing is in flight, so each page's word is in a resting state, each hint in
- * the table belongs to exactly one hinted page and the other way round, each frame's count is the
- * number of pages that name it, and every gauge is a sum that can be taken again.
+ * With the gate closed nothing is in flight, so each page's word is in a resting state, each hint
+ * in the table belongs to exactly one hinted page and the other way round, each frame's count is
+ * the number of pages that name it, and every gauge is a sum that can be taken again.
  */
 #include "engine.h"
 #include <string.h>
@@ -151,7 +151,7 @@ static bool check_entry(void *ctx, uint64_t hash, struct share_hit entry)
         if (share_word_state(word) != SHARE_WORD_HINTED ||
             (share_word_hash(word) ^ hash) >> (64 - SHARE_HINT_HASH_BITS))
             return fail(audit, "a hint stands for a page that is not hinted so",
-                        atomic_load(&page.chunk->vm), share_page_ppn(&page));
+                        atomic_load(&share_page_chunk(&page)->vm), share_page_ppn(&page));
         return true;
     }
     if (entry.id >= audit->frames_end || audit->seen[entry.id]++)

@@ -7,7 +7,20 @@
 
 #include "share.h"
 
-bool share_pages_equal(const void *a, const void *b);
+#define SHARE_COMPARE_MAX 8u /* pairs compared at a time */
+
+/* Two whole pages, any alignment. */
+struct share_pair {
+    const void *a, *b;
+    bool equal; /* the answer */
+};
+
+/* Compares up to SHARE_COMPARE_MAX pairs of pages. */
+typedef void (*share_compare_fn)(struct share_pair *pairs, unsigned count);
+
+/* The fastest variant that this machine can run. */
+share_compare_fn share_compare_pick(void);
+
 bool share_page_is_zero(const void *page);
 
 #endif

@@ -2,10 +2,10 @@
 /*
  * Breaks and forgets: a page leaves its frame, with a copy, with the last reference, or for good.
  *
- * The order matters. A break copies and remaps before it drops its reference, so the frame cannot be
- * freed under the copy. The last reference goes from one to zero, the frame leaves the table, and
- * only then is the page unprotected: whoever would join meanwhile finds no reference to take, and sees
- * a miss. *Flush the TLB before a frame is reused*: remap has done so when it returns.
+ * The order matters. A break copies and remaps before it drops its reference, so the frame cannot
+ * be freed under the copy. The last reference goes from one to zero, the frame leaves the table,
+ * and only then is the page unprotected: whoever would join meanwhile finds no reference to take,
+ * and sees a miss. *Flush the TLB before a frame is reused*: remap has done so when it returns.
  */
 #include "cow.h"
 #include "group.h"
@@ -42,11 +42,13 @@ void share_frame_leave(struct share *share, share_frame frame)
     share_step(SHARE_STEP_FREE);
     if (!share->immutable)
         share->ops.free(share->ops_ctx, &mpn, 1);
+    share_step(SHARE_STEP_RETIRE);
     share_frame_retire(&share->frames, frame);
 }
 
 void share_hint_drop(struct share *share, uint32_t word, uint32_t page_id)
 {
+    share_step(SHARE_STEP_DROP);
     share_table_remove(&share->table, share_word_hash(word), SHARE_HINT_HASH_BITS,
                        (struct share_hit){SHARE_KIND_HINT, page_id});
 }
@@ -60,11 +62,8 @@ static void unprotect(struct share *share, share_vm vm, share_ppn ppn, share_mpn
 static void tell(struct share *share, enum share_event_kind kind, const struct share_vm_object *vm,
                  share_ppn ppn, share_mpn mpn, share_frame frame)
 {
-    share_tell(share, &(struct share_event){.kind = kind,
-                                            .vm = vm->number,
-                                            .ppn = ppn,
-                                            .mpn = mpn,
-                                            .frame = frame});
+    share_tell(share, &(struct share_event){
+                          .kind = kind, .vm = vm->number, .ppn = ppn, .mpn = mpn, .frame = frame});
 }
 
 static void count_left(struct share_vm_object *vm, uint32_t word)
@@ -85,7 +84,9 @@ static bool break_last(struct share *share, struct share_vm_object *vm,
     unlink_frame(share, frame);
     unprotect(share, vm->number, share_page_ppn(page), mpn);
     count_left(vm, word);
+    share_step(SHARE_STEP_RELEASE);
     atomic_store(page->word, share_word(SHARE_WORD_NONE, 0));
+    share_step(SHARE_STEP_RETIRE);
     share_frame_retire(&share->frames, frame);
     share_count(&vm->counts.breaks_last, 1);
     tell(share, SHARE_EVENT_BREAK_LAST, vm, share_page_ppn(page), mpn, frame);
@@ -135,10 +136,12 @@ static enum share_result break_shared(struct share *share, struct share_vm_objec
     share_mpn from = share_frame_view(&share->frames, frame).mpn, to;
     enum share_result result = copy_and_map(share, vm, share_page_ppn(page), from, &to);
     if (result != SHARE_OK) {
+        share_step(SHARE_STEP_RELEASE);
         atomic_store(page->word, word);
         return result;
     }
     count_left(vm, word);
+    share_step(SHARE_STEP_RELEASE);
     atomic_store(page->word, share_word(SHARE_WORD_NONE, 0));
     share_step(SHARE_STEP_MAPPED);
     tell(share, SHARE_EVENT_BREAK, vm, share_page_ppn(page), to, frame);
@@ -147,14 +150,15 @@ static enum share_result break_shared(struct share *share, struct share_vm_objec
     return SHARE_OK;
 }
 
-/* A write to a page that somebody looks at, protected or not yet: the write wins. The payload counts
- * writers in here, and the owner leaves BROKEN only at none: so this unprotect cannot strip a page
- * that a later merge has protected. False: the word changed, look again. */
+/* A write to a page that somebody looks at, protected or not yet: the write wins. The payload
+ * counts writers in here, and the owner leaves BROKEN only at none: so this unprotect cannot strip
+ * a page that a later merge has protected. False: the word changed, look again. */
 static bool break_look(struct share *share, struct share_vm_object *vm,
                        const struct share_page_ref *page, uint32_t word)
 {
     bool first = share_word_state(word) == SHARE_WORD_OWNED;
     uint32_t broken = first ? share_word(SHARE_WORD_BROKEN, 1) : word + 1;
+    share_step(SHARE_STEP_SWAP);
     if (!atomic_compare_exchange_strong(page->word, &word, broken))
         return false;
     share_mpn mpn = {0};
@@ -188,6 +192,7 @@ static enum share_result break_page(struct share *share, struct share_vm_object 
             return SHARE_RETRY;
         case SHARE_WORD_SHARED:
         case SHARE_WORD_CODE:
+            share_step(SHARE_STEP_SWAP);
             if (!atomic_compare_exchange_strong(page->word, &word,
                                                 share_word(SHARE_WORD_MOVING, 0)))
                 continue;
@@ -220,11 +225,11 @@ enum share_result share_break(struct share *share, share_vm number, share_ppn pp
 static uint32_t take_from_all(const struct share_page_ref *page)
 {
     for (;;) {
-        share_step(SHARE_STEP_FORGET);
         uint32_t word = atomic_load(page->word);
         enum share_word_state state = share_word_state(word);
         if (state == SHARE_WORD_NONE)
             return word;
+        share_step(SHARE_STEP_SWAP);
         if (state == SHARE_WORD_OWNED)
             atomic_compare_exchange_strong(page->word, &word, share_word(SHARE_WORD_BROKEN, 0));
         else if (state != SHARE_WORD_BROKEN && state != SHARE_WORD_MOVING &&
@@ -252,6 +257,7 @@ enum share_owner share_page_forget(struct share *share, struct share_vm_object *
              share_frame_view(&share->frames, frame).mpn, frame);
         share_frame_leave(share, frame);
     }
+    share_step(SHARE_STEP_RELEASE);
     atomic_store(page->word, share_word(SHARE_WORD_NONE, 0));
     return framed ? SHARE_OWNER_ENGINE : SHARE_OWNER_CALLER;
 }
@@ -270,6 +276,7 @@ enum share_result share_page_unshare(struct share *share, struct share_vm_object
         count_left(vm, word);
         share_frame_leave(share, share_word_frame(word));
     }
+    share_step(SHARE_STEP_RELEASE);
     atomic_store(page->word, share_word(SHARE_WORD_NONE, 0));
     return SHARE_OK;
 }
@@ -284,6 +291,7 @@ enum share_result share_forget(struct share *share, share_vm number, share_ppn p
     if (vm) {
         struct share_page_ref page;
         result = share_ppn_valid(vm, ppn) ? SHARE_OK : SHARE_INVALID;
+        share_step(SHARE_STEP_FORGET);
         if (result == SHARE_OK && share_page_find(&share->pages, &vm->tree, ppn, &page))
             *owner = share_page_forget(share, vm, &page);
         share_vm_leave(vm);

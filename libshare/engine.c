@@ -4,7 +4,7 @@
 #include "group.h"
 #include <string.h>
 
-#define GATE_CLOSED (UINT32_C(1) << 31)
+#define GATE_CLOSED         (UINT32_C(1) << 31)
 #define SETTLED_PPM_DEFAULT 1000u
 
 #ifdef SHARE_STEPS
@@ -94,6 +94,7 @@ enum share_result share_new(const struct share_config *config, struct share **ou
     share->scanner.random_state = wanted.salt;
     share->settled_ppm = wanted.settled_ppm ? wanted.settled_ppm : SETTLED_PPM_DEFAULT;
     share->immutable = immutable;
+    share->compare = share_compare_pick();
     if (!init_tables(share)) {
         share_free(share);
         return SHARE_NOMEM;
@@ -117,7 +118,7 @@ void share_free(struct share *share)
 
 /* ----------------------------------------------------------------------------------- names -- */
 
-#define STRING(x) #x
+#define STRING(x)       #x
 #define DOTTED(a, b, c) STRING(a) "." STRING(b) "." STRING(c)
 
 const char *share_version(void)
@@ -128,8 +129,8 @@ const char *share_version(void)
 const char *share_outcome_name(enum share_outcome outcome)
 {
     static const char *const names[SHARE_OUTCOMES] = {
-        "hinted",   "replaced_stale", "promoted",   "joined",     "already", "zero",      "volatile",
-        "false_match", "ineligible",  "backed_off", "busy",       "gone",    "group_off", "error",
+        "hinted",      "replaced_stale", "promoted",   "joined", "already", "zero",      "volatile",
+        "false_match", "ineligible",     "backed_off", "busy",   "gone",    "group_off", "error",
     };
     return (unsigned)outcome < SHARE_OUTCOMES ? names[outcome] : "unknown";
 }

@@ -2,13 +2,14 @@
 /*
  * The engine: what struct share holds, and how calls enter it.
  *
- * A call passes the gate (share_check closes it), pins the VM that it is about (share_vm_remove waits
- * for pins), works on page words, and leaves. See page.h for who may do what to a page, frame.h for
- * references, lock.h for the lock order.
+ * A call passes the gate (share_check closes it), pins the VM that it is about (share_vm_remove
+ * waits for pins), works on page words, and leaves. See page.h for who may do what to a page,
+ * frame.h for references, lock.h for the lock order.
  */
 #ifndef SHARE_ENGINE_H
 #define SHARE_ENGINE_H
 
+#include "compare.h"
 #include "frame.h"
 #include "hash.h"
 #include "page.h"
@@ -62,6 +63,7 @@ struct share {
     uint64_t hash_mask; /* all ones, but in tests */
     uint32_t settled_ppm;
     bool immutable;
+    share_compare_fn compare;
     _Atomic uint32_t gate; /* calls inside; the top bit closes it */
     struct share_mem mem;
     struct share_table table;

@@ -18,8 +18,8 @@ static struct share_frame_object *object_of(const struct share_frames *frames, s
     return share_pool_at(&frames->pool, frame);
 }
 
-share_frame share_frame_new(struct share_frames *frames, share_mpn mpn, share_group group, bool zero,
-                            uint32_t refs)
+share_frame share_frame_new(struct share_frames *frames, share_mpn mpn, share_group group,
+                            bool zero, uint32_t refs)
 {
     share_frame frame = share_pool_take(&frames->pool);
     struct share_frame_object *object = object_of(frames, frame);

@@ -37,8 +37,8 @@ void share_frames_init(struct share_frames *frames, struct share_mem *mem);
 void share_frames_fini(struct share_frames *frames);
 
 /* Makes a frame with `refs` references out of one reserved in frames->pool. */
-share_frame share_frame_new(struct share_frames *frames, share_mpn mpn, share_group group, bool zero,
-                            uint32_t refs);
+share_frame share_frame_new(struct share_frames *frames, share_mpn mpn, share_group group,
+                            bool zero, uint32_t refs);
 
 /* One reference more, unless there is none left, or 2^32 - 1. */
 bool share_frame_get(struct share_frames *frames, share_frame frame);

@@ -39,7 +39,8 @@ enum share_result share_group_remove(struct share *share, share_group group)
 {
     enum share_result result = SHARE_OK;
     share_lock_take(&share->admin);
-    if (group >= share_pool_end(&share->groups) - 1 || !atomic_load(&share_group_at(share, group)->live))
+    if (group >= share_pool_end(&share->groups) - 1 ||
+        !atomic_load(&share_group_at(share, group)->live))
         result = SHARE_GONE;
     else if (group == 0 || atomic_load(&share_group_at(share, group)->vms))
         result = SHARE_INVALID;

@@ -10,8 +10,9 @@
 /* Group 0, made with the engine. False if memory is refused. */
 bool share_groups_init(struct share *share);
 
-/* A reference on the group's zero frame; if it has none, makes one of `mpn`, with one reference, from
- * a frame reserved by the caller, and says so in *made. 0: the frame can take no more references. */
+/* A reference on the group's zero frame; if it has none, makes one of `mpn`, with one reference,
+ * from a frame reserved by the caller, and says so in *made. 0: the frame can take no more
+ * references. */
 share_frame share_group_zero_get(struct share *share, share_group group, share_mpn mpn, bool *made);
 
 /* A frame has lost its last reference: the group forgets it if it was its zero frame. */

@@ -26,8 +26,8 @@ uint64_t share_hash_stable(const struct share_secret *secret, const void *page)
 
 /* libxxhash is not instrumented, so the sanitizer sees no read here; the attribute keeps that true
  * if a build ever inlines the hash. */
-__attribute__((no_sanitize("thread"), noinline)) uint64_t
-share_hash_look(const struct share_secret *secret, const void *page)
+__attribute__((no_sanitize("thread"), noinline)) uint64_t share_hash_look(
+    const struct share_secret *secret, const void *page)
 {
     return share_hash_stable(secret, page);
 }

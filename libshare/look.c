@@ -4,7 +4,7 @@
 #include "run.h"
 
 #ifndef PREFETCH_NBYTES
-#define PREFETCH_NBYTES 1024u
+#define PREFETCH_NBYTES 256u
 #endif
 
 /* Skipped by the scanner in this pass? Pages of one backoff take turns, by page number. */
@@ -17,13 +17,10 @@ static bool backs_off(const struct share_run *run, const struct share_item *item
 /* Makes the page ours. False: the item is done, with its outcome. */
 static bool claim(struct share_run *run, struct share_item *item)
 {
-    struct share *share = run->share;
     item->stage = SHARE_ITEM_DONE;
-    if (!share_ppn_valid(run->vm, item->ppn) ||
-        !share_page_find(&share->pages, &run->vm->tree, item->ppn, &item->page)) {
-        item->outcome = SHARE_PAGE_GONE;
+    item->outcome = SHARE_PAGE_GONE;
+    if (!item->page.word)
         return false;
-    }
     share_step(SHARE_STEP_CLAIM);
     item->was = atomic_load_explicit(item->page.word, memory_order_relaxed);
     item->outcome = SHARE_BUSY;
@@ -47,6 +44,7 @@ static bool claim(struct share_run *run, struct share_item *item)
         break;
     }
     uint32_t expected = item->was;
+    share_step(SHARE_STEP_SWAP);
     return atomic_compare_exchange_strong(item->page.word, &expected,
                                           share_word(SHARE_WORD_OWNED, 0));
 }
@@ -73,13 +71,13 @@ static void prefetch_page(const void *bytes)
 }
 
 /* Makes the page ours and finds its bytes. NULL: the item is done, with its outcome. */
-static const void *open_page(struct share_run *run, struct share_item *item, share_ppn ppn)
+static const void *open_page(struct share_run *run, struct share_item *item)
 {
     struct share *share = run->share;
-    *item = (struct share_item){.ppn = ppn};
     if (!claim(run, item))
         return NULL;
     item->stage = SHARE_ITEM_OPEN;
+    item->changed = item->replaced = item->not_zero = item->is_protected = item->code = false;
     item->hinted = share_word_state(item->was) == SHARE_WORD_HINTED;
     if (!share->ops.resolve(share->ops_ctx, run->vm->number, item->ppn, &item->mpn) ||
         item->mpn.n >= SHARE_MPN_END) {
@@ -98,20 +96,23 @@ static void hash_page(struct share_run *run, struct share_item *item, const void
 {
     item->hash = share_hash_look(run->secret, bytes);
     share_table_prefetch(&run->share->table, item->hash);
+    share_unpeek(run->share, item->mpn, bytes); /* while the page is still ours */
     judge_change(run, item);
-    share_unpeek(run->share, item->mpn, bytes);
 }
 
 /* One page ahead: while a page is hashed, the start of the next one is on its way. */
-void share_run_look(struct share_run *run, const share_ppn *ppns)
+void share_run_look(struct share_run *run)
 {
-    const void *next = open_page(run, &run->item[0], ppns[0]);
+    const void *next = open_page(run, &run->item[0]);
+    run->open_count = 0;
     for (unsigned i = 0; i < run->count; i++) {
         const void *bytes = next;
         if (i + 1 < run->count)
-            next = open_page(run, &run->item[i + 1], ppns[i + 1]);
+            next = open_page(run, &run->item[i + 1]);
         if (bytes)
             hash_page(run, &run->item[i], bytes);
+        if (run->item[i].stage == SHARE_ITEM_OPEN)
+            run->open[run->open_count++] = (uint8_t)i;
     }
 }
 
@@ -146,7 +147,7 @@ void share_item_settle(struct share_run *run, struct share_item *item, uint32_t 
     share_owner_release(run->share, run->vm->number, &item->page, item->mpn, item->is_protected,
                         word);
     item->stage = SHARE_ITEM_DONE;
-    item->outcome = outcome;
+    item->outcome = (uint8_t)outcome;
     run->progress++;
 }
 
@@ -166,7 +167,7 @@ void share_item_drop(struct share_run *run, struct share_item *item, enum share_
 
 void share_partner_release(struct share_run *run, struct share_item *item, bool stale)
 {
-    struct share_partner *with = &item->with;
+    struct share_partner *with = share_with(run, item);
     if (with->kind == SHARE_WITH_FRAME)
         share_frame_leave(run->share, with->frame);
     if (with->kind == SHARE_WITH_HINT) {

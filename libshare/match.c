@@ -2,51 +2,52 @@
 /*
  * The second step: find a partner for a hashed page, or leave a hint for it.
  *
- * Frames come before hints, and an entry whose full hash turns out to differ (an entry keeps 36 bits
- * of 64) is noted as tried and passed over. A hint is believed only after it was looked at again:
- * its page must still be there, and hash to what it did, or the hint goes. A page that two of the same
- * run want is left to the next round, when its frame exists.
+ * Frames come before hints, and an entry whose full hash turns out to differ (an entry keeps 36
+ * bits of 64) is noted as tried and passed over. A hint is believed only after it was looked at
+ * again: its page must still be there, and hash to what it did, or the hint goes. A page that two
+ * of the same run want is left to the next round, when its frame exists.
  */
 #include "cow.h"
 #include "run.h"
 
 enum verdict { FOUND, NONE, CONFLICT, OWN_HINT };
 
-static bool was_tried(const struct share_item *item, struct share_hit hit)
+static bool was_tried(const struct share_partner *with, struct share_hit hit)
 {
-    for (unsigned i = 0; i < item->tried_count; i++)
-        if (item->tried[i].kind == hit.kind && item->tried[i].id == hit.id)
+    for (unsigned i = 0; i < with->tried_count; i++)
+        if (with->tried[i].kind == hit.kind && with->tried[i].id == hit.id)
             return true;
     return false;
 }
 
-static bool take_frame(struct share_run *run, struct share_item *item, share_frame frame)
+static bool take_frame(struct share_run *run, struct share_partner *with, share_frame frame)
 {
     struct share_frames *frames = &run->share->frames;
     if (share_frame_view(frames, frame).group != run->group || !share_frame_get(frames, frame))
         return false;
-    item->with = (struct share_partner){.kind = SHARE_WITH_FRAME,
-                                        .frame = frame,
-                                        .mpn = share_frame_view(frames, frame).mpn};
+    with->kind = SHARE_WITH_FRAME;
+    with->frame = frame;
+    with->mpn = share_frame_view(frames, frame).mpn;
     return true;
 }
 
-static enum verdict take_hint(struct share_run *run, struct share_item *item, uint32_t page_id)
+static enum verdict take_hint(struct share_run *run, struct share_partner *with, uint32_t page_id)
 {
     struct share_page_ref page = share_page_at(&run->share->pages, page_id);
-    struct share_vm_object *vm =
-        share_vm_at(run->share, atomic_load_explicit(&page.chunk->vm, memory_order_relaxed));
+    share_vm number = atomic_load_explicit(&share_page_chunk(&page)->vm, memory_order_relaxed);
+    struct share_vm_object *vm = share_vm_at(run->share, number);
     if (atomic_load(&vm->group) != run->group)
         return NONE;
     uint32_t was = atomic_load(page.word);
     if (share_word_state(was) != SHARE_WORD_HINTED ||
         !atomic_compare_exchange_strong(page.word, &was, share_word(SHARE_WORD_OWNED, 0)))
         return CONFLICT;
-    item->with = (struct share_partner){.kind = SHARE_WITH_HINT,
-                                        .page = page,
-                                        .vm = vm->number,
-                                        .ppn = share_page_ppn(&page),
-                                        .was = was};
+    with->kind = SHARE_WITH_HINT;
+    with->page = page;
+    with->vm = vm->number;
+    with->ppn = share_page_ppn(&page);
+    with->was = was;
+    with->code = false;
     return FOUND;
 }
 
@@ -54,20 +55,21 @@ static enum verdict take_hint(struct share_run *run, struct share_item *item, ui
 static enum verdict choose(struct share_run *run, struct share_item *item,
                            const struct share_hit *hits, unsigned count)
 {
+    struct share_partner *with = share_with(run, item);
     enum verdict verdict = NONE;
     for (unsigned i = 0; i < count; i++)
-        if (hits[i].kind == SHARE_KIND_FRAME && !was_tried(item, hits[i]) &&
-            take_frame(run, item, hits[i].id))
+        if (hits[i].kind == SHARE_KIND_FRAME && !was_tried(with, hits[i]) &&
+            take_frame(run, with, hits[i].id))
             return FOUND;
     for (unsigned i = 0; i < count; i++) {
-        if (hits[i].kind != SHARE_KIND_HINT || was_tried(item, hits[i]))
+        if (hits[i].kind != SHARE_KIND_HINT || was_tried(with, hits[i]))
             continue;
         if (hits[i].id == item->page.id) {
             if (verdict == NONE)
                 verdict = OWN_HINT;
             continue;
         }
-        enum verdict taken = take_hint(run, item, hits[i].id);
+        enum verdict taken = take_hint(run, with, hits[i].id);
         if (taken == FOUND)
             return FOUND;
         if (taken == CONFLICT)
@@ -99,8 +101,8 @@ static bool ask(struct share_run *run, struct share_item *item)
     struct share_partition *part = share_table_lock(table, item->hash);
     unsigned count = share_table_find(part, item->hash, hits);
     enum verdict verdict = count ? choose(run, item, hits, count) : NONE;
-    bool inserted = verdict == NONE && !item->hinted &&
-                    share_table_insert(table, part, item->hash, own);
+    bool inserted =
+        verdict == NONE && !item->hinted && share_table_insert(table, part, item->hash, own);
     share_table_unlock(part);
 
     if (verdict == FOUND) {
@@ -126,11 +128,12 @@ static bool ask(struct share_run *run, struct share_item *item)
 /* An entry of equal 36 bits is of another content, or the bytes really collide in all 64 bits. */
 void share_item_tried(struct share_run *run, struct share_item *item, bool equal_hash)
 {
-    struct share_hit hit = item->with.kind == SHARE_WITH_FRAME
-                               ? (struct share_hit){SHARE_KIND_FRAME, item->with.frame}
-                               : (struct share_hit){SHARE_KIND_HINT, item->with.page.id};
+    struct share_partner *with = share_with(run, item);
+    struct share_hit hit = with->kind == SHARE_WITH_FRAME
+                               ? (struct share_hit){SHARE_KIND_FRAME, with->frame}
+                               : (struct share_hit){SHARE_KIND_HINT, with->page.id};
     share_partner_release(run, item, false);
-    if (equal_hash || item->tried_count == SHARE_TRIED_MAX) {
+    if (equal_hash || with->tried_count == SHARE_TRIED_MAX) {
         if (item->hinted)
             share_hint_drop(run->share, item->was, item->page.id);
         item->hinted = false;
@@ -138,7 +141,7 @@ void share_item_tried(struct share_run *run, struct share_item *item, bool equal
         share_item_settle(run, item, word, SHARE_FALSE_MATCH);
         return;
     }
-    item->tried[item->tried_count++] = hit;
+    with->tried[with->tried_count++] = hit;
     item->stage = SHARE_ITEM_OPEN;
     run->progress++;
 }
@@ -148,7 +151,7 @@ void share_item_tried(struct share_run *run, struct share_item *item, bool equal
 static void verify_hint(struct share_run *run, struct share_item *item)
 {
     struct share *share = run->share;
-    struct share_partner *with = &item->with;
+    struct share_partner *with = share_with(run, item);
     if (!share->ops.resolve(share->ops_ctx, with->vm, with->ppn, &with->mpn)) {
         share_partner_release(run, item, true);
     } else if (with->mpn.n == item->mpn.n) {
@@ -176,8 +179,9 @@ static void verify_hint(struct share_run *run, struct share_item *item)
 /* Decides one item as far as it can be: a stale hint makes room for another look. */
 static void decide(struct share_run *run, struct share_item *item)
 {
+    struct share_partner *with = share_with(run, item);
     if (item->hash == run->secret->zero_hash && !item->not_zero) {
-        item->with = (struct share_partner){.kind = SHARE_WITH_ZERO};
+        with->kind = SHARE_WITH_ZERO;
         item->stage = SHARE_ITEM_MATCHED;
         run->progress++;
         return;
@@ -185,9 +189,9 @@ static void decide(struct share_run *run, struct share_item *item)
     while (item->stage == SHARE_ITEM_OPEN) {
         if (!ask(run, item))
             return;
-        if (item->stage == SHARE_ITEM_MATCHED && item->with.kind == SHARE_WITH_HINT)
+        if (item->stage == SHARE_ITEM_MATCHED && with->kind == SHARE_WITH_HINT)
             verify_hint(run, item);
-        else if (item->stage == SHARE_ITEM_MATCHED && item->with.mpn.n == item->mpn.n) {
+        else if (item->stage == SHARE_ITEM_MATCHED && with->mpn.n == item->mpn.n) {
             share_partner_release(run, item, false);
             share_item_release(run, item, SHARE_ALREADY);
         }
@@ -196,7 +200,11 @@ static void decide(struct share_run *run, struct share_item *item)
 
 void share_run_match(struct share_run *run)
 {
-    for (unsigned i = 0; i < run->count; i++)
-        if (run->item[i].stage == SHARE_ITEM_OPEN)
-            decide(run, &run->item[i]);
+    run->matched_count = 0;
+    for (unsigned i = 0; i < run->open_count; i++) {
+        struct share_item *item = &run->item[run->open[i]];
+        decide(run, item);
+        if (item->stage == SHARE_ITEM_MATCHED)
+            run->matched[run->matched_count++] = run->open[i];
+    }
 }

@@ -7,8 +7,8 @@
  * into BROKEN, the commit's compare-and-swap fails, and the merge is given up. After the commit the
  * page is MOVING and a writer tries again until remap is done, which no compare delays.
  *
- * A promotion commits the newcomer first (MOVING), then the hint's page, which stays where it is and
- * so goes to SHARED at once; then the table's entry becomes the frame's.
+ * A promotion commits the newcomer first (MOVING), then the hint's page, which stays where it is
+ * and so goes to SHARED at once; then the table's entry becomes the frame's.
  */
 #include "compare.h"
 #include "cow.h"
@@ -18,9 +18,11 @@
 
 #define VECTOR_MAX (2 * SHARE_RUN_PAGES)
 
-static bool is_stage(const struct share_run *run, unsigned i, enum share_stage stage)
+/* The i-th matched item, if it has come to this stage and not left it; else NULL. */
+static struct share_item *matched_at(struct share_run *run, unsigned i, enum share_stage stage)
 {
-    return run->item[i].stage == stage;
+    struct share_item *item = &run->item[run->matched[i]];
+    return item->stage == stage ? item : NULL;
 }
 
 /* The item ends without a merge: partner and page go back. */
@@ -55,7 +57,7 @@ static void take_answers(struct share_run *run, struct share_item *item,
 {
     item->is_protected = true; /* or part of it: unprotect leaves alone what is not */
     item->code = own->answer == SHARE_ANSWER_READONLY;
-    item->with.code = with && with->answer == SHARE_ANSWER_READONLY;
+    share_with(run, item)->code = with && with->answer == SHARE_ANSWER_READONLY;
     if (!granted(own->answer)) {
         share_partner_release(run, item, false);
         if (own->answer == SHARE_ANSWER_STALE)
@@ -77,85 +79,140 @@ static void protect_all(struct share_run *run)
     struct share *share = run->share;
     struct share_protect pages[VECTOR_MAX];
     size_t count = 0;
-    for (unsigned i = 0; i < run->count; i++) {
-        struct share_item *item = &run->item[i];
-        if (item->stage != SHARE_ITEM_MATCHED)
+    for (unsigned i = 0; i < run->matched_count; i++) {
+        struct share_item *item = matched_at(run, i, SHARE_ITEM_MATCHED);
+        if (!item)
             continue;
-        pages[count++] = (struct share_protect){run->vm->number, item->ppn, item->mpn,
-                                                SHARE_ANSWER_FAIL};
-        if (item->with.kind == SHARE_WITH_HINT)
-            pages[count++] = (struct share_protect){item->with.vm, item->with.ppn, item->with.mpn,
-                                                    SHARE_ANSWER_FAIL};
+        pages[count++] =
+            (struct share_protect){run->vm->number, item->ppn, item->mpn, SHARE_ANSWER_FAIL};
+        if (share_with(run, item)->kind == SHARE_WITH_HINT)
+            pages[count++] =
+                (struct share_protect){share_with(run, item)->vm, share_with(run, item)->ppn,
+                                       share_with(run, item)->mpn, SHARE_ANSWER_FAIL};
     }
     if (!count)
         return;
     share_step(SHARE_STEP_PROTECT);
     share->ops.protect(share->ops_ctx, pages, count);
     const struct share_protect *answer = pages;
-    for (unsigned i = 0; i < run->count; i++) {
-        struct share_item *item = &run->item[i];
-        if (item->stage != SHARE_ITEM_MATCHED)
+    for (unsigned i = 0; i < run->matched_count; i++) {
+        struct share_item *item = matched_at(run, i, SHARE_ITEM_MATCHED);
+        if (!item)
             continue;
         const struct share_protect *own = answer++;
-        take_answers(run, item, own, item->with.kind == SHARE_WITH_HINT ? answer++ : NULL);
+        take_answers(run, item, own,
+                     share_with(run, item)->kind == SHARE_WITH_HINT ? answer++ : NULL);
     }
 }
 
 /* -------------------------------------------------------------------------------- compare -- */
 
-/* Bytes differ though hashes were equal: what was it? Both pages are stable now. */
-static void judge_difference(struct share_run *run, struct share_item *item, const void *own,
-                             const void *with)
+/* Bytes differ though hashes were equal: what was it? Both pages were stable when they were hashed.
+ */
+static void judge_difference(struct share_run *run, struct share_item *item, uint64_t own_hash,
+                             uint64_t with_hash)
 {
-    if (share_hash_stable(run->secret, own) != item->hash) {
+    if (own_hash != item->hash) {
         share_partner_release(run, item, false);
         share_item_drop(run, item, SHARE_VOLATILE);
         return;
     }
-    uint64_t hash = share_hash_stable(run->secret, with);
-    if (hash == item->hash || (hash ^ item->hash) >> 28 == 0 ||
-        item->with.kind == SHARE_WITH_FRAME) {
-        share_item_tried(run, item, hash == item->hash);
+    if (share_with(run, item)->kind == SHARE_WITH_ZERO) {
+        item->not_zero = true;
+    } else if ((with_hash ^ item->hash) >> 28 == 0 ||
+               share_with(run, item)->kind == SHARE_WITH_FRAME) {
+        share_item_tried(run, item, with_hash == item->hash);
         return;
+    } else {
+        share_partner_release(run, item, true);
+        item->replaced = true;
     }
-    share_partner_release(run, item, true);
-    item->replaced = true;
     item->stage = SHARE_ITEM_OPEN;
     run->progress++;
 }
 
-static void compare_zero(struct share_run *run, struct share_item *item, const void *own)
-{
-    if (share_page_is_zero(own)) {
-        item->stage = SHARE_ITEM_EQUAL;
-    } else if (share_hash_stable(run->secret, own) != item->hash) {
-        share_item_drop(run, item, SHARE_VOLATILE);
-    } else {
-        item->not_zero = true;
-        item->stage = SHARE_ITEM_OPEN;
-        run->progress++;
-    }
-}
+/* What a compare found out about one item, to be acted on when no page is held any more. */
+struct finding {
+    bool readable, equal;
+    uint64_t own_hash, with_hash; /* if not equal */
+};
 
-static void compare(struct share_run *run, struct share_item *item)
+static void act_on(struct share_run *run, struct share_item *item, const struct finding *found)
 {
-    struct share *share = run->share;
-    bool zero = item->with.kind == SHARE_WITH_ZERO;
-    share_mpn with_mpn = item->with.mpn;
-    share_step(SHARE_STEP_COMPARE);
-    const void *own = share_peek(share, item->mpn);
-    const void *with = zero ? NULL : share_peek(share, with_mpn);
-    if (!own || (!zero && !with))
+    if (!found->readable)
         give_up(run, item, SHARE_ERROR);
-    else if (zero)
-        compare_zero(run, item, own);
-    else if (share_pages_equal(own, with))
+    else if (found->equal)
         item->stage = SHARE_ITEM_EQUAL;
     else
-        judge_difference(run, item, own, with);
-    share_unpeek(share, item->mpn, own);
-    if (!zero)
-        share_unpeek(share, with_mpn, with);
+        judge_difference(run, item, found->own_hash, found->with_hash);
+}
+
+static void compare_with_zero(struct share_run *run, struct share_item *item)
+{
+    struct finding found = {0};
+    const void *own = share_peek(run->share, item->mpn);
+    found.readable = own != NULL;
+    found.equal = own && share_page_is_zero(own);
+    if (own && !found.equal)
+        found.own_hash = share_hash_stable(run->secret, own);
+    share_unpeek(run->share, item->mpn, own);
+    act_on(run, item, &found);
+}
+
+/* Items with a partner, up to SHARE_COMPARE_MAX of them, abreast. All pages are let go before any
+ * is given back: whoever gets one may free it at once. */
+static void compare_group(struct share_run *run, struct share_item *const *items, unsigned count)
+{
+    struct share *share = run->share;
+    struct share_pair pairs[SHARE_COMPARE_MAX];
+    struct finding found[SHARE_COMPARE_MAX];
+    unsigned readable = 0;
+    for (; readable < count; readable++) {
+        struct share_pair *pair = &pairs[readable];
+        pair->a = share_peek(share, items[readable]->mpn);
+        pair->b = share_peek(share, share_with(run, items[readable])->mpn);
+        if (!pair->a || !pair->b)
+            break;
+    }
+    share->compare(pairs, readable);
+    for (unsigned i = 0; i < count && i <= readable; i++) {
+        found[i] = (struct finding){.readable = i < readable};
+        if (i < readable) {
+            found[i].equal = pairs[i].equal;
+            if (!pairs[i].equal) {
+                found[i].own_hash = share_hash_stable(run->secret, pairs[i].a);
+                found[i].with_hash = share_hash_stable(run->secret, pairs[i].b);
+            }
+        }
+        share_unpeek(share, share_with(run, items[i])->mpn, pairs[i].b);
+        share_unpeek(share, items[i]->mpn, pairs[i].a);
+    }
+    for (unsigned i = 0; i < count && i <= readable; i++)
+        act_on(run, items[i], &found[i]);
+    if (readable + 1 < count) /* the rest, beyond the unreadable one */
+        compare_group(run, items + readable + 1, count - readable - 1);
+}
+
+static void compare_all(struct share_run *run)
+{
+    struct share_item *group[SHARE_COMPARE_MAX];
+    unsigned count = 0;
+    for (unsigned i = 0; i < run->matched_count; i++) {
+        struct share_item *item = matched_at(run, i, SHARE_ITEM_MATCHED);
+        if (!item)
+            continue;
+        share_step(SHARE_STEP_COMPARE);
+        if (share_with(run, item)->kind == SHARE_WITH_ZERO)
+            compare_with_zero(run, item);
+        else
+            group[count++] = item;
+        if (count == SHARE_COMPARE_MAX) {
+            compare_group(run, group, count);
+            count = 0;
+        }
+    }
+    if (count)
+        compare_group(run, group, count);
 }
 
 /* --------------------------------------------------------------------------------- commit -- */
@@ -184,22 +241,24 @@ static void finish(struct share_run *run, struct share_item *item, enum share_ou
     if (item->hinted)
         share_hint_drop(run->share, item->was, item->page.id);
     count_framed(run->vm, item->code);
-    atomic_store(item->page.word, shared_word(item->code, item->with.frame));
+    share_step(SHARE_STEP_RELEASE);
+    atomic_store(item->page.word, shared_word(item->code, share_with(run, item)->frame));
     item->stage = SHARE_ITEM_DONE;
-    item->outcome = outcome;
+    item->outcome = (uint8_t)outcome;
     run->progress++;
 }
 
-/* A committed page goes back to private: the remap was refused, or the partner was lost. The frame's
- * reference has been dropped. */
+/* A committed page goes back to private: the remap was refused, or the partner was lost. The
+ * frame's reference has been dropped. */
 static void uncommit(struct share_run *run, struct share_item *item, enum share_outcome outcome)
 {
     struct share_protect page = {run->vm->number, item->ppn, item->mpn, SHARE_ANSWER_OK};
     if (!run->share->immutable)
         run->share->ops.unprotect(run->share->ops_ctx, &page, 1);
+    share_step(SHARE_STEP_RELEASE);
     atomic_store(item->page.word, item->hinted ? item->was : share_word(SHARE_WORD_NONE, 0));
     item->stage = SHARE_ITEM_DONE;
-    item->outcome = outcome;
+    item->outcome = (uint8_t)outcome;
     run->progress++;
 }
 
@@ -207,11 +266,11 @@ static void uncommit(struct share_run *run, struct share_item *item, enum share_
 static void commit_hint(struct share_run *run, struct share_item *item)
 {
     struct share *share = run->share;
-    struct share_partner *with = &item->with;
+    struct share_partner *with = share_with(run, item);
     share_frame frame = share_frame_new(&share->frames, with->mpn, run->group, false, 2);
     run->frames_made++;
     share_step(SHARE_STEP_PARTNER);
-    if (!commit_word(&with->page, shared_word(with->code, frame))) {
+    if (!commit_word(&with->page, share_word(SHARE_WORD_MOVING, 0))) {
         /* The frame was never seen by anyone. */
         share_frame_put(&share->frames, frame);
         share_frame_put(&share->frames, frame);
@@ -220,6 +279,7 @@ static void commit_hint(struct share_run *run, struct share_item *item)
         uncommit(run, item, SHARE_BUSY);
         return;
     }
+    share_step(SHARE_STEP_PROMOTE);
     struct share_partition *part = share_table_lock(&share->table, item->hash);
     bool replaced =
         share_table_replace(part, item->hash, (struct share_hit){SHARE_KIND_HINT, with->page.id},
@@ -229,19 +289,22 @@ static void commit_hint(struct share_run *run, struct share_item *item)
     (void)replaced;
     with->frame = frame;
     count_framed(share_vm_at(share, with->vm), with->code);
+    share_step(SHARE_STEP_RELEASE);
+    atomic_store(with->page.word, shared_word(with->code, frame));
 }
 
 static void commit_zero(struct share_run *run, struct share_item *item)
 {
     bool made;
+    share_step(SHARE_STEP_PARTNER);
     share_frame frame = share_group_zero_get(run->share, run->group, item->mpn, &made);
     if (!frame) {
         uncommit(run, item, SHARE_BUSY);
         return;
     }
     run->frames_made += made;
-    item->with.frame = frame;
-    item->with.mpn = share_frame_view(&run->share->frames, frame).mpn;
+    share_with(run, item)->frame = frame;
+    share_with(run, item)->mpn = share_frame_view(&run->share->frames, frame).mpn;
     if (made) /* on its own machine page: nothing to remap */
         finish(run, item, SHARE_ZERO);
 }
@@ -255,19 +318,20 @@ static void commit(struct share_run *run, struct share_item *item)
         return;
     }
     item->stage = SHARE_ITEM_COMMITTED;
-    if (item->with.kind == SHARE_WITH_HINT)
+    if (share_with(run, item)->kind == SHARE_WITH_HINT)
         commit_hint(run, item);
-    else if (item->with.kind == SHARE_WITH_ZERO)
+    else if (share_with(run, item)->kind == SHARE_WITH_ZERO)
         commit_zero(run, item);
 }
 
 /* ---------------------------------------------------------------------------------- remap -- */
 
-static enum share_outcome merged_outcome(const struct share_item *item)
+static enum share_outcome merged_outcome(struct share_run *run, const struct share_item *item)
 {
-    return item->with.kind == SHARE_WITH_HINT    ? SHARE_PROMOTED
-           : item->with.kind == SHARE_WITH_FRAME ? SHARE_JOINED
-                                                 : SHARE_ZERO;
+    enum share_partner_kind kind = share_with(run, item)->kind;
+    return kind == SHARE_WITH_HINT    ? SHARE_PROMOTED
+           : kind == SHARE_WITH_FRAME ? SHARE_JOINED
+                                      : SHARE_ZERO;
 }
 
 static void remap_all(struct share_run *run)
@@ -276,27 +340,28 @@ static void remap_all(struct share_run *run)
     struct share_remap pages[SHARE_RUN_PAGES];
     share_mpn freed[SHARE_RUN_PAGES];
     size_t count = 0, freed_count = 0, answer = 0;
-    for (unsigned i = 0; i < run->count; i++) {
-        const struct share_item *item = &run->item[i];
-        if (item->stage == SHARE_ITEM_COMMITTED)
-            pages[count++] = (struct share_remap){run->vm->number, item->ppn, item->mpn,
-                                                  item->with.mpn, false, SHARE_ANSWER_FAIL};
+    for (unsigned i = 0; i < run->matched_count; i++) {
+        struct share_item *item = matched_at(run, i, SHARE_ITEM_COMMITTED);
+        if (item)
+            pages[count++] = (struct share_remap){run->vm->number, item->ppn,
+                                                  item->mpn,       share_with(run, item)->mpn,
+                                                  false,           SHARE_ANSWER_FAIL};
     }
     if (!count)
         return;
     share_step(SHARE_STEP_REMAP);
     share->ops.remap(share->ops_ctx, pages, count);
-    for (unsigned i = 0; i < run->count; i++) {
-        struct share_item *item = &run->item[i];
-        if (item->stage != SHARE_ITEM_COMMITTED)
+    for (unsigned i = 0; i < run->matched_count; i++) {
+        struct share_item *item = matched_at(run, i, SHARE_ITEM_COMMITTED);
+        if (!item)
             continue;
         enum share_answer got = pages[answer++].answer;
         if (got == SHARE_ANSWER_OK) {
             freed[freed_count++] = item->mpn;
-            finish(run, item, merged_outcome(item));
+            finish(run, item, merged_outcome(run, item));
         } else {
             uncommit(run, item, outcome_of(got));
-            share_frame_leave(share, item->with.frame);
+            share_frame_leave(share, share_with(run, item)->frame);
         }
     }
     share_step(SHARE_STEP_FREE);
@@ -306,21 +371,23 @@ static void remap_all(struct share_run *run)
 
 static void finish_all(struct share_run *run)
 {
-    for (unsigned i = 0; i < run->count; i++)
-        if (is_stage(run, i, SHARE_ITEM_COMMITTED))
-            finish(run, &run->item[i], merged_outcome(&run->item[i]));
+    for (unsigned i = 0; i < run->matched_count; i++) {
+        struct share_item *item = matched_at(run, i, SHARE_ITEM_COMMITTED);
+        if (item)
+            finish(run, item, merged_outcome(run, item));
+    }
 }
 
 void share_run_merge(struct share_run *run)
 {
+    if (!run->matched_count)
+        return;
     if (!run->share->immutable)
         protect_all(run);
-    for (unsigned i = 0; i < run->count; i++)
-        if (is_stage(run, i, SHARE_ITEM_MATCHED))
-            compare(run, &run->item[i]);
-    for (unsigned i = 0; i < run->count; i++)
-        if (is_stage(run, i, SHARE_ITEM_EQUAL))
-            commit(run, &run->item[i]);
+    compare_all(run);
+    for (unsigned i = 0; i < run->matched_count; i++)
+        if (matched_at(run, i, SHARE_ITEM_EQUAL))
+            commit(run, &run->item[run->matched[i]]);
     if (run->share->immutable)
         finish_all(run);
     else

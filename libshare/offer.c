@@ -1,64 +1,87 @@
 /* SPDX-License-Identifier: MIT */
-/* Offers: runs of 64 pages through look, match and merge, in rounds, and the counting of outcomes. */
+/* Offers: runs of 64 pages through look, match and merge, in rounds, and the counting of outcomes.
+ */
 #include "offer.h"
 #include "run.h"
 
-/* Everything that a run may need is there before it starts: words of its pages, a frame for each. */
-static bool prepare(struct share_run *run, const share_ppn *ppns)
+/* Starts an item for each page. Neighbours in a chunk are found by its first one. */
+static bool start_items(struct share_run *run, const share_ppn *ppns)
 {
     struct share *share = run->share;
-    for (unsigned i = 0; i < run->count; i++)
-        if (share_ppn_valid(run->vm, ppns[i]) &&
-            !share_page_prepare(&share->pages, &run->vm->tree, run->vm->number, ppns[i]))
-            return false;
-    return share_pool_reserve(&share->frames.pool, run->count);
+    struct share_page_ref page = {0};
+    uint64_t index = UINT64_MAX;
+    for (unsigned i = 0; i < run->count; i++) {
+        struct share_item *item = &run->item[i];
+        bool valid = share_ppn_valid(run->vm, ppns[i]);
+        if (valid && index != ppns[i].n >> SHARE_CHUNK_BITS) {
+            if (!share_page_prepare(&share->pages, &run->vm->tree, run->vm->number, ppns[i], &page))
+                return false;
+            index = ppns[i].n >> SHARE_CHUNK_BITS;
+        }
+        item->ppn = ppns[i];
+        item->mpn.n = 0;
+        item->page = (struct share_page_ref){0};
+        if (valid)
+            item->page = share_page_beside(page, ppns[i].n & (SHARE_CHUNK_PAGES - 1));
+    }
+    return true;
 }
 
-static unsigned count_open(const struct share_run *run)
+/* Everything that a run may need is there before it starts: words of its pages, a frame for each.
+ */
+static bool prepare(struct share_run *run, const share_ppn *ppns)
 {
-    unsigned open = 0;
-    for (unsigned i = 0; i < run->count; i++)
-        open += run->item[i].stage == SHARE_ITEM_OPEN;
-    return open;
+    return start_items(run, ppns) && share_pool_reserve(&run->share->frames.pool, run->count);
 }
 
-/* Match and merge until all items are done, or nothing moves any more. Two pages of one content in a
- * run make a frame in the first round; a third joins it in the second. */
+static void keep_open(struct share_run *run)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < run->open_count; i++)
+        if (run->item[run->open[i]].stage == SHARE_ITEM_OPEN)
+            run->open[kept++] = run->open[i];
+    run->open_count = kept;
+}
+
+/* Match and merge until all items are done, or nothing moves any more. Two pages of one content in
+ * a run make a frame in the first round; a third joins it in the second. */
 static void drive(struct share_run *run)
 {
     const unsigned idle_rounds_max = 2; /* another thread may own a partner for a moment */
     bool has_room = share_table_reserve(&run->share->table);
-    for (unsigned idle_rounds = 0; idle_rounds < idle_rounds_max;) {
+    for (unsigned i = 0; i < run->open_count; i++)
+        run->with[run->open[i]].tried_count = 0;
+    for (unsigned idle_rounds = 0; run->open_count && idle_rounds < idle_rounds_max;) {
         run->progress = 0;
         share_run_match(run);
         share_run_merge(run);
-        if (!count_open(run))
-            return;
+        keep_open(run);
         has_room = share_table_reserve(&run->share->table);
         idle_rounds = run->progress ? 0 : idle_rounds + 1;
     }
-    run->memory_refused = !has_room;
-    for (unsigned i = 0; i < run->count; i++)
-        if (run->item[i].stage == SHARE_ITEM_OPEN)
-            share_item_release(run, &run->item[i], has_room ? SHARE_BUSY : SHARE_ERROR);
+    run->memory_refused = !has_room && run->open_count;
+    for (unsigned i = 0; i < run->open_count; i++)
+        share_item_release(run, &run->item[run->open[i]],
+                           run->memory_refused ? SHARE_ERROR : SHARE_BUSY);
 }
 
-static void tell_outcomes(const struct share_run *run)
+static void tell_outcomes(struct share_run *run)
 {
     for (unsigned i = 0; i < run->count && run->share->observer.event; i++) {
         const struct share_item *item = &run->item[i];
+        const struct share_partner *with = share_with(run, item);
         bool merged = item->outcome == SHARE_PROMOTED || item->outcome == SHARE_JOINED ||
                       item->outcome == SHARE_ZERO;
         struct share_event event = {.kind = SHARE_EVENT_OFFER,
-                                    .outcome = item->outcome,
+                                    .outcome = (enum share_outcome)item->outcome,
                                     .vm = run->vm->number,
                                     .ppn = item->ppn,
-                                    .mpn = merged ? item->with.mpn : item->mpn};
+                                    .mpn = merged ? with->mpn : item->mpn};
         if (merged)
-            event.frame = item->with.frame;
+            event.frame = with->frame;
         if (item->outcome == SHARE_PROMOTED) {
-            event.with_vm = item->with.vm;
-            event.with_ppn = item->with.ppn;
+            event.with_vm = with->vm;
+            event.with_ppn = with->ppn;
         }
         share_tell(run->share, &event);
     }
@@ -70,7 +93,7 @@ static void count_outcomes(struct share_run *run, enum share_outcome *outcomes)
     for (unsigned i = 0; i < run->count; i++) {
         sums[run->item[i].outcome]++;
         if (outcomes)
-            outcomes[i] = run->item[i].outcome;
+            outcomes[i] = (enum share_outcome)run->item[i].outcome;
     }
     for (unsigned o = 0; o < SHARE_OUTCOMES; o++)
         share_count(&run->vm->counts.outcomes[o], sums[o]);
@@ -93,7 +116,7 @@ static enum share_result offer_run(struct share_run *run, const share_ppn *ppns,
     }
     run->memory_refused = false;
     run->frames_made = 0;
-    share_run_look(run, ppns);
+    share_run_look(run);
     drive(run);
     share_pool_unreserve(&run->share->frames.pool, run->count - run->frames_made);
     tell_outcomes(run);
@@ -137,6 +160,7 @@ enum share_result share_offer_batch(struct share *share, const struct share_offe
         return SHARE_GONE;
     enum share_result result = SHARE_OK;
     atomic_fetch_add(&vm->offers, 1);
+    share_step(SHARE_STEP_ENTER);
     if (atomic_load(&vm->regrouping))
         settle_without_look(vm, batch->count, SHARE_GROUP_OFF, batch->outcomes);
     else

@@ -3,7 +3,7 @@
 #include "page.h"
 #include <string.h>
 
-#define NODE_BITS 6
+#define NODE_BITS  6
 #define HEIGHT_MAX 6 /* 6 levels of 64, and 64 pages a chunk: 42 bits of PPN */
 
 void share_pages_init(struct share_pages *pages, struct share_mem *mem)
@@ -62,7 +62,7 @@ bool share_page_find(const struct share_pages *pages, const struct share_tree *t
 struct share_page_ref share_page_at(const struct share_pages *pages, uint32_t id)
 {
     struct share_chunk *chunk = share_pool_at(&pages->chunks, id >> SHARE_CHUNK_BITS);
-    return (struct share_page_ref){&chunk->word[id & (SHARE_CHUNK_PAGES - 1)], chunk, id};
+    return (struct share_page_ref){&chunk->word[id & (SHARE_CHUNK_PAGES - 1)], id};
 }
 
 static uint32_t new_node(struct share_pages *pages)
@@ -118,11 +118,11 @@ static void add_chunk(struct share_pages *pages, struct share_tree *tree, share_
 }
 
 bool share_page_prepare(struct share_pages *pages, struct share_tree *tree, share_vm vm,
-                        share_ppn ppn)
+                        share_ppn ppn, struct share_page_ref *page)
 {
     const uint32_t nodes_needed = 2 * HEIGHT_MAX;
     uint64_t index = ppn.n >> SHARE_CHUNK_BITS;
-    if (find_chunk(pages, tree, index))
+    if (share_page_find(pages, tree, ppn, page))
         return true;
     if (!share_pool_reserve(&pages->nodes, nodes_needed))
         return false;
@@ -136,7 +136,7 @@ bool share_page_prepare(struct share_pages *pages, struct share_tree *tree, shar
     share_lock_drop(&tree->lock);
     share_pool_unreserve(&pages->nodes, nodes_needed - nodes_used);
     share_pool_unreserve(&pages->chunks, 1 - chunks_used);
-    return true;
+    return share_page_find(pages, tree, ppn, page);
 }
 
 /* Below `node` at `level`: the first chunk at or after *index; leaves *index after it if none. */

@@ -3,8 +3,8 @@
  * What the engine knows of one guest page: a 32-bit word, and where to find it.
  *
  * Words live in chunks of 64 neighbouring pages; a radix tree a VM (64 children a node) leads from
- * PPN to chunk, and the number (chunk, slot) names a page in hash-table entries. A page never offered
- * costs nothing; a dense one costs 4 bytes for its word and 0.35 for chunk and tree.
+ * PPN to chunk, and the number (chunk, slot) names a page in hash-table entries. A page never
+ * offered costs nothing; a dense one costs 4 bytes for its word and 0.35 for chunk and tree.
  *
  * The word is (state, payload), and changes by compare-and-swap only. Legal sequences:
  *
@@ -13,7 +13,6 @@
  *     OWNED -> BROKEN                              a write, forget or removal wins against the look
  *     BROKEN -> NONE, HINTED                       the owner saw it and gave up
  *     OWNED -> MOVING -> SHARED | CODE             committed to a frame; mapped to it; done
- *     OWNED -> SHARED | CODE                       the same where the mapping need not change
  *     MOVING -> NONE, HINTED                       the remap was refused
  *     SHARED | CODE -> MOVING -> NONE | SHARED | CODE   a break or a forget, done or refused
  *
@@ -28,11 +27,11 @@
 #include "share.h"
 
 #define SHARE_CHUNK_PAGES 64u
-#define SHARE_CHUNK_BITS 6
+#define SHARE_CHUNK_BITS  6
 
 enum share_word_state {
     SHARE_WORD_NONE,
-    SHARE_WORD_HINTED,   /* payload: 26 top hash bits, 3 bits of backoff; its hint is in the table */
+    SHARE_WORD_HINTED, /* payload: 26 top hash bits, 3 bits of backoff; its hint is in the table */
     SHARE_WORD_NO_MATCH, /* the same payload; nothing in the table */
     SHARE_WORD_OWNED,
     SHARE_WORD_BROKEN, /* payload: writers that are unprotecting it this moment */
@@ -42,10 +41,10 @@ enum share_word_state {
 };
 
 #define SHARE_WORD_PAYLOAD_BITS 29
-#define SHARE_FRAMES_MAX ((UINT32_C(1) << SHARE_WORD_PAYLOAD_BITS) - 1)
-#define SHARE_HINT_HASH_BITS 26
-#define SHARE_BACKOFF_BITS 3
-#define SHARE_BACKOFF_MAX 5u /* a volatile page is looked at in one of 32 passes at least */
+#define SHARE_FRAMES_MAX        ((UINT32_C(1) << SHARE_WORD_PAYLOAD_BITS) - 1)
+#define SHARE_HINT_HASH_BITS    26
+#define SHARE_BACKOFF_BITS      3
+#define SHARE_BACKOFF_MAX       5u /* a volatile page is looked at in one of 32 passes at least */
 
 static inline uint32_t share_word(enum share_word_state state, uint32_t payload)
 {
@@ -69,9 +68,8 @@ static inline bool share_word_on_frame(uint32_t word)
 
 static inline uint32_t share_word_hint(enum share_word_state state, uint64_t hash, unsigned backoff)
 {
-    return share_word(state,
-                      (uint32_t)(hash >> (64 - SHARE_HINT_HASH_BITS)) << SHARE_BACKOFF_BITS |
-                          backoff);
+    return share_word(state, (uint32_t)(hash >> (64 - SHARE_HINT_HASH_BITS)) << SHARE_BACKOFF_BITS |
+                                 backoff);
 }
 
 /* The top 26 bits of the hash in a hint's word, in their place. */
@@ -86,8 +84,8 @@ static inline unsigned share_word_backoff(uint32_t word)
 }
 
 struct share_chunk {
-    _Atomic uint32_t vm; /* the pool's link while free */
-    uint32_t index; /* first PPN / 64 */
+    _Atomic uint32_t vm;                            /* the pool's link while free */
+    uint32_t index;                                 /* first PPN / 64 */
     _Atomic uint32_t dirty[SHARE_CHUNK_PAGES / 32]; /* a bit a page: told to share_dirty */
     _Atomic uint32_t word[SHARE_CHUNK_PAGES];
 };
@@ -110,16 +108,33 @@ struct share_pages {
 /* A page whose chunk exists. Valid while its VM is. */
 struct share_page_ref {
     _Atomic uint32_t *word;
-    struct share_chunk *chunk;
     uint32_t id; /* chunk number * 64 + slot */
 };
+
+static inline uint32_t share_page_slot(const struct share_page_ref *page)
+{
+    return page->id & (SHARE_CHUNK_PAGES - 1);
+}
+
+static inline struct share_chunk *share_page_chunk(const struct share_page_ref *page)
+{
+    char *first_word = (char *)(page->word - share_page_slot(page));
+    return (struct share_chunk *)(first_word - offsetof(struct share_chunk, word));
+}
+
+/* Another page of the same chunk. */
+static inline struct share_page_ref share_page_beside(struct share_page_ref page, uint32_t slot)
+{
+    return (struct share_page_ref){page.word - share_page_slot(&page) + slot,
+                                   (page.id & ~(SHARE_CHUNK_PAGES - 1)) | slot};
+}
 
 void share_pages_init(struct share_pages *pages, struct share_mem *mem);
 void share_pages_fini(struct share_pages *pages);
 
-/* Makes the chunk of a page if it is not there. False if memory is refused. */
+/* Finds a page, and makes its chunk if it is not there. False if memory is refused. */
 bool share_page_prepare(struct share_pages *pages, struct share_tree *tree, share_vm vm,
-                        share_ppn ppn);
+                        share_ppn ppn, struct share_page_ref *page);
 
 /* False if nothing of the page's chunk was ever prepared. Lock-free. */
 bool share_page_find(const struct share_pages *pages, const struct share_tree *tree, share_ppn ppn,
@@ -130,8 +145,8 @@ struct share_page_ref share_page_at(const struct share_pages *pages, uint32_t id
 
 static inline share_ppn share_page_ppn(const struct share_page_ref *page)
 {
-    return (share_ppn){(uint64_t)page->chunk->index << SHARE_CHUNK_BITS |
-                       (page->id & (SHARE_CHUNK_PAGES - 1))};
+    return (share_ppn){(uint64_t)share_page_chunk(page)->index << SHARE_CHUNK_BITS |
+                       share_page_slot(page)};
 }
 
 /* The first chunk at or after *index (PPN / 64) in the tree; its number in *id. False: none. */

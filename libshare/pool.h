@@ -25,13 +25,13 @@ struct share_pool {
     struct share_mem *mem;
     struct share_lock lock;
     uint32_t item_nbytes;
-    uint32_t slab_log2;   /* items a slab, as a power of two */
-    uint32_t items_max;   /* ids are 1 .. items_max */
+    uint32_t slab_log2;           /* items a slab, as a power of two */
+    uint32_t items_max;           /* ids are 1 .. items_max */
     _Atomic uint32_t next_unused; /* ids from here on were never taken */
-    uint32_t free_head;   /* ids put back, linked through their first four bytes,
-                             which every object declares as an _Atomic uint32_t */
-    uint32_t free_count;  /* ids that can be taken without allocation */
-    uint32_t reserved;    /* of those, promised; invariant: reserved <= free_count */
+    uint32_t free_head;           /* ids put back, linked through their first four bytes,
+                                     which every object declares as an _Atomic uint32_t */
+    uint32_t free_count;          /* ids that can be taken without allocation */
+    uint32_t reserved;            /* of those, promised; invariant: reserved <= free_count */
     uint32_t slabs;
     _Atomic(struct share_pool_dir *) dir;
 };

@@ -4,9 +4,9 @@
  *
  *     look -> match -> protect -> compare -> commit -> remap -> free
  *
- * 64 pages are a quarter of a megabyte: what `look` has read is still in the second-level cache when
- * `compare` reads it again, and one protect and one remap serve them all (one shootdown a run).
- * The steps: look.c, match.c, merge.c; offer.c drives them and counts.
+ * 64 pages are a quarter of a megabyte: what `look` has read is still in the second-level cache
+ * when `compare` reads it again, and one protect and one remap serve them all (one shootdown a
+ * run). The steps: look.c, match.c, merge.c; offer.c drives them and counts.
  */
 #ifndef SHARE_RUN_H
 #define SHARE_RUN_H
@@ -17,14 +17,32 @@
 #define SHARE_TRIED_MAX 4u /* entries of equal 36 bits that turned out to be other contents */
 
 enum share_stage {
-    SHARE_ITEM_OPEN,     /* owned and hashed: match decides */
-    SHARE_ITEM_MATCHED,  /* has a partner: to be protected and compared */
-    SHARE_ITEM_EQUAL,    /* compared equal: to be committed */
+    SHARE_ITEM_OPEN,      /* owned and hashed: match decides */
+    SHARE_ITEM_MATCHED,   /* has a partner: to be protected and compared */
+    SHARE_ITEM_EQUAL,     /* compared equal: to be committed */
     SHARE_ITEM_COMMITTED, /* MOVING, to be remapped to its frame */
-    SHARE_ITEM_DONE      /* its outcome stands, its page is released */
+    SHARE_ITEM_DONE       /* its outcome stands, its page is released */
 };
 
 enum share_partner_kind { SHARE_WITH_NONE, SHARE_WITH_HINT, SHARE_WITH_FRAME, SHARE_WITH_ZERO };
+
+/* One page on its way. Small: all 64 of a run stay in the first-level cache beside the pages read.
+ */
+struct share_item {
+    share_ppn ppn;
+    share_mpn mpn;
+    uint64_t hash;
+    struct share_page_ref page; /* word NULL: the PPN is outside the VM */
+    uint32_t was;               /* its word before it was owned */
+    uint8_t stage;              /* enum share_stage */
+    uint8_t outcome;            /* enum share_outcome */
+    bool hinted : 1;            /* its own hint stands in the table, under `was` */
+    bool changed : 1;           /* since its last look */
+    bool replaced : 1;          /* stale hints were removed for it */
+    bool not_zero : 1;          /* has the zero page's hash, but is not zero */
+    bool is_protected : 1;      /* sharing was added to its reasons */
+    bool code : 1;              /* and no mapping permitted a write */
+};
 
 /* What a page matched. HINT: a page that the run owns. FRAME: a reference that the run holds. */
 struct share_partner {
@@ -36,25 +54,8 @@ struct share_partner {
     share_ppn ppn;
     uint32_t was; /* its word before it was owned */
     bool code;
-};
-
-struct share_item {
-    enum share_stage stage;
-    enum share_outcome outcome;
-    share_ppn ppn;
-    share_mpn mpn;
-    struct share_page_ref page;
-    uint32_t was;    /* its word before it was owned */
-    uint64_t hash;
-    bool hinted;     /* its own hint stands in the table, under `was` */
-    bool changed;    /* since its last look */
-    bool replaced;   /* stale hints were removed for it */
-    bool not_zero;   /* has the zero page's hash, but is not zero */
-    bool is_protected; /* sharing was added to its reasons */
-    bool code;       /* and no mapping permitted a write */
     unsigned tried_count;
     struct share_hit tried[SHARE_TRIED_MAX];
-    struct share_partner with;
 };
 
 struct share_run {
@@ -62,17 +63,26 @@ struct share_run {
     struct share_vm_object *vm;
     share_group group;
     const struct share_secret *secret;
-    bool back_off;    /* leave volatile pages out, by `pass` */
+    bool back_off; /* leave volatile pages out, by `pass` */
     uint64_t pass;
     bool memory_refused;
     unsigned frames_made; /* of the frames reserved for the run */
-    unsigned progress; /* items done or moved on in this round */
+    unsigned progress;    /* items done or moved on in this round */
     unsigned count;
+    unsigned open_count, matched_count;
+    uint8_t open[SHARE_RUN_PAGES];    /* items that match has to decide */
+    uint8_t matched[SHARE_RUN_PAGES]; /* items that merge has to work on */
     struct share_item item[SHARE_RUN_PAGES];
+    struct share_partner with[SHARE_RUN_PAGES]; /* by item; valid from its first match on */
 };
 
+static inline struct share_partner *share_with(struct share_run *run, const struct share_item *item)
+{
+    return &run->with[item - run->item];
+}
+
 /* Claims each page, hashes it, and prefetches its place in the table. */
-void share_run_look(struct share_run *run, const share_ppn *ppns);
+void share_run_look(struct share_run *run);
 
 /* Finds a partner for each open item, or leaves a hint for it. */
 void share_run_match(struct share_run *run);
@@ -81,8 +91,7 @@ void share_run_match(struct share_run *run);
 void share_run_merge(struct share_run *run);
 
 /* Ends an item: its page goes back as hinted, or private. Unprotects it if it was protected. */
-void share_item_release(struct share_run *run, struct share_item *item,
-                        enum share_outcome outcome);
+void share_item_release(struct share_run *run, struct share_item *item, enum share_outcome outcome);
 
 /* Ends an item whose page is known to have changed or gone: its own hint goes, too. */
 void share_item_drop(struct share_run *run, struct share_item *item, enum share_outcome outcome);
@@ -91,7 +100,8 @@ void share_item_drop(struct share_run *run, struct share_item *item, enum share_
 void share_item_settle(struct share_run *run, struct share_item *item, uint32_t word,
                        enum share_outcome outcome);
 
-/* The partner of a matched item is of another content. `equal_hash`: though all 64 bits are equal. */
+/* The partner of a matched item is of another content. `equal_hash`: though all 64 bits are equal.
+ */
 void share_item_tried(struct share_run *run, struct share_item *item, bool equal_hash);
 
 /* Gives a partner back as it was; `stale`: its hint goes. */

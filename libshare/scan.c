@@ -3,8 +3,8 @@
  * The scanner: which pages to look at next, and whether sharing has settled.
  *
  * Several threads may scan. The cursor is read under the scan lock, pages are looked up without it
- * (next_present is an op), and the cursor is moved only if nobody moved it meanwhile. A pass ends when
- * the cursor has gone over all VMs and every batch of the pass is accounted.
+ * (next_present is an op), and the cursor is moved only if nobody moved it meanwhile. A pass ends
+ * when the cursor has gone over all VMs and every batch of the pass is accounted.
  */
 #include "offer.h"
 #include <string.h>
@@ -201,14 +201,14 @@ static void take_random(struct share *share, struct batch *batch)
 
 /* ---------------------------------------------------------------------------------- dirty -- */
 
-/* Marks a page; false if its chunk is not there. */
+/* Marks a page; false if memory for its chunk is refused. */
 static bool mark(struct share *share, struct share_vm_object *vm, share_ppn ppn)
 {
     struct share_page_ref page;
-    if (!share_page_find(&share->pages, &vm->tree, ppn, &page))
+    if (!share_page_prepare(&share->pages, &vm->tree, vm->number, ppn, &page))
         return false;
-    uint32_t slot = page.id & (SHARE_CHUNK_PAGES - 1), bit = UINT32_C(1) << slot % 32;
-    if (!(atomic_fetch_or(&page.chunk->dirty[slot / 32], bit) & bit))
+    uint32_t slot = share_page_slot(&page), bit = UINT32_C(1) << slot % 32;
+    if (!(atomic_fetch_or(&share_page_chunk(&page)->dirty[slot / 32], bit) & bit))
         share_count(&vm->counts.dirty_pages, 1);
     return true;
 }
@@ -230,9 +230,8 @@ static bool take_marks(struct share_vm_object *vm, struct share_chunk *chunk, st
         marks = atomic_fetch_and(&chunk->dirty[half], ~marks) & marks;
         atomic_fetch_sub(&vm->counts.dirty_pages, (uint64_t)__builtin_popcount(marks));
         for (; marks; marks &= marks - 1)
-            batch->ppns[batch->count++] =
-                (share_ppn){(uint64_t)chunk->index * SHARE_CHUNK_PAGES + half * 32u +
-                            (unsigned)__builtin_ctz(marks)};
+            batch->ppns[batch->count++] = (share_ppn){(uint64_t)chunk->index * SHARE_CHUNK_PAGES +
+                                                      half * 32u + (unsigned)__builtin_ctz(marks)};
     }
     return batch->count < batch->room;
 }
@@ -291,10 +290,8 @@ enum share_result share_dirty(struct share *share, share_vm number, const share_
     for (size_t i = 0; i < count && result == SHARE_OK; i++) {
         if (!share_ppn_valid(vm, ppns[i]))
             result = SHARE_INVALID;
-        else if (!share_page_prepare(&share->pages, &vm->tree, number, ppns[i]))
+        else if (!mark(share, vm, ppns[i]))
             result = SHARE_NOMEM;
-        else
-            mark(share, vm, ppns[i]);
     }
     if (vm)
         share_vm_leave(vm);
@@ -428,8 +425,8 @@ bool share_settled(struct share *share)
     struct share_scanner *scanner = &share->scanner;
     share_lock_take(&scanner->lock);
     const struct share_pass *last = &scanner->last;
-    bool settled = scanner->passes && (last->merged + last->changed) * 1000000 <=
-                                          last->looked * share->settled_ppm;
+    bool settled = scanner->passes &&
+                   (last->merged + last->changed) * 1000000 <= last->looked * share->settled_ppm;
     share_lock_drop(&scanner->lock);
     return settled && !stats.dirty_pages;
 }

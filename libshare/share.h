@@ -30,8 +30,8 @@
  *     scanners, breaks, forgets and VM removals run side by side.
  *   - No library lock is held while an op runs, and ops may block. An op must not call back into
  *     the engine, and must not wait for a lock that a caller of share_* holds.
- *   - No writer ever waits for a compare: a write to a page that is being merged wins, and the merge
- *     is given up (outcome `busy`).
+ *   - No writer ever waits for a compare: a write to a page that is being merged wins, and the
+ * merge is given up (outcome `busy`).
  *   - A vCPU that is inside a share_* call, waiting or stopped holds no translation, and an op that
  *     drops translations may count it as having acknowledged.
  *
@@ -55,18 +55,19 @@ extern "C" {
 #define SHARE_VERSION_PATCH 0
 
 #if defined(__GNUC__)
-#define SHARE_API __attribute__((visibility("default")))
+#define SHARE_API        __attribute__((visibility("default")))
 #define SHARE_MUST_CHECK __attribute__((warn_unused_result))
 #else
 #define SHARE_API
 #define SHARE_MUST_CHECK
 #endif
 
-#define SHARE_PAGE_SIZE 4096u
-#define SHARE_VMS_MAX 65535u                    /* live VMs in one engine */
-#define SHARE_GROUPS_MAX 65535u                 /* groups in one engine, group 0 included */
-#define SHARE_PPN_END (UINT64_C(1) << 38)       /* PPNs are below this: 1 PiB a VM */
-#define SHARE_MPN_END (UINT64_C(1) << 40)       /* MPNs are below this: 4 PiB a machine */
+#define SHARE_PAGE_SIZE  4096u
+#define SHARE_VMS_MAX    65535u              /* live VMs in one engine */
+#define SHARE_GROUPS_MAX 65535u              /* groups in one engine, group 0 included */
+#define SHARE_PEEKS_MAX  16u                 /* pages that one call peeks at a time */
+#define SHARE_PPN_END    (UINT64_C(1) << 38) /* PPNs are below this: 1 PiB a VM */
+#define SHARE_MPN_END    (UINT64_C(1) << 40) /* MPNs are below this: 4 PiB a machine */
 
 /* Page numbers. One-field types, so that one is not passed for another. */
 typedef struct share_ppn {
@@ -100,14 +101,14 @@ enum share_outcome {
     SHARE_JOINED,         /* matched a shared frame: one reference more */
     SHARE_ALREADY,        /* on a shared frame already, or maps the same machine page already */
     SHARE_ZERO,           /* all zero: on its group's zero frame */
-    SHARE_VOLATILE,       /* changed since the last look, or during this one; looked at less often */
-    SHARE_FALSE_MATCH,    /* equal hash, different bytes; ineligible until it changes */
-    SHARE_INELIGIBLE,     /* a false match earlier, and unchanged since */
-    SHARE_BACKED_OFF,     /* volatile of late: the scanner left it out this time */
-    SHARE_BUSY,           /* written, pinned or moved by someone else meanwhile */
-    SHARE_PAGE_GONE,      /* no machine page behind it (any more) */
-    SHARE_GROUP_OFF,      /* its group does not share, or its VM is changing groups */
-    SHARE_ERROR,          /* an op failed, or memory was refused */
+    SHARE_VOLATILE,    /* changed since the last look, or during this one; looked at less often */
+    SHARE_FALSE_MATCH, /* equal hash, different bytes; ineligible until it changes */
+    SHARE_INELIGIBLE,  /* a false match earlier, and unchanged since */
+    SHARE_BACKED_OFF,  /* volatile of late: the scanner left it out this time */
+    SHARE_BUSY,        /* written, pinned or moved by someone else meanwhile */
+    SHARE_PAGE_GONE,   /* no machine page behind it (any more) */
+    SHARE_GROUP_OFF,   /* its group does not share, or its VM is changing groups */
+    SHARE_ERROR,       /* an op failed, or memory was refused */
     SHARE_OUTCOMES
 };
 
@@ -147,8 +148,8 @@ struct share_remap {
  * (unpeek may be NULL in any engine). Ops may be called from any thread that is inside a share_*
  * call, several at once.
  *
- * Protection is a set of reasons per (VM, PPN), and "sharing" is the one of the engine: protect adds
- * it, unprotect removes it and it alone, a writable remap ends it. A page with any reason is
+ * Protection is a set of reasons per (VM, PPN), and "sharing" is the one of the engine: protect
+ * adds it, unprotect removes it and it alone, a writable remap ends it. A page with any reason is
  * read-only to the guest, and its write fault comes to share_break if sharing is among them.
  */
 struct share_ops {
@@ -162,7 +163,7 @@ struct share_ops {
     bool (*next_present)(void *ctx, share_vm vm, share_ppn from, share_ppn *found);
 
     /* A page's SHARE_PAGE_SIZE bytes for reading, any alignment, valid until unpeek; NULL on an I/O
-     * error. Up to four pages of one call are peeked at a time. Without unpeek the bytes
+     * error. Up to SHARE_PEEKS_MAX pages of one call are peeked at a time. Without unpeek the bytes
      * stay valid until ops->free of that page (immutable engine: until share_free). */
     const void *(*peek)(void *ctx, share_mpn mpn);
     void (*unpeek)(void *ctx, share_mpn mpn, const void *bytes);
@@ -176,8 +177,8 @@ struct share_ops {
     /* Removes the reason. Cannot fail; pages that do not have it are left alone. */
     void (*unprotect)(void *ctx, const struct share_protect *pages, size_t count);
 
-    /* Maps (vm, ppn) to `to` where it maps `from`, else answers STALE. Returns only after every vCPU
-     * has dropped the old translation, read-only ones too: *flush the TLB before a frame is
+    /* Maps (vm, ppn) to `to` where it maps `from`, else answers STALE. Returns only after every
+     * vCPU has dropped the old translation, read-only ones too: *flush the TLB before a frame is
      * reused*, and the engine frees `from` next. Not OK: nothing changed. */
     void (*remap)(void *ctx, struct share_remap *pages, size_t count);
 
@@ -188,7 +189,8 @@ struct share_ops {
     void (*free)(void *ctx, const share_mpn *mpns, size_t count);
 };
 
-/* Where metadata comes from. `alignment` is a power of two; free gets the size back. */
+/* Where metadata comes from. alloc returns zeroed memory; `alignment` is a power of two; free gets
+ * the size back. */
 struct share_alloc {
     void *(*alloc)(void *ctx, size_t nbytes, size_t alignment);
     void (*free)(void *ctx, void *memory, size_t nbytes);
@@ -229,14 +231,14 @@ enum share_flags {
 };
 
 struct share_config {
-    size_t struct_size;                   /* sizeof(struct share_config) */
-    const struct share_ops *ops;          /* borrowed for the engine's life */
+    size_t struct_size;          /* sizeof(struct share_config) */
+    const struct share_ops *ops; /* borrowed for the engine's life */
     void *ops_ctx;
-    const struct share_alloc *alloc;      /* copied; NULL: the C library's */
+    const struct share_alloc *alloc;       /* copied; NULL: the C library's */
     const struct share_observer *observer; /* copied; NULL: none */
-    uint64_t salt;          /* spreads keys: make it random where tenants must not guess it */
-    uint32_t flags;         /* enum share_flags */
-    uint32_t settled_ppm;   /* share_settled: changes a million pages looked at; 0: 1000 */
+    uint64_t salt;        /* spreads keys: make it random where tenants must not guess it */
+    uint32_t flags;       /* enum share_flags */
+    uint32_t settled_ppm; /* share_settled: changes a million pages looked at; 0: 1000 */
 };
 
 /* Makes an engine in *out, owned by the caller. On failure *out is NULL and nothing is held. */
@@ -273,10 +275,10 @@ SHARE_API SHARE_MUST_CHECK enum share_result share_vm_add(struct share *share, s
                                                           share_vm *out);
 
 /*
- * Removes a VM: hints go, references are dropped, frames that lose their last reference are freed by
- * ops->free. Unmap it first (as for share_forget); to learn which pages were private and are yours
- * to free, share_forget each present page first. Waits for calls on this VM that are under way. When
- * it returns, no op runs or will run on the VM. O(pages looked at).
+ * Removes a VM: hints go, references are dropped, frames that lose their last reference are freed
+ * by ops->free. Unmap it first (as for share_forget); to learn which pages were private and are
+ * yours to free, share_forget each present page first. Waits for calls on this VM that are under
+ * way. When it returns, no op runs or will run on the VM. O(pages looked at).
  */
 SHARE_API enum share_result share_vm_remove(struct share *share, share_vm vm);
 
@@ -309,10 +311,10 @@ enum share_scan_flags {
 };
 
 struct share_scan_report {
-    uint64_t looked_pages;              /* pages offered */
-    uint64_t merged_pages;              /* promoted, joined or zero */
-    uint64_t changed_pages;             /* volatile, or replaced stale hints */
-    uint64_t passes;                    /* whole passes that ended in this call */
+    uint64_t looked_pages;  /* pages offered */
+    uint64_t merged_pages;  /* promoted, joined or zero */
+    uint64_t changed_pages; /* volatile, or replaced stale hints */
+    uint64_t passes;        /* whole passes that ended in this call */
     uint64_t outcomes[SHARE_OUTCOMES];
 };
 
@@ -325,7 +327,8 @@ SHARE_API SHARE_MUST_CHECK enum share_result share_scan(struct share *share, enu
                                                         uint32_t flags, uint64_t budget_pages,
                                                         struct share_scan_report *report);
 
-/* These pages first: from a dirty log, or because you know better. NOMEM: pages so far are marked. */
+/* These pages first: from a dirty log, or because you know better. NOMEM: pages so far are marked.
+ */
 SHARE_API SHARE_MUST_CHECK enum share_result share_dirty(struct share *share, share_vm vm,
                                                          const share_ppn *ppns, size_t count);
 
@@ -340,9 +343,9 @@ SHARE_API bool share_settled(struct share *share);
 
 /*
  * A write to (vm, ppn) faulted, or you are about to write the page yourself (device, loader): makes
- * it private and writable. OK: run the access again, it may fault for another reason. RETRY: the same,
- * the page is being moved this moment. NOMEM: ops->alloc refused: nothing changed, the writer must wait.
- * FAIL: remap failed. Cheap if the page is not shared. Never waits for a compare.
+ * it private and writable. OK: run the access again, it may fault for another reason. RETRY: the
+ * same, the page is being moved this moment. NOMEM: ops->alloc refused: nothing changed, the writer
+ * must wait. FAIL: remap failed. Cheap if the page is not shared. Never waits for a compare.
  */
 SHARE_API SHARE_MUST_CHECK enum share_result share_break(struct share *share, share_vm vm,
                                                          share_ppn ppn);
@@ -355,8 +358,9 @@ enum share_owner {
 
 /*
  * (vm, ppn) no longer maps what it did: call it *after* the mapping is gone from physmap and TLBs,
- * and before the PPN gets another page. When it returns, no op runs or will run on the page until it
- * is offered again. Waits for a merge of this page that is under way. Immutable: drops its reference.
+ * and before the PPN gets another page. When it returns, no op runs or will run on the page until
+ * it is offered again. Waits for a merge of this page that is under way. Immutable: drops its
+ * reference.
  */
 SHARE_API enum share_result share_forget(struct share *share, share_vm vm, share_ppn ppn,
                                          enum share_owner *owner);
@@ -364,12 +368,12 @@ SHARE_API enum share_result share_forget(struct share *share, share_vm vm, share
 /* -------------------------------------------------------------------------- what it knows -- */
 
 enum share_page_state {
-    SHARE_PAGE_PRIVATE,    /* nothing is known of it */
-    SHARE_PAGE_HINTED,     /* a hint frame stands for it; not protected */
-    SHARE_PAGE_NO_MATCH,   /* ineligible after a false match; not protected */
-    SHARE_PAGE_MERGING,    /* being looked at, protected or compared */
-    SHARE_PAGE_MOVING,     /* between private and shared */
-    SHARE_PAGE_SHARED      /* on a shared frame; write-protected */
+    SHARE_PAGE_PRIVATE,  /* nothing is known of it */
+    SHARE_PAGE_HINTED,   /* a hint frame stands for it; not protected */
+    SHARE_PAGE_NO_MATCH, /* ineligible after a false match; not protected */
+    SHARE_PAGE_MERGING,  /* being looked at, protected or compared */
+    SHARE_PAGE_MOVING,   /* between private and shared */
+    SHARE_PAGE_SHARED    /* on a shared frame; write-protected */
 };
 
 struct share_page_info {
@@ -383,8 +387,8 @@ struct share_page_info {
     uint32_t hash_top; /* hinted: the hint's top 26 hash bits */
 };
 
-/* A snapshot of `count` pages from `first` on, exact if nothing runs. GONE; INVALID if one of them is
- * outside the VM. O(count). */
+/* A snapshot of `count` pages from `first` on, exact if nothing runs. GONE; INVALID if one of them
+ * is outside the VM. O(count). */
 SHARE_API enum share_result share_page_info(struct share *share, share_vm vm, share_ppn first,
                                             size_t count, struct share_page_info *infos);
 
@@ -401,17 +405,17 @@ struct share_stats {
     uint64_t code_pages;       /* gauge: of those, shared without COW marking */
     uint64_t dirty_pages;      /* gauge: told to share_dirty, not looked at yet */
     /* Of the engine alone; zero in a VM's statistics: */
-    uint64_t frames;               /* gauge: shared frames, those with one reference included */
-    uint64_t frame_end;            /* handles of frames made so far are below this */
-    uint64_t shared_pages;         /* gauge: pages on frames with two references or more */
-    uint64_t reclaimed_pages;      /* gauge: framed_pages - frames */
-    uint64_t hints;                /* gauge: hint frames */
-    uint64_t vms;                  /* gauge */
-    uint64_t passes;               /* whole passes of the scanner */
-    uint64_t metadata_bytes;       /* gauge: all that the engine holds */
-    uint64_t metadata_peak_bytes;  /* its high-water mark */
-    uint64_t buckets_moved;        /* by growth of the table, in all */
-    uint64_t buckets_moved_max;    /* by one insertion, at most */
+    uint64_t frames;              /* gauge: shared frames, those with one reference included */
+    uint64_t frame_end;           /* handles of frames made so far are below this */
+    uint64_t shared_pages;        /* gauge: pages on frames with two references or more */
+    uint64_t reclaimed_pages;     /* gauge: framed_pages - frames */
+    uint64_t hints;               /* gauge: hint frames */
+    uint64_t vms;                 /* gauge */
+    uint64_t passes;              /* whole passes of the scanner */
+    uint64_t metadata_bytes;      /* gauge: all that the engine holds */
+    uint64_t metadata_peak_bytes; /* its high-water mark */
+    uint64_t buckets_moved;       /* by growth of the table, in all */
+    uint64_t buckets_moved_max;   /* by one insertion, at most */
 };
 
 SHARE_API void share_stats(struct share *share, struct share_stats *stats);
@@ -437,8 +441,8 @@ struct share_check_report {
 
 /*
  * Audits the whole engine: every page's state, every reference recounted, every table entry, every
- * shared page's mapping and content, every sum. Merges, breaks and forgets wait meanwhile. OK: sound.
- * FAIL: see the report. NOMEM: could not look. O(memory), re-reads every shared page.
+ * shared page's mapping and content, every sum. Merges, breaks and forgets wait meanwhile. OK:
+ * sound. FAIL: see the report. NOMEM: could not look. O(memory), re-reads every shared page.
  */
 SHARE_API SHARE_MUST_CHECK enum share_result share_check(struct share *share,
                                                          struct share_check_report *report);

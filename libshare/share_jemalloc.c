@@ -11,7 +11,7 @@ static int flags_of(void *ctx)
 
 static void *arena_alloc(void *ctx, size_t nbytes, size_t alignment)
 {
-    return mallocx(nbytes, flags_of(ctx) | MALLOCX_ALIGN(alignment));
+    return mallocx(nbytes, flags_of(ctx) | MALLOCX_ALIGN(alignment) | MALLOCX_ZERO);
 }
 
 static void arena_free(void *ctx, void *memory, size_t nbytes)

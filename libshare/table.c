@@ -4,14 +4,14 @@
 #include <assert.h>
 
 #define PARTITION_BITS 6
-#define KEY_BITS 30
-#define KEY_SHIFT (64 - KEY_BITS) /* the key's place in an entry */
-#define SPILL_BIT (UINT64_C(1) << 33)
-#define KIND_BIT (UINT64_C(1) << 32)
+#define KEY_BITS       30
+#define KEY_SHIFT      (64 - KEY_BITS) /* the key's place in an entry */
+#define SPILL_BIT      (UINT64_C(1) << 33)
+#define KIND_BIT       (UINT64_C(1) << 32)
 
-#define FULL_PERCENT 90u   /* grow past this load */
+#define FULL_PERCENT   90u /* grow past this load */
 #define SPARSE_PERCENT 45u /* shrink below this one */
-#define START_BUCKETS 2u
+#define START_BUCKETS  2u
 
 static uint64_t key_of(uint64_t hash)
 {
@@ -93,17 +93,12 @@ static bool array_insert(struct share_array *array, uint64_t key, uint64_t value
 static unsigned array_find(const struct share_array *array, uint64_t key, struct share_hit *hits,
                            unsigned count)
 {
-    if (!array->buckets)
-        return count;
     uint32_t at = home_of(array, key);
     for (uint32_t probes = 0; probes < array->buckets; probes++) {
         const struct share_bucket *bucket = &array->bucket[at];
-        unsigned match = 0;
-        for (unsigned i = 0; i < SHARE_TABLE_SLOTS; i++)
-            match |= (unsigned)(bucket->slot[i] >> KEY_SHIFT == key) << i;
-        for (; match && count < SHARE_TABLE_HITS; match &= match - 1) {
-            uint64_t slot = bucket->slot[__builtin_ctz(match)];
-            if (!is_empty(slot))
+        for (unsigned i = 0; i < SHARE_TABLE_SLOTS; i++) {
+            uint64_t slot = bucket->slot[i];
+            if (slot >> KEY_SHIFT == key && !is_empty(slot) && count < SHARE_TABLE_HITS)
                 hits[count++] = unpack(slot);
         }
         if (!spilled(bucket))
@@ -344,7 +339,7 @@ unsigned share_table_find(const struct share_partition *part, uint64_t hash,
                           struct share_hit hits[static SHARE_TABLE_HITS])
 {
     unsigned count = array_find(&part->now, key_of(hash), hits, 0);
-    return array_find(&part->old, key_of(hash), hits, count);
+    return part->old.buckets ? array_find(&part->old, key_of(hash), hits, count) : count;
 }
 
 bool share_table_insert(struct share_table *table, struct share_partition *part, uint64_t hash,

@@ -2,26 +2,26 @@
 /*
  * The one hash table: hint frames and shared frames by content hash, 8 bytes an entry.
  *
- * Idea. The top 6 hash bits choose one of 64 partitions, each with its own lock and its own array of
- * 64-byte buckets of eight entries. The next 30 bits are kept in the entry; scaled to the number of
- * buckets they give its home bucket, and the rest of them tells entries in a bucket apart. A full
- * bucket spills into the next one and says so in a spill bit, so a lookup reads one cache line, and
- * another only where that bit is set.
+ * Idea. The top 6 hash bits choose one of 64 partitions, each with its own lock and its own array
+ * of 64-byte buckets of eight entries. The next 30 bits are kept in the entry; scaled to the number
+ * of buckets they give its home bucket, and the rest of them tells entries in a bucket apart. A
+ * full bucket spills into the next one and says so in a spill bit, so a lookup reads one cache
+ * line, and another only where that bit is set.
  *
  * Growth. A partition past 90 % gets an array a quarter larger; every insertion then moves at most
- * SHARE_TABLE_MOVES buckets over, and lookups ask both arrays meanwhile. Sizes of the partitions are
- * spread evenly over one growth step (partition p starts at 2 * 1.25^(p/64) buckets), so they grow
- * one after another at any table size: memory follows the number of entries smoothly, near 10 bytes
- * each, and never doubles. (The idea of partial expansions: P.-A. Larson, Linear hashing with partial
- * expansions, VLDB 1980.) A partition emptied by removals shrinks the same way, and one whose spill
- * bits have worn is rebuilt at its size.
+ * SHARE_TABLE_MOVES buckets over, and lookups ask both arrays meanwhile. Sizes of the partitions
+ * are spread evenly over one growth step (partition p starts at 2 * 1.25^(p/64) buckets), so they
+ * grow one after another at any table size: memory follows the number of entries smoothly, near 10
+ * bytes each, and never doubles. (The idea of partial expansions: P.-A. Larson, Linear hashing with
+ * partial expansions, VLDB 1980.) A partition emptied by removals shrinks the same way, and one
+ * whose spill bits have worn is rebuilt at its size.
  *
  * An entry holds what cannot be derived: 30 hash bits, its kind, and a page or frame number. VM and
  * PPN follow from the page number, MPN from resolve, the partition bits from where it stands.
  *
  * Layout of an entry: bits 63..34 hash, 33 spill (first entry of a bucket only), 32 kind, 31..0 id.
- * Invariants: an empty entry has id 0 and hash 0; entries = sum of partition.entries; an entry stands
- * between its home and the first bucket from there without a spill bit, both included.
+ * Invariants: an empty entry has id 0 and hash 0; entries = sum of partition.entries; an entry
+ * stands between its home and the first bucket from there without a spill bit, both included.
  */
 #ifndef SHARE_TABLE_H
 #define SHARE_TABLE_H
@@ -30,9 +30,11 @@
 #include "mem.h"
 
 #define SHARE_TABLE_PARTITIONS 64u
-#define SHARE_TABLE_SLOTS 8u /* entries a bucket: one cache line */
-#define SHARE_TABLE_MOVES 8u /* buckets that one insertion moves at most: growth ends within 2 % */
-#define SHARE_TABLE_HITS 6u  /* entries of one hash that a lookup returns at most */
+#define SHARE_TABLE_SLOTS      8u /* entries a bucket: one cache line */
+#define SHARE_TABLE_MOVES                                                                       \
+    8u                      /* buckets that one insertion moves at most: growth ends within 2 % \
+                             */
+#define SHARE_TABLE_HITS 6u /* entries of one hash that a lookup returns at most */
 
 enum share_kind {
     SHARE_KIND_HINT = 0, /* id is a page number: unproven */
@@ -78,8 +80,8 @@ struct share_table {
 bool share_table_init(struct share_table *table, struct share_mem *mem);
 void share_table_fini(struct share_table *table);
 
-/* Gives new arrays to partitions that want one. False if memory was refused: the table goes on as it
- * is until it is full. The only call that allocates; no lock may be held. */
+/* Gives new arrays to partitions that want one. False if memory was refused: the table goes on as
+ * it is until it is full. The only call that allocates; no lock may be held. */
 bool share_table_reserve(struct share_table *table);
 
 /* Fetches the home bucket of a hash. A hint to the machine: needs no lock. */

@@ -10,6 +10,7 @@ struct share_vm_object *share_vm_enter(struct share *share, share_vm number)
         return NULL;
     struct share_vm_object *vm = share_vm_at(share, number);
     atomic_fetch_add(&vm->users, 1);
+    share_step(SHARE_STEP_ENTER);
     if (atomic_load(&vm->state) == SHARE_VM_LIVE)
         return vm;
     atomic_fetch_sub(&vm->users, 1);
@@ -72,12 +73,14 @@ static void keep_counts(struct share *share, struct share_vm_object *vm)
 static void forget_all(struct share *share, struct share_vm_object *vm)
 {
     uint32_t chunk;
-    for (uint64_t index = 0; share_chunk_next(&share->pages, &vm->tree, &index, &chunk); index++)
+    for (uint64_t index = 0; share_chunk_next(&share->pages, &vm->tree, &index, &chunk); index++) {
+        share_step(SHARE_STEP_FORGET);
         for (uint32_t slot = 0; slot < SHARE_CHUNK_PAGES; slot++) {
             struct share_page_ref page =
                 share_page_at(&share->pages, chunk << SHARE_CHUNK_BITS | slot);
             share_page_forget(share, vm, &page);
         }
+    }
 }
 
 enum share_result share_vm_remove(struct share *share, share_vm number)
@@ -87,6 +90,7 @@ enum share_result share_vm_remove(struct share *share, share_vm number)
     struct share_vm_object *vm = number < share_vm_end(share) ? share_vm_at(share, number) : NULL;
     bool ours = vm && atomic_compare_exchange_strong(&vm->state, &live, SHARE_VM_DYING);
     if (ours) {
+        share_step(SHARE_STEP_ENTER);
         while (atomic_load(&vm->users))
             share_pause();
         forget_all(share, vm);
@@ -128,6 +132,7 @@ static enum share_result regroup(struct share *share, struct share_vm_object *vm
     share_lock_drop(&share->admin);
     enum share_result result = SHARE_GONE;
     if (target) {
+        share_step(SHARE_STEP_ENTER);
         while (atomic_load(&vm->offers))
             share_pause();
         result = unshare_all(share, vm);

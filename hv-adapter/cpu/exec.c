@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Runs decoded instructions: the one loop of the hart.
+ *
+ * Idea: each handler ends by jumping to the next instruction's handler (labels as values, a GNU
+ * extension), so that the host predicts each guest instruction on its own. What every instruction
+ * needs lives in locals: the slot pointer `insn`, from which the virtual pc follows; `left`, the
+ * ticks left after the run at hand; the page; the TLB bank. Handlers never test for the end of a
+ * page or of the budget: runs are charged whole when they are entered, and their ends are slots
+ * like any other (code.h).
+ *
+ * Whatever leaves the straight path goes through one of four labels: `jump` (to pc, any page),
+ * `exhausted` (the budget does not cover the run: go by single steps), `redirected` (something
+ * changed the hart: start over from it), `stopped`.
+ *
+ * This function is as long as the instruction set; each handler is a line or a macro of a few.
+ */
+#include "access.h"
+#include "alu.h"
+#include "decode.h"
+#include "state.h"
+
+/* Operands of the instruction at hand. */
+#define RD  x[insn->rd]
+#define RS1 x[insn->rs1]
+#define RS2 x[insn->rs2]
+#define IMM ((uint64_t)(int64_t)insn->imm)
+
+#define SLOT ((unsigned)(insn - page->slot))
+#define PC   (hart->code_va + (uint64_t)SLOT * 2)
+
+#define DISPATCH() goto *handlers[insn->op]
+
+/* On to the instruction behind one that is `slots` halfwords long, in the same run. */
+#define NEXT(slots)      \
+    do {                 \
+        insn += (slots); \
+        DISPATCH();      \
+    } while (0)
+
+/* Begins the run at insn. */
+#define ENTER()                    \
+    do {                           \
+        left -= page->left[SLOT];  \
+        if (HV_UNLIKELY(left < 0)) \
+            goto exhausted;        \
+        DISPATCH();                \
+    } while (0)
+
+#define JUMP(target)   \
+    do {               \
+        pc = (target); \
+        goto jump;     \
+    } while (0)
+
+/* Writes the hart back as it was before insn: see state.h. */
+#define SAVE()                                      \
+    do {                                            \
+        hart->pc = PC;                              \
+        hart->ticks_left = left + page->left[SLOT]; \
+    } while (0)
+
+/* A handler for the four-byte instruction; for both lengths. */
+#define OP(name, ...) \
+    op_##name:        \
+    {                 \
+        __VA_ARGS__;  \
+        NEXT(2);      \
+    }
+#define OP_BOTH(name, ...) \
+    OP(name, __VA_ARGS__)  \
+    op_##name##_c:         \
+    {                      \
+        __VA_ARGS__;       \
+        NEXT(1);           \
+    }
+
+#define LOAD(type)                                                            \
+    do {                                                                      \
+        uint64_t va = RS1 + IMM, value;                                       \
+        const struct hv_tlb_data *entry = &bank->read[hv_tlb_data_index(va)]; \
+        if (HV_LIKELY(entry->tag == hv_tlb_tag(va, sizeof(type)))) {          \
+            value = hv_mem_load(hv_tlb_host(entry, va), sizeof(type));        \
+        } else {                                                              \
+            SAVE();                                                           \
+            if (hv_load_slow(hart, va, sizeof(type)) != HV_DONE)              \
+                goto redirected;                                              \
+            value = hart->loaded;                                             \
+        }                                                                     \
+        RD = (uint64_t)(int64_t)(type)value;                                  \
+    } while (0)
+
+#define STORE(nbytes)                                                          \
+    do {                                                                       \
+        uint64_t va = RS1 + IMM;                                               \
+        const struct hv_tlb_data *entry = &bank->write[hv_tlb_data_index(va)]; \
+        if (HV_LIKELY(entry->tag == hv_tlb_tag(va, nbytes))) {                 \
+            hv_mem_store(hv_tlb_host(entry, va), nbytes, RS2);                 \
+        } else {                                                               \
+            SAVE();                                                            \
+            if (hv_store_slow(hart, va, nbytes, RS2) != HV_DONE)               \
+                goto redirected;                                               \
+        }                                                                      \
+    } while (0)
+
+/* A taken jump inside the page; a kick or an interrupt is noticed here. */
+#define TAKE_NEAR()                          \
+    do {                                     \
+        insn += insn->imm;                   \
+        if (HV_UNLIKELY(hv_attention(hart))) \
+            JUMP(PC);                        \
+        ENTER();                             \
+    } while (0)
+
+/* One conditional branch: near and far, each `slots` halfwords long; suffix is empty or _c. */
+#define BRANCH(name, suffix, slots, condition) \
+    op_##name##suffix:                         \
+    {                                          \
+        if (condition)                         \
+            TAKE_NEAR();                       \
+        insn += (slots);                       \
+        ENTER();                               \
+    }                                          \
+    op_##name##_far##suffix:                   \
+    {                                          \
+        if (condition)                         \
+            JUMP(PC + IMM);                    \
+        insn += (slots);                       \
+        ENTER();                               \
+    }
+
+#define JUMPS(suffix, nbytes)                         \
+    op_jal##suffix:                                   \
+    {                                                 \
+        RD = PC + (nbytes);                           \
+        TAKE_NEAR();                                  \
+    }                                                 \
+    op_jal_far##suffix:                               \
+    {                                                 \
+        pc = PC;                                      \
+        RD = pc + (nbytes);                           \
+        JUMP(pc + IMM);                               \
+    }                                                 \
+    op_jalr##suffix:                                  \
+    {                                                 \
+        uint64_t target = (RS1 + IMM) & ~UINT64_C(1); \
+        RD = PC + (nbytes);                           \
+        JUMP(target);                                 \
+    }
+
+#define LABEL_ONE(name) &&op_##name,
+#define LABEL_TWO(name) &&op_##name, &&op_##name##_c,
+
+void hv_execute(struct hv_hart *hart)
+{
+    static const void *const handlers[HV_OP_COUNT] = {HV_OPS(LABEL_ONE, LABEL_TWO)};
+    uint64_t *const x = hart->x;
+    const struct hv_tlb_bank *bank;
+    const struct hv_tlb_code *code;
+    struct hv_code_page *page;
+    const struct hv_insn *insn;
+    int64_t left;
+    uint64_t pc;
+
+redirected:
+    if (hart->stop != HV_RUNNING)
+        return;
+    left = hart->ticks_left;
+    pc = hart->pc;
+    bank = hart->bank;
+
+jump:
+    code = &bank->exec[hv_tlb_code_index(pc)];
+    if (HV_UNLIKELY(hv_attention(hart)) || HV_UNLIKELY(code->tag != hv_tlb_tag(pc, 1)))
+        goto off_path;
+    page = code->page;
+    insn = &page->slot[(pc & ~HV_PAGE_MASK) / 2];
+    hart->code_va = code->tag;
+    ENTER();
+
+off_path: /* a jump that must be looked at, or whose page the TLB does not know */
+    hart->pc = pc;
+    hart->ticks_left = left;
+    if (hv_attention(hart))
+        hv_attend(hart);
+    else if (left == 0)
+        goto out_of_budget; /* even the page fault that a fetch may raise is a tick */
+    else
+        hv_fetch_fill(hart);
+    goto redirected;
+
+exhausted:
+    SAVE();
+    if (hart->ticks_left == 0)
+        goto out_of_budget;
+    if (hv_fetch_step(hart) != HV_DONE)
+        goto redirected;
+    left = hart->ticks_left - 1;
+    goto step;
+
+out_of_budget:
+    hart->stop = HV_STOP_BUDGET;
+    return;
+
+step: /* the instruction is in hart->step, and charged */
+    pc = hart->pc;
+    page = &hart->step;
+    insn = &page->slot[(pc & ~HV_PAGE_MASK) / 2];
+    hart->code_va = pc & HV_PAGE_MASK;
+    DISPATCH();
+
+op_straddle:
+    SAVE();
+    if (hv_fetch_step(hart) != HV_DONE)
+        goto redirected;
+    goto step;
+
+op_decode:
+    /* A call of the VMM may have dropped this page: ask before reading it. */
+    if (HV_UNLIKELY(hv_attention(hart)))
+        JUMP(PC);
+    hv_code_page_decode(page, SLOT);
+    ENTER();
+
+op_page_end:
+op_step_end:
+    JUMP(PC);
+
+op_illegal:
+    SAVE();
+    hv_raise(hart, HV_CAUSE_ILLEGAL, (uint32_t)insn->imm);
+    goto redirected;
+
+op_system:
+    SAVE();
+    hv_system(hart, (uint32_t)insn->imm);
+    goto redirected;
+
+op_amo:
+    SAVE();
+    if (hv_amo(hart, insn) != HV_DONE)
+        goto redirected;
+    NEXT(2);
+
+    OP(fence, hv_mem_fence_light())
+    OP(fence_full, hv_mem_fence_full())
+
+    OP_BOTH(li, RD = IMM)
+    OP_BOTH(mv, RD = RS1)
+    OP(auipc, RD = PC + IMM)
+
+    OP_BOTH(addi, RD = RS1 + IMM)
+    OP(slti, RD = (int64_t)RS1 < insn->imm)
+    OP(sltiu, RD = RS1 < IMM)
+    OP(xori, RD = RS1 ^ IMM)
+    OP(ori, RD = RS1 | IMM)
+    OP_BOTH(andi, RD = RS1 & IMM)
+    OP_BOTH(slli, RD = RS1 << insn->imm)
+    OP_BOTH(srli, RD = RS1 >> insn->imm)
+    OP_BOTH(srai, RD = (uint64_t)((int64_t)RS1 >> insn->imm))
+    OP_BOTH(addiw, RD = hv_alu_word(RS1 + IMM))
+    OP(slliw, RD = hv_alu_word(RS1 << insn->imm))
+    OP(srliw, RD = hv_alu_word((uint32_t)RS1 >> insn->imm))
+    OP(sraiw, RD = (uint64_t)(int64_t)((int32_t)RS1 >> insn->imm))
+
+    OP_BOTH(add, RD = RS1 + RS2)
+    OP_BOTH(sub, RD = RS1 - RS2)
+    OP(sll, RD = RS1 << (RS2 & 63))
+    OP(slt, RD = (int64_t)RS1 < (int64_t)RS2)
+    OP(sltu, RD = RS1 < RS2)
+    OP_BOTH(xor, RD = RS1 ^ RS2)
+    OP(srl, RD = RS1 >> (RS2 & 63))
+    OP(sra, RD = (uint64_t)((int64_t)RS1 >> (RS2 & 63)))
+    OP_BOTH(or, RD = RS1 | RS2)
+    OP_BOTH(and, RD = RS1 & RS2)
+    OP_BOTH(addw, RD = hv_alu_word(RS1 + RS2))
+    OP_BOTH(subw, RD = hv_alu_word(RS1 - RS2))
+    OP(sllw, RD = hv_alu_word(RS1 << (RS2 & 31)))
+    OP(srlw, RD = hv_alu_word((uint32_t)RS1 >> (RS2 & 31)))
+    OP(sraw, RD = (uint64_t)(int64_t)((int32_t)RS1 >> (RS2 & 31)))
+
+    OP(mul, RD = RS1 * RS2)
+    OP(mulh, RD = hv_alu_mulh(RS1, RS2))
+    OP(mulhsu, RD = hv_alu_mulhsu(RS1, RS2))
+    OP(mulhu, RD = hv_alu_mulhu(RS1, RS2))
+    OP(div, RD = hv_alu_div(RS1, RS2))
+    OP(divu, RD = hv_alu_divu(RS1, RS2))
+    OP(rem, RD = hv_alu_rem(RS1, RS2))
+    OP(remu, RD = hv_alu_remu(RS1, RS2))
+    OP(mulw, RD = hv_alu_word(RS1 * RS2))
+    OP(divw, RD = hv_alu_divw(RS1, RS2))
+    OP(divuw, RD = hv_alu_divuw(RS1, RS2))
+    OP(remw, RD = hv_alu_remw(RS1, RS2))
+    OP(remuw, RD = hv_alu_remuw(RS1, RS2))
+
+    OP(lb, LOAD(int8_t))
+    OP(lh, LOAD(int16_t))
+    OP_BOTH(lw, LOAD(int32_t))
+    OP_BOTH(ld, LOAD(int64_t))
+    OP(lbu, LOAD(uint8_t))
+    OP(lhu, LOAD(uint16_t))
+    OP(lwu, LOAD(uint32_t))
+    OP(sb, STORE(1))
+    OP(sh, STORE(2))
+    OP_BOTH(sw, STORE(4))
+    OP_BOTH(sd, STORE(8))
+
+    BRANCH(beq, , 2, RS1 == RS2)
+    BRANCH(bne, , 2, RS1 != RS2)
+    BRANCH(blt, , 2, (int64_t)RS1 < (int64_t)RS2)
+    BRANCH(bge, , 2, (int64_t)RS1 >= (int64_t)RS2)
+    BRANCH(bltu, , 2, RS1 < RS2)
+    BRANCH(bgeu, , 2, RS1 >= RS2)
+    BRANCH(beq, _c, 1, RS1 == RS2)
+    BRANCH(bne, _c, 1, RS1 != RS2)
+    JUMPS(, 4)
+    JUMPS(_c, 2)
+}
