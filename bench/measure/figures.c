@@ -165,6 +165,7 @@ static bool fill_refs(struct walk *walk)
     struct refs_count *refs = calloc(walk->frames_end + 1, sizeof *refs);
     if (!refs)
         return false;
+    figures->analysis_bytes += (walk->frames_end + 1) * sizeof *refs;
     size_t count = 0;
     refs[count++] = (struct refs_count){1, walk->alone};
     for (size_t f = 1; f < walk->frames_end; f++)

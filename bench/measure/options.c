@@ -2,12 +2,24 @@
 /* pageshare's options and help. */
 #include "options.h"
 #include "share.h"
+#include "text.h"
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define THREADS_MAX 256
+
+enum { /* beyond all letters, of which there are two: h and V */
+       OPTION_FORMAT = 256,
+       OPTION_PLOT,
+       OPTION_THREADS,
+       OPTION_AS,
+       OPTION_HOLES,
+       OPTION_ISOLATE,
+       OPTION_KEEP_GOING,
+       OPTION_FREEZE
+};
 
 static const char help[] =
     "usage: pageshare measure [options] SOURCE...\n"
@@ -38,9 +50,19 @@ static const char help[] =
 
 static enum parsed wrong(const char *what, const char *value)
 {
-    fprintf(stderr, "pageshare: %s%s%s; see 'pageshare --help'\n", what, value ? ": " : "",
-            value ? value : "");
+    char clean[256];
+    text_clean(clean, sizeof clean, value ? value : "", sizeof clean);
+    fprintf(stderr, "pageshare: %s%s%s; see 'pageshare --help'\n", what, value ? ": " : "", clean);
     return PARSED_WRONG;
+}
+
+/* What getopt did not understand: `result` is ':' if an argument is missing. */
+static enum parsed wrong_option(int result, char **argv)
+{
+    const char letter[] = {'-', (char)optopt, 0};
+    bool is_letter = optopt > 0 && optopt < OPTION_FORMAT;
+    return wrong(result == ':' ? "an argument is missing for the option" : "unknown option",
+                 is_letter ? letter : argv[optind - 1]);
 }
 
 static bool parse_format(const char *value, enum format *format)
@@ -65,39 +87,38 @@ static bool parse_threads(const char *value, unsigned *threads)
 static bool ends_in(const char *name, const char *ending)
 {
     size_t name_nbytes = strlen(name), ending_nbytes = strlen(ending);
-    return name_nbytes > ending_nbytes &&
-           strcmp(name + name_nbytes - ending_nbytes, ending) == 0;
+    return name_nbytes > ending_nbytes && strcmp(name + name_nbytes - ending_nbytes, ending) == 0;
 }
 
 static enum parsed parse_one(struct options *options, int option, const char *value)
 {
     switch (option) {
-    case 'f':
+    case OPTION_FORMAT:
         return parse_format(value, &options->format)
                    ? PARSED_RUN
                    : wrong("--format takes table, json or csv, not", value);
-    case 'p':
+    case OPTION_PLOT:
         options->plot = value;
         return ends_in(value, ".svg") || ends_in(value, ".png")
                    ? PARSED_RUN
                    : wrong("--plot takes a file name ending in .svg or .png, not", value);
-    case 't':
+    case OPTION_THREADS:
         return parse_threads(value, &options->threads)
                    ? PARSED_RUN
                    : wrong("--threads takes a number from 1 to 256, not", value);
-    case 'a':
+    case OPTION_AS:
         options->read.as_raw = true;
         return strcmp(value, "raw") == 0 ? PARSED_RUN : wrong("--as takes raw, not", value);
-    case 'z':
+    case OPTION_HOLES:
         options->read.holes_zero = true;
         return strcmp(value, "zero") == 0 ? PARSED_RUN : wrong("--holes takes zero, not", value);
-    case 'i':
+    case OPTION_ISOLATE:
         options->isolate = true;
         return PARSED_RUN;
-    case 'k':
+    case OPTION_KEEP_GOING:
         options->keep_going = true;
         return PARSED_RUN;
-    case 'F':
+    case OPTION_FREEZE:
         options->read.freeze = true;
         return PARSED_RUN;
     case 'h':
@@ -107,7 +128,7 @@ static enum parsed parse_one(struct options *options, int option, const char *va
         printf("pageshare %s\n", share_version());
         return PARSED_DONE;
     default:
-        return wrong("unknown or incomplete option", NULL);
+        return PARSED_WRONG;
     }
 }
 
@@ -124,16 +145,23 @@ static enum parsed check(const struct options *options)
 enum parsed options_parse(struct options *options, int argc, char **argv)
 {
     static const struct option longs[] = {
-        {"format", required_argument, NULL, 'f'}, {"plot", required_argument, NULL, 'p'},
-        {"threads", required_argument, NULL, 't'}, {"as", required_argument, NULL, 'a'},
-        {"holes", required_argument, NULL, 'z'},  {"isolate", no_argument, NULL, 'i'},
-        {"keep-going", no_argument, NULL, 'k'},   {"freeze", no_argument, NULL, 'F'},
-        {"help", no_argument, NULL, 'h'},         {"version", no_argument, NULL, 'V'},
+        {"format", required_argument, NULL, OPTION_FORMAT},
+        {"plot", required_argument, NULL, OPTION_PLOT},
+        {"threads", required_argument, NULL, OPTION_THREADS},
+        {"as", required_argument, NULL, OPTION_AS},
+        {"holes", required_argument, NULL, OPTION_HOLES},
+        {"isolate", no_argument, NULL, OPTION_ISOLATE},
+        {"keep-going", no_argument, NULL, OPTION_KEEP_GOING},
+        {"freeze", no_argument, NULL, OPTION_FREEZE},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},
         {NULL, 0, NULL, 0},
     };
     *options = (struct options){.threads = 1};
-    for (int option; (option = getopt_long(argc, argv, "hV", longs, NULL)) != -1;) {
-        enum parsed parsed = parse_one(options, option, optarg);
+    opterr = 0;
+    for (int option; (option = getopt_long(argc, argv, ":hV", longs, NULL)) != -1;) {
+        enum parsed parsed = option == '?' || option == ':' ? wrong_option(option, argv)
+                                                            : parse_one(options, option, optarg);
         if (parsed != PARSED_RUN)
             return parsed;
     }

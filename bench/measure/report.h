@@ -13,7 +13,7 @@ void report_table(const struct set *set, const struct figures *figures);
 /* Stable keys; see the man page. False: no memory, or stdout failed. */
 bool report_json(const struct set *set, const struct figures *figures);
 
-/* A row a source, then total; the names of the JSON keys. */
+/* A row a source, failed ones behind the others, then total; the names of the JSON keys. */
 void report_csv(const struct set *set, const struct figures *figures);
 
 /* Draws into a file ending in .svg or .png, through gnuplot. False: one line in `error`. */

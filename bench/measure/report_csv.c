@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* CSV (RFC 4180): a row a source, then total; what a row does not have is empty. */
+/* CSV (RFC 4180): a row a source, a row a failed source, then total; what a row does not have is
+ * empty. */
 #include "report.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -43,24 +44,33 @@ static void print_total(const struct set *set, const struct figures *f)
             states[state] += set->source[s].info->pages[state];
     fputs("total,", stdout);
     print_counts(COUNTS(f->pages, states[DS_ABSENT], states[DS_EXCLUDED], states[DS_HOLE],
-                        states[DS_KERNEL_SHARED], f->zero_pages, f->distinct_pages,
-                        f->shared_pages, f->self_reclaimed_pages, f->reclaimed_pages,
-                        f->zero_reclaimed_pages, f->inter_reclaimed_pages,
-                        f->self_nonzero_reclaimed_pages, f->inter_nonzero_reclaimed_pages,
-                        f->metadata_bytes, f->analysis_bytes));
+                        states[DS_KERNEL_SHARED], f->zero_pages, f->distinct_pages, f->shared_pages,
+                        f->self_reclaimed_pages, f->reclaimed_pages, f->zero_reclaimed_pages,
+                        f->inter_reclaimed_pages, f->self_nonzero_reclaimed_pages,
+                        f->inter_nonzero_reclaimed_pages, f->metadata_bytes, f->analysis_bytes));
     printf(",%" PRId64 ",", f->net_reclaimed_bytes);
     if (f->isolated)
         printf("%" PRIu64, f->isolated_reclaimed_pages);
     printf("\n");
 }
 
+/* A source that failed has a row, and no figures. */
+static void print_failure(const struct set_failure *failure)
+{
+    print_text(failure->name);
+    fputs(",\"failed\",,,,,,,,,,,,,,,,,,\n", stdout);
+}
+
 void report_csv(const struct set *set, const struct figures *figures)
 {
-    puts("name,format,pages,absent_pages,excluded_pages,hole_pages,kernel_shared_pages,zero_pages,"
-         "distinct_pages,shared_pages,self_reclaimed_pages,reclaimed_pages,zero_reclaimed_pages,"
-         "inter_reclaimed_pages,self_nonzero_reclaimed_pages,inter_nonzero_reclaimed_pages,"
-         "metadata_bytes,analysis_bytes,net_reclaimed_bytes,isolated_reclaimed_pages");
+    puts(
+        "name,format,pages,absent_pages,excluded_pages,hole_pages,kernel_shared_pages,zero_pages,"
+        "distinct_pages,shared_pages,self_reclaimed_pages,reclaimed_pages,zero_reclaimed_pages,"
+        "inter_reclaimed_pages,self_nonzero_reclaimed_pages,inter_nonzero_reclaimed_pages,"
+        "metadata_bytes,analysis_bytes,net_reclaimed_bytes,isolated_reclaimed_pages");
     for (size_t s = 0; s < set->sources; s++)
         print_source(&set->source[s], &figures->source[s]);
+    for (size_t f = 0; f < set->failures; f++)
+        print_failure(&set->failure[f]);
     print_total(set, figures);
 }

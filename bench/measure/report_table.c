@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The tables for people. */
 #include "report.h"
+#include "text.h"
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,22 +18,23 @@ static const char *plain(void)
     return isatty(STDOUT_FILENO) ? "\033[0m" : "";
 }
 
-/* Names may come from anywhere: control characters are shown as '?'. */
+/* Padded with spaces to `columns`, or cut there. */
 static void print_name(const char *name, int columns)
 {
-    int printed = 0;
-    for (; *name && printed < columns; name++, printed++)
-        putchar((unsigned char)*name < ' ' || *name == 0x7f ? '?' : *name);
-    printf("%*s", columns - printed, "");
+    char clean[4 * NAME_COLUMNS_MAX + 1];
+    size_t chars = text_clean(clean, sizeof clean, name, (size_t)columns);
+    printf("%s%*s", clean, columns - (int)chars, "");
 }
 
 static int name_columns(const struct set *set)
 {
+    char clean[4 * NAME_COLUMNS_MAX + 1];
     size_t columns = strlen("source");
-    for (size_t s = 0; s < set->sources; s++)
-        if (strlen(set->source[s].name) > columns)
-            columns = strlen(set->source[s].name);
-    return columns < NAME_COLUMNS_MAX ? (int)columns : NAME_COLUMNS_MAX;
+    for (size_t s = 0; s < set->sources; s++) {
+        size_t chars = text_clean(clean, sizeof clean, set->source[s].name, NAME_COLUMNS_MAX);
+        columns = chars > columns ? chars : columns;
+    }
+    return (int)columns;
 }
 
 static double percent(double part, uint64_t of)
@@ -74,11 +76,12 @@ static void print_states(const struct set *set)
 static void print_isolation(const struct figures *figures)
 {
     uint64_t lost = figures->reclaimed_pages - figures->isolated_reclaimed_pages;
-    printf("isolated:   %.1f MiB (%.1f %%) reclaimed if no source shares with another: isolation "
-           "loses %.1f MiB, %.1f %% of the savings\n",
-           mib((double)figures->isolated_reclaimed_pages * SHARE_PAGE_SIZE),
-           percent((double)figures->isolated_reclaimed_pages, figures->pages),
-           mib((double)lost * SHARE_PAGE_SIZE), percent((double)lost, figures->reclaimed_pages));
+    printf(
+        "isolated:   %.1f MiB (%.1f %%) reclaimed if no source shares with another: isolation "
+        "loses %.1f MiB, %.1f %% of the savings\n",
+        mib((double)figures->isolated_reclaimed_pages * SHARE_PAGE_SIZE),
+        percent((double)figures->isolated_reclaimed_pages, figures->pages),
+        mib((double)lost * SHARE_PAGE_SIZE), percent((double)lost, figures->reclaimed_pages));
 }
 
 void report_table(const struct set *set, const struct figures *figures)
@@ -98,22 +101,25 @@ void report_table(const struct set *set, const struct figures *figures)
     fputs(plain(), stdout);
 
     double gross = (double)figures->reclaimed_pages * SHARE_PAGE_SIZE;
-    printf("\nof %.1f MiB: %.1f MiB reclaimed gross, %.1f MiB net of %.2f MiB metadata "
-           "(%.1f bytes a page)\n",
-           mib((double)figures->pages * SHARE_PAGE_SIZE), mib(gross),
-           mib((double)figures->net_reclaimed_bytes), mib((double)figures->metadata_bytes),
-           figures->pages ? (double)figures->metadata_bytes / (double)figures->pages : 0);
+    printf(
+        "\nof %.1f MiB: %.1f MiB reclaimed gross, %.1f MiB net of %.2f MiB metadata "
+        "(%.1f bytes a page)\n",
+        mib((double)figures->pages * SHARE_PAGE_SIZE), mib(gross),
+        mib((double)figures->net_reclaimed_bytes), mib((double)figures->metadata_bytes),
+        figures->pages ? (double)figures->metadata_bytes / (double)figures->pages : 0);
     print_states(set);
     if (figures->isolated)
         print_isolation(figures);
     if (figures->false_match_pages)
-        printf("note: %lu pages have the hash of another content and were not compared further; "
-               "they count as distinct\n",
-               (unsigned long)figures->false_match_pages);
+        printf(
+            "note: %lu pages have the hash of another content and were not compared further; "
+            "they count as distinct\n",
+            (unsigned long)figures->false_match_pages);
     for (size_t f = 0; f < set->failures; f++) {
-        printf("failed: ");
-        print_name(set->failure[f].name, (int)strlen(set->failure[f].name));
-        printf("\n");
+        char name[256], reason[sizeof set->failure[f].error.text];
+        text_clean(name, sizeof name, set->failure[f].name, sizeof name);
+        text_clean(reason, sizeof reason, set->failure[f].error.text, sizeof reason);
+        printf("failed: %s (%s)\n", name, reason);
     }
 }
 

@@ -155,6 +155,10 @@ bool ds_source_open(const char *spec, const struct ds_options *options, struct d
         ds_source_free(source);
         return false;
     }
+    /* The mapping keeps the file; without descriptors, a set may have thousands of them. */
+    if (source->fd >= 0)
+        close(source->fd);
+    source->fd = -1;
     source->error = NULL;
     source->info.spec = source->spec;
     source->info.format = source->format;

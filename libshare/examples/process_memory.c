@@ -20,14 +20,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { PAGES = 512, POOL = 2 * PAGES, WRITERS = 2, WRITES = 200000, NBYTES = SHARE_PAGE_SIZE };
+enum { PAGES = 512, POOL = 2 * PAGES, WRITERS = 2, PASSES = 300, NBYTES = SHARE_PAGE_SIZE };
 static int uffd, memfd;
 static struct share *engine;
 static share_vm vm;
 static char *guest, *machine; /* the guest's view; the whole pool, for the engine */
 static _Atomic uint64_t physmap[PAGES];
 static _Atomic bool used[POOL];
-static _Atomic int writing = WRITERS;
+static _Atomic bool stop;
 
 static void must(bool ok, const char *what) {
     if (!ok)
@@ -100,13 +100,12 @@ static void *write_words(void *arg) {
     unsigned seed = (unsigned)(uintptr_t)arg + 1;
     static uint64_t last[WRITERS][PAGES];
     uint64_t *mine = last[(uintptr_t)arg], lost = 0;
-    for (uint64_t i = 1; i <= WRITES; i++) {
+    for (uint64_t i = 1; !stop; i++) {
         unsigned page = (unsigned)rand_r(&seed) % PAGES;
         volatile uint64_t *word = (uint64_t *)(guest + page * NBYTES) + (uintptr_t)arg;
         lost += *word != mine[page];
         *word = mine[page] = mine[page] ? 0 : i;
     }
-    writing--;
     return (void *)(uintptr_t)lost;
 }
 
@@ -137,8 +136,9 @@ int main(void) {
     pthread_create(&server, NULL, serve_faults, NULL);
     for (uintptr_t i = 0; i < WRITERS; i++)
         pthread_create(&writer[i], NULL, write_words, (void *)i);
-    while (writing)
+    for (int pass = 0; pass < PASSES; pass++)
         must(!share_scan(engine, SHARE_SEQUENTIAL, SHARE_SCAN_ALL, UINT64_MAX, NULL), "scan");
+    stop = true;
     for (int i = 0; i < WRITERS; i++, lost += lost_here)
         pthread_join(writer[i], (void **)&lost_here);
     struct share_stats stats;

@@ -6,9 +6,9 @@
  * frees the copy; a guest's write to such a page breaks it. Start here if your VMM walks its page
  * tables itself (an emulator, an interpreter).
  */
-#include <assert.h>
 #include <share.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { GUESTS = 2, GUEST_PAGES = 256, MACHINE_PAGES = 600 };
@@ -88,8 +88,10 @@ static void free_pages(void *ctx, const share_mpn *mpns, size_t count) {
 static void guest_write(struct vmm *vmm, share_vm vm, uint64_t ppn, unsigned offset, char value) {
     while (vmm->physmap[vm][ppn].sharing) { /* the "page fault" */
         enum share_result result = share_break(vmm->share, vm, (share_ppn){ppn});
-        assert(result == SHARE_OK ||
-               result == SHARE_RETRY); /* NOMEM: stop the guest, find memory */
+        if (result != SHARE_OK && result != SHARE_RETRY) {
+            printf("the guest must wait: %s\n", share_result_name(result)); /* NOMEM: find memory */
+            exit(1);
+        }
     }
     vmm->machine[vmm->physmap[vm][ppn].mpn][offset] = (unsigned char)value;
 }
