@@ -198,13 +198,17 @@ static void decide(struct share_run *run, struct share_item *item)
     }
 }
 
+void share_item_match(struct share_run *run, unsigned index)
+{
+    struct share_item *item = &run->item[index];
+    decide(run, item);
+    if (item->stage == SHARE_ITEM_MATCHED)
+        run->matched[run->matched_count++] = (uint8_t)index;
+}
+
 void share_run_match(struct share_run *run)
 {
     run->matched_count = 0;
-    for (unsigned i = 0; i < run->open_count; i++) {
-        struct share_item *item = &run->item[run->open[i]];
-        decide(run, item);
-        if (item->stage == SHARE_ITEM_MATCHED)
-            run->matched[run->matched_count++] = run->open[i];
-    }
+    for (unsigned i = 0; i < run->open_count; i++)
+        share_item_match(run, run->open[i]);
 }

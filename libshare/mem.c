@@ -7,8 +7,7 @@
 static void *libc_alloc(void *ctx, size_t nbytes, size_t alignment)
 {
     (void)ctx;
-    void *memory = aligned_alloc(alignment, (nbytes + alignment - 1) & ~(alignment - 1));
-    return memory ? memset(memory, 0, nbytes) : NULL;
+    return aligned_alloc(alignment, (nbytes + alignment - 1) & ~(alignment - 1));
 }
 
 static void libc_free(void *ctx, void *memory, size_t nbytes)
@@ -31,6 +30,7 @@ void *share_mem_new(struct share_mem *mem, size_t nbytes, size_t alignment)
     void *memory = mem->alloc.alloc(mem->alloc.ctx, nbytes, alignment);
     if (!memory)
         return NULL;
+    memset(memory, 0, nbytes);
     uint64_t now = atomic_fetch_add(&mem->bytes, nbytes) + nbytes;
     uint64_t peak = atomic_load(&mem->peak_bytes);
     while (now > peak && !atomic_compare_exchange_weak(&mem->peak_bytes, &peak, now))

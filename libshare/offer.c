@@ -21,6 +21,7 @@ static bool start_items(struct share_run *run, const share_ppn *ppns)
         item->ppn = ppns[i];
         item->mpn.n = 0;
         item->page = (struct share_page_ref){0};
+        run->with[i].tried_count = 0;
         if (valid)
             item->page = share_page_beside(page, ppns[i].n & (SHARE_CHUNK_PAGES - 1));
     }
@@ -43,20 +44,22 @@ static void keep_open(struct share_run *run)
     run->open_count = kept;
 }
 
-/* Match and merge until all items are done, or nothing moves any more. Two pages of one content in
- * a run make a frame in the first round; a third joins it in the second. */
+/* Looks, matches and merges until all items are done, or nothing moves any more. Two pages of one
+ * content in a run make a frame in the first round; a third joins it in the second. */
 static void drive(struct share_run *run)
 {
     const unsigned idle_rounds_max = 2; /* another thread may own a partner for a moment */
     bool has_room = share_table_reserve(&run->share->table);
-    for (unsigned i = 0; i < run->open_count; i++)
-        run->with[run->open[i]].tried_count = 0;
+    run->progress = 0;
+    share_run_look(run);
+    share_run_merge(run);
+    keep_open(run);
     for (unsigned idle_rounds = 0; run->open_count && idle_rounds < idle_rounds_max;) {
+        has_room = share_table_reserve(&run->share->table);
         run->progress = 0;
         share_run_match(run);
         share_run_merge(run);
         keep_open(run);
-        has_room = share_table_reserve(&run->share->table);
         idle_rounds = run->progress ? 0 : idle_rounds + 1;
     }
     run->memory_refused = !has_room && run->open_count;
@@ -116,7 +119,6 @@ static enum share_result offer_run(struct share_run *run, const share_ppn *ppns,
     }
     run->memory_refused = false;
     run->frames_made = 0;
-    share_run_look(run);
     drive(run);
     share_pool_unreserve(&run->share->frames.pool, run->count - run->frames_made);
     tell_outcomes(run);

@@ -81,10 +81,15 @@ static inline struct share_partner *share_with(struct share_run *run, const stru
     return &run->with[item - run->item];
 }
 
-/* Claims each page, hashes it, and prefetches its place in the table. */
+/* Claims each page, hashes it, prefetches its place in the table, and matches it for the first
+ * time.
+ */
 void share_run_look(struct share_run *run);
 
-/* Finds a partner for each open item, or leaves a hint for it. */
+/* Finds a partner for an open item, or leaves a hint for it. */
+void share_item_match(struct share_run *run, unsigned index);
+
+/* The same for each item that is still open, in later rounds. */
 void share_run_match(struct share_run *run);
 
 /* Protects, compares, commits and remaps all matched items. */

@@ -189,8 +189,7 @@ struct share_ops {
     void (*free)(void *ctx, const share_mpn *mpns, size_t count);
 };
 
-/* Where metadata comes from. alloc returns zeroed memory; `alignment` is a power of two; free gets
- * the size back. */
+/* Where metadata comes from. `alignment` is a power of two; free gets the size back. */
 struct share_alloc {
     void *(*alloc)(void *ctx, size_t nbytes, size_t alignment);
     void (*free)(void *ctx, void *memory, size_t nbytes);

@@ -11,7 +11,7 @@ static int flags_of(void *ctx)
 
 static void *arena_alloc(void *ctx, size_t nbytes, size_t alignment)
 {
-    return mallocx(nbytes, flags_of(ctx) | MALLOCX_ALIGN(alignment) | MALLOCX_ZERO);
+    return mallocx(nbytes, flags_of(ctx) | MALLOCX_ALIGN(alignment));
 }
 
 static void arena_free(void *ctx, void *memory, size_t nbytes)
@@ -25,6 +25,12 @@ bool share_jemalloc_init(struct share_alloc *alloc)
     size_t nbytes = sizeof arena;
     if (mallctl("arenas.create", &arena, &nbytes, NULL, 0) != 0)
         return false;
+    /* Arrays come and go while the table grows: memory given back at once would be faulted in
+     * again. */
+    char name[48];
+    ssize_t never = -1;
+    snprintf(name, sizeof name, "arena.%u.dirty_decay_ms", arena);
+    mallctl(name, NULL, NULL, &never, sizeof never);
     *alloc = (struct share_alloc){arena_alloc, arena_free, (void *)(uintptr_t)arena};
     return true;
 }

@@ -2,6 +2,9 @@
 /* Hint and shared frames by hash, in 64 separately locked and separately growing partitions. */
 #include "table.h"
 #include <assert.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #define PARTITION_BITS 6
 #define KEY_BITS       30
@@ -61,6 +64,34 @@ static void put_slot(uint64_t *slot, uint64_t value)
 
 /* --------------------------------------------------------------------------------- arrays -- */
 
+/* What a bucket's slots are, two bits a slot and no branch: where entries stand cannot be
+ * predicted. */
+#define SLOT_EMPTY   1u /* bit 2 * slot: the id is 0 */
+#define SLOT_MATCHES 2u /* bit 2 * slot + 1: the hash bits are those asked for */
+#define EACH_SLOT    0x5555u
+
+static unsigned slots_of(const struct share_bucket *bucket, uint64_t key)
+{
+    unsigned mask = 0;
+#ifdef __SSE2__
+    const __m128i zero = _mm_setzero_si128(), keys = _mm_set1_epi32((int)key);
+    for (unsigned pair = 0; pair < SHARE_TABLE_SLOTS / 2; pair++) {
+        __m128i slots = _mm_load_si128((const __m128i *)bucket->slot + pair);
+        __m128i empty = _mm_cmpeq_epi32(slots, zero);
+        __m128i matches = _mm_cmpeq_epi32(_mm_srli_epi32(slots, KEY_SHIFT - 32), keys);
+        unsigned low = (unsigned)_mm_movemask_ps(_mm_castsi128_ps(empty));
+        unsigned high = (unsigned)_mm_movemask_ps(_mm_castsi128_ps(matches));
+        mask |= ((low & 0x5) | (high & 0xa)) << 4 * pair;
+    }
+#else
+    for (unsigned i = 0; i < SHARE_TABLE_SLOTS; i++) {
+        mask |= (is_empty(bucket->slot[i]) ? SLOT_EMPTY : 0) << 2 * i;
+        mask |= (bucket->slot[i] >> KEY_SHIFT == key ? SLOT_MATCHES : 0) << 2 * i;
+    }
+#endif
+    return mask;
+}
+
 static bool array_new(struct share_mem *mem, struct share_array *array, uint32_t buckets)
 {
     array->bucket = share_mem_new(mem, buckets * sizeof *array->bucket, 64);
@@ -79,11 +110,11 @@ static bool array_insert(struct share_array *array, uint64_t key, uint64_t value
     uint32_t at = home_of(array, key);
     for (uint32_t probes = 0; probes < array->buckets; probes++) {
         struct share_bucket *bucket = &array->bucket[at];
-        for (unsigned i = 0; i < SHARE_TABLE_SLOTS; i++)
-            if (is_empty(bucket->slot[i])) {
-                put_slot(&bucket->slot[i], value);
-                return true;
-            }
+        unsigned empty = slots_of(bucket, key) & EACH_SLOT * SLOT_EMPTY;
+        if (empty) {
+            put_slot(&bucket->slot[__builtin_ctz(empty) / 2], value);
+            return true;
+        }
         bucket->slot[0] |= SPILL_BIT;
         at = next_of(array, at);
     }
@@ -96,9 +127,10 @@ static unsigned array_find(const struct share_array *array, uint64_t key, struct
     uint32_t at = home_of(array, key);
     for (uint32_t probes = 0; probes < array->buckets; probes++) {
         const struct share_bucket *bucket = &array->bucket[at];
-        for (unsigned i = 0; i < SHARE_TABLE_SLOTS; i++) {
-            uint64_t slot = bucket->slot[i];
-            if (slot >> KEY_SHIFT == key && !is_empty(slot) && count < SHARE_TABLE_HITS)
+        unsigned match = slots_of(bucket, key) & EACH_SLOT * SLOT_MATCHES;
+        for (; match; match &= match - 1) {
+            uint64_t slot = bucket->slot[__builtin_ctz(match) / 2];
+            if (!is_empty(slot) && count < SHARE_TABLE_HITS)
                 hits[count++] = unpack(slot);
         }
         if (!spilled(bucket))
@@ -134,8 +166,8 @@ static uint64_t *array_seek(const struct share_array *array, uint64_t low, uint6
 
 /* --------------------------------------------------------------------------------- growth -- */
 
-/* x * 1.25^(1/64) and x * 1.25, in 32.32 fixed point. */
-#define SPREAD_STEP_Q UINT64_C(4309968342) /* 2^32 * 1.25^(1/64) */
+/* x * (4/3)^(1/64), in 32.32 fixed point. */
+#define SPREAD_STEP_Q UINT64_C(4314316768) /* 2^32 * (4/3)^(1/64) */
 
 static uint64_t times_q(uint64_t a, uint64_t b_q)
 {
@@ -172,10 +204,10 @@ static uint64_t next_ideal_q(const struct share_partition *part)
     uint64_t ideal_q = part->ideal_buckets_q;
     if (part->entries + part->entries / 64 >= part->grow_at) {
         do
-            ideal_q += ideal_q / 4;
+            ideal_q += ideal_q / 3;
         while (ideal_q >> 32 == part->now.buckets);
     } else if (is_sparse(part)) {
-        ideal_q -= ideal_q / 5; /* the inverse of a quarter more */
+        ideal_q -= ideal_q / 4; /* the inverse of a third more */
     }
     return ideal_q;
 }
@@ -279,29 +311,85 @@ bool share_table_reserve(struct share_table *table)
     return true;
 }
 
-static void move_bucket(struct share_partition *part, struct share_bucket *bucket)
+/* The part of the new array that a stretch of the old one goes to, and how far its buckets are
+ * filled from the front: entries are placed without reading what was written a moment ago. */
+struct stretch {
+    uint32_t first, count;
+    uint8_t filled[2 * SHARE_TABLE_MOVES + 2]; /* a growth step at most doubles */
+};
+
+static uint8_t filled_of(const struct share_bucket *bucket)
+{
+    unsigned filled = SHARE_TABLE_SLOTS;
+    while (filled && is_empty(bucket->slot[filled - 1]))
+        filled--;
+    return (uint8_t)filled;
+}
+
+static void read_filled(const struct share_partition *part, struct stretch *to)
+{
+    for (uint32_t i = 0; i < to->count; i++)
+        to->filled[i] = filled_of(&part->now.bucket[to->first + i]);
+}
+
+static struct stretch stretch_of(const struct share_partition *part, uint32_t first, uint32_t end)
+{
+    struct stretch to;
+    uint64_t last = ((uint64_t)end * part->now.buckets + part->old.buckets - 1) / part->old.buckets;
+    to.first = (uint32_t)((uint64_t)first * part->now.buckets / part->old.buckets);
+    to.count = (uint32_t)last - to.first;
+    if (to.count > sizeof to.filled)
+        to.count = sizeof to.filled;
+    if (to.count > part->now.buckets - to.first)
+        to.count = part->now.buckets - to.first;
+    read_filled(part, &to);
+    return to;
+}
+
+static void move_bucket(struct share_partition *part, struct share_bucket *bucket,
+                        struct stretch *to)
 {
     for (unsigned i = 0; i < SHARE_TABLE_SLOTS; i++) {
         uint64_t slot = bucket->slot[i] & ~SPILL_BIT;
         if (is_empty(slot))
             continue;
-        bool placed = array_insert(&part->now, slot >> KEY_SHIFT, slot);
-        assert(placed && "start_move made sure of room");
-        (void)placed;
-        bucket->slot[i] = bucket->slot[i] & SPILL_BIT; /* the old chain stays walkable */
+        uint32_t home = home_of(&part->now, slot >> KEY_SHIFT), at = home - to->first;
+        if (at < to->count && to->filled[at] < SHARE_TABLE_SLOTS) {
+            put_slot(&part->now.bucket[home].slot[to->filled[at]++], slot);
+        } else {
+            bool placed = array_insert(&part->now, slot >> KEY_SHIFT, slot);
+            assert(placed && "start_move made sure of room");
+            (void)placed;
+            read_filled(part, to); /* it may have gone to any of them */
+        }
+        bucket->slot[i] &= SPILL_BIT; /* the old chain stays walkable */
     }
+}
+
+/* Fetches the buckets that the next insertion moves, and where their entries go. */
+static void prefetch_move(const struct share_partition *part)
+{
+    uint64_t first = part->move_next, end = first + SHARE_TABLE_MOVES;
+    for (uint64_t at = first; at < end && at < part->old.buckets; at++)
+        __builtin_prefetch(&part->old.bucket[at], 1);
+    uint64_t to = first * part->now.buckets / part->old.buckets;
+    uint64_t to_end = end * part->now.buckets / part->old.buckets + 1;
+    for (; to < to_end && to < part->now.buckets; to++)
+        __builtin_prefetch(&part->now.bucket[to], 1);
 }
 
 /* Empties some of the old array into the new one; share_table_reserve frees it. */
 static void move_some(struct share_table *table, struct share_partition *part)
 {
-    uint32_t moved = 0;
-    while (moved < SHARE_TABLE_MOVES && part->move_next < part->old.buckets) {
-        move_bucket(part, &part->old.bucket[part->move_next++]);
-        moved++;
-    }
+    uint32_t left = part->old.buckets - part->move_next;
+    uint32_t moved = left < SHARE_TABLE_MOVES ? left : SHARE_TABLE_MOVES;
+    struct stretch to = stretch_of(part, part->move_next, part->move_next + moved);
+    for (uint32_t i = 0; i < moved; i++)
+        move_bucket(part, &part->old.bucket[part->move_next++], &to);
     if (part->move_next == part->old.buckets)
         want(table, part);
+    else
+        prefetch_move(part);
     atomic_fetch_add_explicit(&table->buckets_moved, moved, memory_order_relaxed);
     uint32_t max = atomic_load_explicit(&table->buckets_moved_max, memory_order_relaxed);
     while (moved > max && !atomic_compare_exchange_weak(&table->buckets_moved_max, &max, moved))

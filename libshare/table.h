@@ -8,9 +8,9 @@
  * full bucket spills into the next one and says so in a spill bit, so a lookup reads one cache
  * line, and another only where that bit is set.
  *
- * Growth. A partition past 90 % gets an array a quarter larger; every insertion then moves at most
+ * Growth. A partition past 90 % gets an array a third larger; every insertion then moves at most
  * SHARE_TABLE_MOVES buckets over, and lookups ask both arrays meanwhile. Sizes of the partitions
- * are spread evenly over one growth step (partition p starts at 2 * 1.25^(p/64) buckets), so they
+ * are spread evenly over one growth step (partition p starts at 2 * (4/3)^(p/64) buckets), so they
  * grow one after another at any table size: memory follows the number of entries smoothly, near 10
  * bytes each, and never doubles. (The idea of partial expansions: P.-A. Larson, Linear hashing with
  * partial expansions, VLDB 1980.) A partition emptied by removals shrinks the same way, and one

@@ -3,10 +3,11 @@
 #
 # The command line of pageshare: options, exit codes, where output goes, and pictures.
 #
-# Usage: command_line.sh PAGESHARE SMALL (a directory with dumps, datasets/small)
+# Usage: command_line.sh PAGESHARE SMALL MAN (datasets/small, and the man page)
 set -eu
-pageshare=$1
-small=$2
+pageshare=$(realpath "$1")
+small=$(realpath "$2")
+man=$(realpath "$3")
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 failed=0
@@ -50,6 +51,14 @@ run 0 "$pageshare" --help
 grep -q '^usage: pageshare measure' "$dir/out" || bad "no usage in --help"
 for option in format plot isolate threads keep-going as holes freeze help version; do
     grep -q -- "--$option" "$dir/out" || bad "--help says nothing of --$option"
+done
+# The man page knows every option of --help, and every key of JSON.
+for option in $(grep -o -e '--[a-z-]*' "$dir/out" | sort -u); do
+    grep -qF -e "$(echo "$option" | sed 's/-/\\-/g')" "$man" || bad "man page: no $option"
+done
+measure --isolate --format json "$raw"
+for key in $(grep -o '"[a-z_]*":' "$dir/out" | tr -d '":' | sort -u); do
+    grep -qw "$key" "$man" || bad "man page: no $key"
 done
 run 0 "$pageshare" measure -h
 run 0 "$pageshare" --version
@@ -115,7 +124,7 @@ for file in "$raw" "$packed" "$core"; do
     run 0 "$pageshare" info --format json "$file"
 done
 run 0 "$pageshare" info "$small"/*.raw "$small"/*.zst
-[ "$(wc -l <"$dir/out")" -eq "$(ls "$small"/*.raw "$small"/*.zst "$raw" | wc -l)" ] ||
+[ "$(wc -l <"$dir/out")" -eq "$(printf '%s\n' "$small"/*.raw "$small"/*.zst "" | wc -l)" ] ||
     bad "info: not a line for each, and a header"
 
 # A label; but what has a '/' before the '=' is a path, and so is what begins with '='.
@@ -126,8 +135,8 @@ grep -q '^label ' "$dir/out" || bad "no label"
 
 # More sources than descriptors.
 many=
-for i in 1 2 3 4 5 6 7 8 9 10; do many="$many $raw $raw $raw $raw"; done
-# shellcheck disable=SC2086 # a list
+for _ in 1 2 3 4 5 6 7 8 9 10; do many="$many $raw $raw $raw $raw"; done
+# shellcheck disable=SC2086,SC3045 # a list; Debian's sh has ulimit -n
 (ulimit -n 16 && "$pageshare" measure --format csv $many >"$dir/out") || bad "40 sources, 16 files"
 [ "$(wc -l <"$dir/out")" -eq 42 ] || bad "40 sources: not 42 lines"
 

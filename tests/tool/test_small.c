@@ -19,6 +19,7 @@
 #define FILES_MAX    64
 #define SET_NBYTES   (8 << 20) /* the set may take so much of a checkout */
 #define DIGEST_CHARS 64
+#define TEXT_NBYTES  (1 << 16)
 
 static json_t *catalogue;
 
@@ -75,23 +76,73 @@ static void files_are_listed(void **state)
     assert_int_equal(dumps, i);
 }
 
+/* A text file, which must hold each row that is asked for. */
+static char *read_text(const char *name)
+{
+    char *text = calloc(1, TEXT_NBYTES);
+    FILE *file = fopen(name, "re");
+    assert_non_null(text);
+    assert_non_null(file);
+    assert_in_range(fread(text, 1, TEXT_NBYTES - 1, file), 1, TEXT_NBYTES - 2);
+    fclose(file);
+    return text;
+}
+
+static void check_row(const char *text, const char *row)
+{
+    if (!strstr(text, row))
+        fail_msg("no row \"%s\"", row);
+}
+
 static void licences_are_named(void **state)
 {
     (void)state;
-    char text[1 << 16];
-    FILE *file = fopen("LICENSES.md", "re");
-    assert_non_null(file);
-    text[fread(text, 1, sizeof text - 1, file)] = '\0';
-    fclose(file);
+    char *text = read_text("LICENSES.md");
     const char *package;
     json_t *version;
     json_object_foreach(json_object_get(catalogue, "packages"), package, version)
     {
         char row[256];
         snprintf(row, sizeof row, "| %s | %s |", package, json_string_value(version));
-        if (!strstr(text, row))
-            fail_msg("LICENSES.md: no row \"%s\"", row);
+        check_row(text, row);
     }
+    free(text);
+}
+
+static json_int_t of(const json_t *object, const char *key)
+{
+    return json_integer_value(json_object_get(object, key));
+}
+
+static void put_row(const char *text, const char *head, const json_t *figures)
+{
+    char row[256];
+    snprintf(row, sizeof row, "%s | %d | %d | %d | %d | %d |", head, (int)of(figures, "pages"),
+             (int)of(figures, "zero_pages"), (int)of(figures, "distinct_pages"),
+             (int)of(figures, "self_reclaimed_pages"), (int)of(figures, "shared_pages"));
+    check_row(text, row);
+}
+
+/* The table for people says the same. */
+static void the_readme_agrees(void **state)
+{
+    (void)state;
+    char *text = read_text("../README.md"), head[256];
+    const json_t *figures = json_object_get(catalogue, "figures");
+    json_int_t total_nbytes = 0;
+    json_t *file;
+    size_t i;
+    json_array_foreach(json_object_get(catalogue, "files"), i, file)
+    {
+        const char *program = strrchr(json_string_value(json_object_get(file, "program")), '/');
+        snprintf(head, sizeof head, "| %s | %s | %d", name_of(file), program + 1,
+                 (int)of(file, "bytes"));
+        put_row(text, head, json_array_get(json_object_get(figures, "sources"), i));
+        total_nbytes += of(file, "bytes");
+    }
+    snprintf(head, sizeof head, "| total | | %d", (int)total_nbytes);
+    put_row(text, head, json_object_get(figures, "total"));
+    free(text);
 }
 
 static void figures_are_exact(void **state)
@@ -129,6 +180,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_are_listed),
         cmocka_unit_test(licences_are_named),
+        cmocka_unit_test(the_readme_agrees),
         cmocka_unit_test(figures_are_exact),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
