@@ -2,8 +2,9 @@
 /*
  * How fast is a first pass over memory, compare included, against hashing alone?
  *
- * Sides, in turn, over the same resident pages: XXH3 alone (the base); the roofline: hash, one random
- * table line, and the compares that cannot be avoided, with no engine around them; the engine.
+ * Sides, in turn, over the same resident pages: XXH3 alone (the base); the roofline: hash, one
+ * random table line, and the compares that cannot be avoided, with no engine around them; the
+ * engine.
  */
 #include "pages.h"
 #include "suite.h"
@@ -18,7 +19,7 @@ struct cold {
     const struct suite *suite;
     unsigned copy_percent;
     struct pages *pages; /* made at first use */
-    uint64_t *line;      /* the roofline's table: a cache line for 6 pages, as dense as the engine's */
+    uint64_t *line; /* the roofline's table: a cache line for 6 pages, as dense as the engine's */
     uint64_t lines;
 };
 
@@ -37,7 +38,8 @@ static double pass_hash(void *ctx)
     struct cold *cold = ctx;
     uint64_t sum = 0;
     if (!cold->pages) {
-        cold->pages = pages_new(UINT64_C(1) << (cold->suite->quick ? 16 : 18), cold->copy_percent, 1);
+        cold->pages =
+            pages_new(UINT64_C(1) << (cold->suite->quick ? 16 : 18), cold->copy_percent, 1);
         cold->lines = cold->pages->count / 6 + 1;
         cold->line = calloc(cold->lines * 8, sizeof *cold->line);
     }
@@ -48,7 +50,8 @@ static double pass_hash(void *ctx)
     return sum ? seconds : -1;
 }
 
-/* 64 pages are hashed, their table lines fetched; then the lines are written, and copies compared. */
+/* 64 pages are hashed, their table lines fetched; then the lines are written, and copies compared.
+ */
 static double pass_roofline(void *ctx)
 {
     struct cold *cold = ctx;
@@ -84,7 +87,8 @@ static double pass_engine(void *ctx)
     return ok && stats.reclaimed_pages == cold->pages->copies ? seconds : -1;
 }
 
-static void pair_of(const struct suite *suite, struct cold *cold, const char *name, unsigned percent)
+static void pair_of(const struct suite *suite, struct cold *cold, const char *name,
+                    unsigned percent)
 {
     static const struct bench_side others[] = {{"roofline", pass_roofline},
                                                {"engine", pass_engine}};

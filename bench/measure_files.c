@@ -2,8 +2,8 @@
 /*
  * What does `pageshare measure` cost on files in the page cache, against hashing the same files?
  *
- * The base maps and populates the files, and hashes every page, all of it timed. The other side runs
- * the whole program as a process.
+ * The base maps and populates the files, and hashes every page, all of it timed. The other side
+ * runs the whole program as a process.
  */
 #include "pages.h"
 #include "suite.h"
@@ -36,11 +36,14 @@ static void make_files(void)
     uint64_t count = UINT64_C(1) << (files.suite->quick ? 16 : 18);
     struct pages *pages = pages_new(count, 50, 3);
     for (int i = 0; i < FILES; i++) {
-        snprintf(files.path[i], sizeof files.path[i], "/dev/shm/share-bench-%d-%d", (int)getpid(), i);
+        snprintf(files.path[i], sizeof files.path[i], "/dev/shm/share-bench-%d-%d", (int)getpid(),
+                 i);
         FILE *file = fopen(files.path[i], "wb");
         size_t each = count / FILES;
-        if (!file || fwrite(pages->bytes + (size_t)i * each * SHARE_PAGE_SIZE, SHARE_PAGE_SIZE, each,
-                            file) != each || fclose(file) != 0) {
+        if (!file ||
+            fwrite(pages->bytes + (size_t)i * each * SHARE_PAGE_SIZE, SHARE_PAGE_SIZE, each,
+                   file) != each ||
+            fclose(file) != 0) {
             fprintf(stderr, "%s: cannot write\n", files.path[i]);
             exit(1);
         }

@@ -2,8 +2,8 @@
 /*
  * How much memory does the engine hold for each page that it has looked at, at any size?
  *
- * Pages come from a generator, all distinct, so that no lucky load factor hides. Everything that the
- * engine allocates is counted, at its high-water mark.
+ * Pages come from a generator, all distinct, so that no lucky load factor hides. Everything that
+ * the engine allocates is counted, at its high-water mark.
  */
 #include "suite.h"
 #include <stdio.h>

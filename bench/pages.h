@@ -14,8 +14,8 @@ struct pages {
     uint64_t *original; /* by page: the page that it copies, or itself */
 };
 
-/* `count` resident pages of which `copy_percent` are copies of random others, in random order. Exits
- * if there is not enough memory. */
+/* `count` resident pages of which `copy_percent` are copies of random others, in random order.
+ * Exits if there is not enough memory. */
 struct pages *pages_new(uint64_t count, unsigned copy_percent, uint64_t seed);
 void pages_free(struct pages *pages);
 

@@ -2,8 +2,8 @@
 /*
  * Do two scanning threads get what two hashing threads get?
  *
- * Four sides in turn: XXH3 with one thread (the base) and with two, the engine with one and with two.
- * The answer is (engine 1 / engine 2) / (XXH3 1 / XXH3 2), round by round: `scaling_ratio`.
+ * Four sides in turn: XXH3 with one thread (the base) and with two, the engine with one and with
+ * two. The answer is (engine 1 / engine 2) / (XXH3 1 / XXH3 2), round by round: `scaling_ratio`.
  */
 #include "pages.h"
 #include "suite.h"
@@ -97,8 +97,8 @@ static double pass_engine_2(void *ctx)
     return t->engine[1] = run_engine(t->pages, t->suite, 2);
 }
 
-/* Not a pass of its own: turns the round's four times into one number, whose ratio to XXH3's one thread
- * is the scaling ratio. */
+/* Not a pass of its own: turns the round's four times into one number, whose ratio to XXH3's one
+ * thread is the scaling ratio. */
 static double scaling(void *ctx)
 {
     const struct threads_ctx *t = ctx;

@@ -3,8 +3,8 @@
  * Counting what the engine found: one walk over all pages, source by source.
  *
  * Per frame the walk keeps how many pages are on it so far, and how many of them in the source at
- * hand; when a source ends, its frames are noted as (frame, copies) pairs. The matrix and the shares
- * come from those pairs.
+ * hand; when a source ends, its frames are noted as (frame, copies) pairs. The matrix and the
+ * shares come from those pairs.
  */
 #include "figures.h"
 #include <stdlib.h>
@@ -21,8 +21,8 @@ struct walk {
     struct figures *figures;
     struct share *share;
     size_t frames_end;
-    uint32_t *copies;       /* by frame: pages so far */
-    uint32_t *copies_here;  /* by frame: pages in the source at hand */
+    uint32_t *copies;        /* by frame: pages so far */
+    uint32_t *copies_here;   /* by frame: pages in the source at hand */
     struct holding *holding; /* of all sources, one after the other */
     size_t holdings;
     size_t *holdings_begin; /* by source; [sources]: the end */
@@ -87,7 +87,8 @@ static void walk_source(struct walk *walk, const struct set_source *source, size
     close_source(walk, s, alone);
 }
 
-/* ------------------------------------------------------------------- from holdings to figures -- */
+/* ------------------------------------------------------------------- from holdings to figures --
+ */
 
 /* Each source's part of the savings. */
 static void split_savings(struct walk *walk)
@@ -119,8 +120,8 @@ static bool fill_common(struct walk *walk)
         free(holders);
         return false;
     }
-    figures->analysis_bytes += (walk->frames_end + 1) * sizeof *first +
-                               (walk->holdings + 1) * sizeof *holders;
+    figures->analysis_bytes +=
+        (walk->frames_end + 1) * sizeof *first + (walk->holdings + 1) * sizeof *holders;
     for (size_t h = 0; h < walk->holdings; h++)
         first[walk->holding[h].frame + 1]++;
     for (size_t f = 0; f < walk->frames_end; f++)
@@ -209,8 +210,8 @@ static void fill_total(struct figures *figures, struct share *share)
                                              figures->zero_reclaimed_pages -
                                              figures->self_nonzero_reclaimed_pages;
     figures->metadata_bytes = stats.metadata_peak_bytes;
-    figures->net_reclaimed_bytes = (int64_t)(figures->reclaimed_pages * SHARE_PAGE_SIZE) -
-                                   (int64_t)figures->metadata_bytes;
+    figures->net_reclaimed_bytes =
+        (int64_t)(figures->reclaimed_pages * SHARE_PAGE_SIZE) - (int64_t)figures->metadata_bytes;
 }
 
 /* ------------------------------------------------------------------------------- in and out -- */

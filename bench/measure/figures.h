@@ -3,7 +3,8 @@
  * What sharing would save, read out of an engine that has looked at every page of a set.
  *
  * Each page is on a shared frame or alone; everything else here is counting: pages, contents, who
- * has which, and how the savings grow source by source. Definitions: README, "What the figures mean".
+ * has which, and how the savings grow source by source. Definitions: README, "What the figures
+ * mean".
  */
 #ifndef MEASURE_FIGURES_H
 #define MEASURE_FIGURES_H
@@ -12,8 +13,8 @@
 
 struct source_figures {
     uint64_t zero_pages, distinct_pages, shared_pages, self_reclaimed_pages;
-    /* Shares of the whole: a content of r copies here and R in all costs this source r/R pages. They sum
-     * to the total over all sources. */
+    /* Shares of the whole: a content of r copies here and R in all costs this source r/R pages.
+     * They sum to the total over all sources. */
     double zero_saved_pages, self_saved_pages, inter_saved_pages;
 };
 

@@ -38,8 +38,7 @@ struct job {
 static bool keep_busy(struct job *job, share_vm vm, share_ppn ppn)
 {
     pthread_mutex_lock(&job->busy_mutex);
-    struct busy_page *larger =
-        realloc(job->busy, (job->busy_count + 1) * sizeof *job->busy);
+    struct busy_page *larger = realloc(job->busy, (job->busy_count + 1) * sizeof *job->busy);
     if (larger) {
         job->busy = larger;
         job->busy[job->busy_count++] = (struct busy_page){vm, ppn};

@@ -9,9 +9,9 @@
 #include "progress.h"
 
 struct measure_options {
-    unsigned threads;           /* 1 or more */
-    bool isolate;               /* also measure with each source in a group of its own */
-    struct progress *progress;  /* or NULL */
+    unsigned threads;          /* 1 or more */
+    bool isolate;              /* also measure with each source in a group of its own */
+    struct progress *progress; /* or NULL */
 };
 
 /* Measures a finished set. False: one line in `error`. */

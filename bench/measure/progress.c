@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #define BAR_COLUMNS 30
-#define REDRAW_S 0.1
+#define REDRAW_S    0.1
 
 static double now_s(void)
 {

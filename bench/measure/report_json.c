@@ -110,9 +110,8 @@ static json_t *refs_array(const struct figures *figures)
 {
     json_t *array = json_array();
     for (size_t i = 0; i < figures->refs_counts; i++)
-        json_array_append_new(array,
-                              json_pack("[I, I]", (json_int_t)figures->refs[i].count,
-                                        (json_int_t)figures->refs[i].contents));
+        json_array_append_new(array, json_pack("[I, I]", (json_int_t)figures->refs[i].count,
+                                               (json_int_t)figures->refs[i].contents));
     return array;
 }
 
@@ -162,8 +161,7 @@ bool report_info_json(const struct set *set)
             json_t *extent = json_object();
             put(extent, "key", info->extent[e].key);
             put(extent, "pages", info->extent[e].pages);
-            json_object_set_new(extent, "state",
-                                json_string(ds_state_name(info->extent[e].state)));
+            json_object_set_new(extent, "state", json_string(ds_state_name(info->extent[e].state)));
             json_array_append_new(extents, extent);
         }
         json_object_set_new(object, "extents", extents);

@@ -150,8 +150,7 @@ static const void *peek(void *ctx, share_mpn mpn)
     size_t extent = block->extent;
     while (source->first_page[extent + 1] <= page)
         extent++;
-    return source->info->extent[extent].bytes +
-           (page - source->first_page[extent]) * DS_PAGE_SIZE;
+    return source->info->extent[extent].bytes + (page - source->first_page[extent]) * DS_PAGE_SIZE;
 }
 
 const struct share_ops set_ops = {

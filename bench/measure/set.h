@@ -42,8 +42,8 @@ struct set {
     uint64_t pages; /* data pages of all sources */
 };
 
-/* Opens `argument` ("name=source" or "source") into the set. On failure, notes it in set->failure and
- * returns false. */
+/* Opens `argument` ("name=source" or "source") into the set. On failure, notes it in set->failure
+ * and returns false. */
 bool set_open(struct set *set, const char *argument, const struct ds_options *options);
 
 /* Lays out blocks after the last source was opened. False: no memory. */

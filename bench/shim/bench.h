@@ -42,9 +42,10 @@ void bench_fail(struct bench *bench, const char *reason);
 
 /*
  * Registers a paired benchmark: `rounds` rounds of first base, then each of the `others`; each
- * function does one whole pass and returns the seconds of its timed part, or a negative number if its
- * answer was wrong. Reports for each other one, under its name: seconds, and the ratio base / other
- * (its speed relative to the base) as median with the bounds of a 95 % interval of the median.
+ * function does one whole pass and returns the seconds of its timed part, or a negative number if
+ * its answer was wrong. Reports for each other one, under its name: seconds, and the ratio base /
+ * other (its speed relative to the base) as median with the bounds of a 95 % interval of the
+ * median.
  */
 struct bench_side {
     const char *name;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Paired timing: the sides take turns, so that a drift of the machine hits all of them, and the ratio
- * is taken round by round. The interval is that of the median by order statistics (the sign test).
+ * Paired timing: the sides take turns, so that a drift of the machine hits all of them, and the
+ * ratio is taken round by round. The interval is that of the median by order statistics (the sign
+ * test).
  */
 #include "bench.h"
 #include <stdio.h>
@@ -10,7 +11,7 @@
 #include <time.h>
 
 #define ROUNDS_MAX 101u
-#define SIDES_MAX 6u
+#define SIDES_MAX  6u
 
 struct pair {
     struct bench_side base;

@@ -55,10 +55,13 @@ void bench_fail(struct bench *bench, const char *reason)
 
 extern "C" void bench_register_once(const char *name, bench_fn fn, void *ctx)
 {
-    benchmark::RegisterBenchmark(name, [fn, ctx](benchmark::State &state) {
-        bench run{state};
-        fn(&run, ctx);
-    })->Unit(benchmark::kMillisecond)->Iterations(1);
+    benchmark::RegisterBenchmark(name,
+                                 [fn, ctx](benchmark::State &state) {
+                                     bench run{state};
+                                     fn(&run, ctx);
+                                 })
+        ->Unit(benchmark::kMillisecond)
+        ->Iterations(1);
 }
 
 int bench_run(int argc, char **argv)
