@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define OFFER_PAGES 1024u
 #define HUGE_NBYTES (UINT64_C(2) << 20)
@@ -47,12 +48,13 @@ struct pages *pages_new(uint64_t count, unsigned copy_percent, uint64_t seed)
     pages->count = count;
     pages->copies = count * copy_percent / 100;
     pages->bytes = need(aligned_alloc(HUGE_NBYTES, nbytes));
+    madvise(pages->bytes, nbytes, MADV_HUGEPAGE); /* as a VMM would */
     pages->original = need(malloc(count * sizeof *pages->original));
     uint64_t distinct = count - pages->copies;
     for (uint64_t i = 0; i < count; i++) {
         uint64_t page = order[i];
         unsigned char *bytes = pages->bytes + page * SHARE_PAGE_SIZE;
-        pages->original[page] = i < distinct ? page : order[next_random(&state) % distinct];
+        pages->original[page] = i < distinct ? page : order[i - distinct];
         if (i >= distinct) {
             memcpy(bytes, pages->bytes + pages->original[page] * SHARE_PAGE_SIZE, SHARE_PAGE_SIZE);
             continue;

@@ -14,8 +14,9 @@ struct pages {
     uint64_t *original; /* by page: the page that it copies, or itself */
 };
 
-/* `count` resident pages of which `copy_percent` are copies of random others, in random order.
- * Exits if there is not enough memory. */
+/* `count` resident pages in random order, of which `copy_percent` (at most 50) are a copy of
+ * another one: so twice as many have a content that occurs twice. Exits if there is not enough
+ * memory. */
 struct pages *pages_new(uint64_t count, unsigned copy_percent, uint64_t seed);
 void pages_free(struct pages *pages);
 

@@ -15,7 +15,7 @@ struct audit {
     uint32_t *refs; /* by frame: pages that name it */
     uint8_t *seen;  /* by frame: entries or groups that name it */
     size_t frames_end;
-    uint64_t hinted_pages, hint_entries, framed_pages, frames_found;
+    uint64_t hinted_pages, hint_entries, framed_pages, code_pages, frames_found;
 };
 
 static bool fail(struct audit *audit, const char *reason, share_vm vm, share_ppn ppn)
@@ -48,6 +48,7 @@ static bool check_framed(struct audit *audit, const struct share_vm_object *vm, 
         return fail(audit, "a shared page does not map its frame", vm->number, ppn);
     audit->refs[frame]++;
     audit->framed_pages++;
+    audit->code_pages += share_word_state(word) == SHARE_WORD_CODE;
     return true;
 }
 
@@ -91,7 +92,7 @@ static bool check_page(struct audit *audit, const struct share_vm_object *vm,
 static bool check_vm(struct audit *audit, struct share_vm_object *vm)
 {
     struct share_pages *pages = &audit->share->pages;
-    uint64_t framed = audit->framed_pages, dirty = 0;
+    uint64_t framed = audit->framed_pages, code = audit->code_pages, dirty = 0;
     uint32_t number;
     for (uint64_t index = 0; share_chunk_next(pages, &vm->tree, &index, &number); index++) {
         struct share_chunk *chunk = share_pool_at(&pages->chunks, number);
@@ -108,6 +109,8 @@ static bool check_vm(struct audit *audit, struct share_vm_object *vm)
     }
     if (audit->framed_pages - framed != atomic_load(&vm->counts.framed_pages))
         return fail(audit, "a VM's count of pages on frames is wrong", vm->number, (share_ppn){0});
+    if (audit->code_pages - code != atomic_load(&vm->counts.code_pages))
+        return fail(audit, "a VM's count of code pages is wrong", vm->number, (share_ppn){0});
     if (dirty != atomic_load(&vm->counts.dirty_pages))
         return fail(audit, "a VM's count of dirty pages is wrong", vm->number, (share_ppn){0});
     return true;

@@ -54,17 +54,19 @@ __attribute__((target("avx2"))) static void compare_avx2(struct share_pair *pair
 {
     compare_abreast(pairs, count);
 }
-
-share_compare_fn share_compare_pick(void)
-{
-    return __builtin_cpu_supports("avx2") ? compare_avx2 : compare_base;
-}
-#else
-share_compare_fn share_compare_pick(void)
-{
-    return compare_base;
-}
 #endif
+
+share_compare_fn share_compare_variant(unsigned i)
+{
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2")) {
+        if (i == 0)
+            return compare_avx2;
+        i--;
+    }
+#endif
+    return i == 0 ? compare_base : NULL;
+}
 
 /* A page is zero if its first line is and it equals itself moved by that line. */
 bool share_page_is_zero(const void *page)

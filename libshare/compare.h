@@ -18,8 +18,8 @@ struct share_pair {
 /* Compares up to SHARE_COMPARE_MAX pairs of pages. */
 typedef void (*share_compare_fn)(struct share_pair *pairs, unsigned count);
 
-/* The fastest variant that this machine can run. */
-share_compare_fn share_compare_pick(void);
+/* The i-th variant that this machine can run, the fastest first; NULL after the last. */
+share_compare_fn share_compare_variant(unsigned i);
 
 bool share_page_is_zero(const void *page);
 

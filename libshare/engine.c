@@ -94,7 +94,7 @@ enum share_result share_new(const struct share_config *config, struct share **ou
     share->scanner.random_state = wanted.salt;
     share->settled_ppm = wanted.settled_ppm ? wanted.settled_ppm : SETTLED_PPM_DEFAULT;
     share->immutable = immutable;
-    share->compare = share_compare_pick();
+    share->compare = share_compare_variant(0);
     if (!init_tables(share)) {
         share_free(share);
         return SHARE_NOMEM;

@@ -3,12 +3,7 @@
 #include "cow.h"
 #include "run.h"
 
-#ifndef PREFETCH_NBYTES
-#define PREFETCH_NBYTES 256u
-#endif
-#ifndef MATCH_LAG
 #define MATCH_LAG 4u /* pages: the time that a table line takes to arrive */
-#endif
 
 /* Skipped by the scanner in this pass? Pages of one backoff take turns, by page number. */
 static bool backs_off(const struct share_run *run, const struct share_item *item)
@@ -66,13 +61,6 @@ static void judge_change(struct share_run *run, struct share_item *item)
         share_item_settle(run, item, item->was, SHARE_INELIGIBLE);
 }
 
-/* Fetches the start of a page; the machine's own prefetcher does the rest of it. */
-static void prefetch_page(const void *bytes)
-{
-    for (size_t line = 0; line < PREFETCH_NBYTES; line += 64)
-        __builtin_prefetch((const char *)bytes + line);
-}
-
 /* Makes the page ours and finds its bytes. NULL: the item is done, with its outcome. */
 static const void *open_page(struct share_run *run, struct share_item *item)
 {
@@ -88,9 +76,7 @@ static const void *open_page(struct share_run *run, struct share_item *item)
         return NULL;
     }
     const void *bytes = share_peek(share, item->mpn);
-    if (bytes)
-        prefetch_page(bytes);
-    else
+    if (!bytes)
         share_item_release(run, item, SHARE_ERROR);
     return bytes;
 }
@@ -103,27 +89,24 @@ static void hash_page(struct share_run *run, struct share_item *item, const void
     judge_change(run, item);
 }
 
-/* One page ahead, the start of the next page is on its way while a page is hashed; a few pages
- * behind, the table is asked. So memory never waits for the table, nor the table for memory: asking
- * costs 10 ns a page this way, and 50 in a loop of its own. */
+/* While later pages are hashed, the table is asked a few pages behind. So memory never waits for
+ * the table, nor the table for memory. */
 void share_run_look(struct share_run *run)
 {
-    const void *next = open_page(run, &run->item[0]);
+    unsigned asked = 0;
     run->open_count = run->matched_count = 0;
-    for (unsigned i = 0, asked = 0; i < run->count || asked < run->open_count;) {
-        if (i < run->count) {
-            const void *bytes = next;
-            if (i + 1 < run->count)
-                next = open_page(run, &run->item[i + 1]);
-            if (bytes)
-                hash_page(run, &run->item[i], bytes);
-            if (run->item[i].stage == SHARE_ITEM_OPEN)
-                run->open[run->open_count++] = (uint8_t)i;
-            i++;
-        }
-        if (asked + MATCH_LAG < run->open_count || (i == run->count && asked < run->open_count))
+    for (unsigned i = 0; i < run->count; i++) {
+        struct share_item *item = &run->item[i];
+        const void *bytes = open_page(run, item);
+        if (bytes)
+            hash_page(run, item, bytes);
+        if (item->stage == SHARE_ITEM_OPEN)
+            run->open[run->open_count++] = (uint8_t)i;
+        if (asked + MATCH_LAG < run->open_count)
             share_item_match(run, run->open[asked++]);
     }
+    while (asked < run->open_count)
+        share_item_match(run, run->open[asked++]);
 }
 
 /* ---------------------------------------------------------------------- giving pages back -- */

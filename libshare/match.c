@@ -99,10 +99,14 @@ static bool ask(struct share_run *run, struct share_item *item)
     struct share_hit hits[SHARE_TABLE_HITS], own = {SHARE_KIND_HINT, item->page.id};
     share_step(SHARE_STEP_FIND);
     struct share_partition *part = share_table_lock(table, item->hash);
-    unsigned count = share_table_find(part, item->hash, hits);
-    enum verdict verdict = count ? choose(run, item, hits, count) : NONE;
-    bool inserted =
-        verdict == NONE && !item->hinted && share_table_insert(table, part, item->hash, own);
+    enum verdict verdict = NONE;
+    bool inserted = !item->hinted && share_table_insert_new(table, part, item->hash, own);
+    if (!inserted) {
+        unsigned count = share_table_find(part, item->hash, hits);
+        verdict = choose(run, item, hits, count);
+        inserted =
+            verdict == NONE && !item->hinted && share_table_insert(table, part, item->hash, own);
+    }
     share_table_unlock(part);
 
     if (verdict == FOUND) {

@@ -134,22 +134,32 @@ static void judge_difference(struct share_run *run, struct share_item *item, uin
 /* What a compare found out about one item, to be acted on when no page is held any more. */
 struct finding {
     bool readable, equal;
-    uint64_t own_hash, with_hash; /* if not equal */
+    uint64_t own_hash, with_hash; /* if not equal; own_hash also of pages to be promoted */
 };
+
+/* Both pages were written alike between the look and the protect: the new frame would stand in the
+ * table under a hash that is not its content's. */
+static void end_changed_alike(struct share_run *run, struct share_item *item)
+{
+    share_partner_release(run, item, true);
+    share_item_drop(run, item, SHARE_VOLATILE);
+}
 
 static void act_on(struct share_run *run, struct share_item *item, const struct finding *found)
 {
     if (!found->readable)
         give_up(run, item, SHARE_ERROR);
-    else if (found->equal)
+    else if (found->equal && found->own_hash == item->hash)
         item->stage = SHARE_ITEM_EQUAL;
+    else if (found->equal)
+        end_changed_alike(run, item);
     else
         judge_difference(run, item, found->own_hash, found->with_hash);
 }
 
 static void compare_with_zero(struct share_run *run, struct share_item *item)
 {
-    struct finding found = {0};
+    struct finding found = {.own_hash = item->hash};
     const void *own = share_peek(run->share, item->mpn);
     found.readable = own != NULL;
     found.equal = own && share_page_is_zero(own);
@@ -176,13 +186,15 @@ static void compare_group(struct share_run *run, struct share_item *const *items
     }
     share->compare(pairs, readable);
     for (unsigned i = 0; i < count && i <= readable; i++) {
-        found[i] = (struct finding){.readable = i < readable};
+        bool promotes =
+            share_with(run, items[i])->kind == SHARE_WITH_HINT && !share->immutable;
+        found[i] = (struct finding){.readable = i < readable, .own_hash = items[i]->hash};
         if (i < readable) {
             found[i].equal = pairs[i].equal;
-            if (!pairs[i].equal) {
+            if (promotes || !pairs[i].equal)
                 found[i].own_hash = share_hash_stable(run->secret, pairs[i].a);
+            if (!pairs[i].equal)
                 found[i].with_hash = share_hash_stable(run->secret, pairs[i].b);
-            }
         }
         share_unpeek(share, share_with(run, items[i])->mpn, pairs[i].b);
         share_unpeek(share, items[i]->mpn, pairs[i].a);
@@ -302,9 +314,15 @@ static void commit_zero(struct share_run *run, struct share_item *item)
         uncommit(run, item, SHARE_BUSY);
         return;
     }
+    share_mpn mpn = share_frame_view(&run->share->frames, frame).mpn;
+    if (!made && mpn.n == item->mpn.n) { /* to remap it would free what it maps */
+        uncommit(run, item, SHARE_ALREADY);
+        share_frame_leave(run->share, frame);
+        return;
+    }
     run->frames_made += made;
     share_with(run, item)->frame = frame;
-    share_with(run, item)->mpn = share_frame_view(&run->share->frames, frame).mpn;
+    share_with(run, item)->mpn = mpn;
     if (made) /* on its own machine page: nothing to remap */
         finish(run, item, SHARE_ZERO);
 }

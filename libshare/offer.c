@@ -102,19 +102,26 @@ static void count_outcomes(struct share_run *run, enum share_outcome *outcomes)
         share_count(&run->vm->counts.outcomes[o], sums[o]);
 }
 
-static void settle_without_look(struct share_vm_object *vm, size_t count, enum share_outcome why,
-                                enum share_outcome *outcomes)
+/* All pages of a batch have this outcome, and nobody looked at them. */
+static void settle_without_look(struct share *share, struct share_vm_object *vm,
+                                const struct share_offer_batch *batch, enum share_outcome why)
 {
-    share_count(&vm->counts.outcomes[why], count);
-    for (size_t i = 0; outcomes && i < count; i++)
-        outcomes[i] = why;
+    share_count(&vm->counts.outcomes[why], batch->count);
+    for (size_t i = 0; batch->outcomes && i < batch->count; i++)
+        batch->outcomes[i] = why;
+    for (size_t i = 0; share->observer.event && i < batch->count; i++)
+        share_tell(share, &(struct share_event){.kind = SHARE_EVENT_OFFER,
+                                                .outcome = why,
+                                                .vm = vm->number,
+                                                .ppn = batch->ppns[i]});
 }
 
-static enum share_result offer_run(struct share_run *run, const share_ppn *ppns,
-                                   enum share_outcome *outcomes)
+/* At most a run's pages. */
+static enum share_result offer_run(struct share_run *run, const struct share_offer_batch *part)
 {
-    if (!prepare(run, ppns)) {
-        settle_without_look(run->vm, run->count, SHARE_ERROR, outcomes);
+    run->count = (unsigned)part->count;
+    if (!prepare(run, part->ppns)) {
+        settle_without_look(run->share, run->vm, part, SHARE_ERROR);
         return SHARE_NOMEM;
     }
     run->memory_refused = false;
@@ -122,7 +129,7 @@ static enum share_result offer_run(struct share_run *run, const share_ppn *ppns,
     drive(run);
     share_pool_unreserve(&run->share->frames.pool, run->count - run->frames_made);
     tell_outcomes(run);
-    count_outcomes(run, outcomes);
+    count_outcomes(run, part->outcomes);
     return run->memory_refused ? SHARE_NOMEM : SHARE_OK;
 }
 
@@ -132,7 +139,7 @@ static enum share_result offer_all(struct share *share, struct share_vm_object *
     struct share_run run;
     share_group group = atomic_load(&vm->group);
     if (!share_group_at(share, group)->sharing) {
-        settle_without_look(vm, batch->count, SHARE_GROUP_OFF, batch->outcomes);
+        settle_without_look(share, vm, batch, SHARE_GROUP_OFF);
         return SHARE_OK;
     }
     run.share = share;
@@ -142,16 +149,18 @@ static enum share_result offer_all(struct share *share, struct share_vm_object *
     run.back_off = batch->back_off;
     run.pass = batch->pass;
     enum share_result result = SHARE_OK;
-    for (size_t at = 0; at < batch->count; at += SHARE_RUN_PAGES) {
-        size_t left = batch->count - at;
-        enum share_outcome *outcomes = batch->outcomes ? batch->outcomes + at : NULL;
-        if (result != SHARE_OK) {
-            settle_without_look(vm, left, SHARE_ERROR, outcomes);
-            break;
-        }
-        run.count = left < SHARE_RUN_PAGES ? (unsigned)left : SHARE_RUN_PAGES;
-        result = offer_run(&run, batch->ppns + at, outcomes);
+    struct share_offer_batch left = *batch;
+    while (left.count && result == SHARE_OK) {
+        struct share_offer_batch part = left;
+        if (part.count > SHARE_RUN_PAGES)
+            part.count = SHARE_RUN_PAGES;
+        result = offer_run(&run, &part);
+        left.ppns += part.count;
+        left.count -= part.count;
+        if (left.outcomes)
+            left.outcomes += part.count;
     }
+    settle_without_look(share, vm, &left, SHARE_ERROR);
     return result;
 }
 
@@ -164,7 +173,7 @@ enum share_result share_offer_batch(struct share *share, const struct share_offe
     atomic_fetch_add(&vm->offers, 1);
     share_step(SHARE_STEP_ENTER);
     if (atomic_load(&vm->regrouping))
-        settle_without_look(vm, batch->count, SHARE_GROUP_OFF, batch->outcomes);
+        settle_without_look(share, vm, batch, SHARE_GROUP_OFF);
     else
         result = offer_all(share, vm, batch);
     atomic_fetch_sub(&vm->offers, 1);

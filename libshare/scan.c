@@ -148,7 +148,25 @@ static bool holds(const struct batch *batch, share_ppn ppn)
     return false;
 }
 
-/* Random pages of a random VM, VMs weighted by size. */
+/* Pages of batch->vm at or after each draw. */
+static void collect_drawn(struct share *share, struct batch *batch, const uint64_t *draws)
+{
+    struct share_vm_object *vm = share_vm_enter(share, batch->vm);
+    if (!vm)
+        return;
+    uint64_t span = vm->end.n - vm->begin.n;
+    for (size_t i = 0; i < batch->room; i++) {
+        share_ppn found, from = {vm->begin.n + draws[i] % span};
+        if (!next_present(share, batch->vm, from, &found) &&
+            !next_present(share, batch->vm, vm->begin, &found))
+            break;
+        if (share_ppn_valid(vm, found) && !holds(batch, found))
+            batch->ppns[batch->count++] = found;
+    }
+    share_vm_leave(vm);
+}
+
+/* Random pages of a random VM, VMs weighted by size; of the next one if it has none. */
 static void collect_random(struct share *share, struct batch *batch, uint64_t total)
 {
     struct share_scanner *scanner = &share->scanner;
@@ -159,19 +177,12 @@ static void collect_random(struct share *share, struct batch *batch, uint64_t to
     share_lock_drop(&scanner->lock);
 
     spans(share, draws[BATCH_PAGES] % total, &batch->vm);
-    struct share_vm_object *object = share_vm_enter(share, batch->vm);
-    if (!object)
-        return;
-    uint64_t span = object->end.n - object->begin.n;
-    for (size_t i = 0; i < batch->room; i++) {
-        share_ppn found, from = {object->begin.n + draws[i] % span};
-        if (!next_present(share, batch->vm, from, &found) &&
-            !next_present(share, batch->vm, object->begin, &found))
-            break;
-        if (share_ppn_valid(object, found) && !holds(batch, found))
-            batch->ppns[batch->count++] = found;
+    share_vm end = share_vm_end(share);
+    for (share_vm tried = 0; tried < end && !batch->count; tried++) {
+        if (tried)
+            batch->vm = batch->vm + 1 < end ? batch->vm + 1 : 0;
+        collect_drawn(share, batch, draws);
     }
-    share_vm_leave(object);
 }
 
 static void take_random(struct share *share, struct batch *batch)
@@ -299,16 +310,18 @@ enum share_result share_dirty(struct share *share, share_vm number, const share_
     return result;
 }
 
-/* Pages told to be dirty that were busy this time stay so. */
-static void mark_again(struct share *share, const struct batch *batch,
+/* Dirty pages that nobody could look at this time stay dirty; true if there are any. */
+static bool mark_again(struct share *share, const struct batch *batch,
                        const enum share_outcome *outcomes)
 {
     struct share_vm_object *vm = share_vm_enter(share, batch->vm);
+    bool any = false;
     for (size_t i = 0; vm && i < batch->count; i++)
-        if (outcomes[i] == SHARE_BUSY)
-            mark(share, vm, batch->ppns[i]);
+        if (outcomes[i] == SHARE_BUSY || outcomes[i] == SHARE_ERROR)
+            any |= mark(share, vm, batch->ppns[i]);
     if (vm)
         share_vm_leave(vm);
+    return any;
 }
 
 /* ---------------------------------------------------------------------------------- scans -- */
@@ -335,22 +348,38 @@ static void add_report(struct share_scan_report *sum, const struct share_scan_re
         sum->outcomes[o] += part->outcomes[o];
 }
 
-/* Looks at one batch. *more: whether the call should go on. */
-static enum share_result scan_batch(struct share *share, enum share_order order, uint32_t flags,
-                                    uint64_t budget_pages, struct share_scan_report *report,
-                                    bool *more)
+/* One call of share_scan. */
+struct scan {
+    enum share_order order;
+    uint32_t flags;
+    uint64_t budget_pages;
+    bool dirty_stuck; /* a dirty page stays dirty: enough of them for this call */
+    bool over;
+    struct share_scan_report report;
+};
+
+static bool choose_pages(struct share *share, struct scan *scan, struct batch *batch)
 {
-    uint64_t left = budget_pages - report->looked_pages;
+    if (!scan->dirty_stuck)
+        take_dirty(share, batch);
+    if (batch->count)
+        return true;
+    if (scan->order == SHARE_SEQUENTIAL)
+        take_sequential(share, batch);
+    else if (scan->order == SHARE_RANDOM)
+        take_random(share, batch);
+    return false;
+}
+
+/* Looks at one batch. */
+static enum share_result scan_batch(struct share *share, struct scan *scan)
+{
+    uint64_t left = scan->budget_pages - scan->report.looked_pages;
     struct batch batch = {.room = left < BATCH_PAGES ? (size_t)left : BATCH_PAGES};
-    take_dirty(share, &batch);
-    bool dirty = batch.count != 0;
-    if (!dirty && order == SHARE_SEQUENTIAL)
-        take_sequential(share, &batch);
-    else if (!dirty && order == SHARE_RANDOM)
-        take_random(share, &batch);
-    *more = batch.count != 0;
-    report->passes += batch.pass_ended;
-    if (!batch.count)
+    bool dirty = choose_pages(share, scan, &batch);
+    scan->over = batch.count == 0;
+    scan->report.passes += batch.pass_ended;
+    if (scan->over)
         return SHARE_OK;
 
     enum share_outcome outcomes[BATCH_PAGES];
@@ -360,30 +389,33 @@ static enum share_result scan_batch(struct share *share, enum share_order order,
                                            .ppns = batch.ppns,
                                            .count = batch.count,
                                            .outcomes = outcomes,
-                                           .back_off = !dirty && !(flags & SHARE_SCAN_ALL),
+                                           .back_off = !dirty && !(scan->flags & SHARE_SCAN_ALL),
                                            .pass = batch.pass});
     if (result != SHARE_GONE)
         add_outcomes(&part, outcomes, batch.count);
     if (dirty && result != SHARE_GONE)
-        mark_again(share, &batch, outcomes);
+        scan->dirty_stuck |= mark_again(share, &batch, outcomes);
     account(&share->scanner, &part);
-    add_report(report, &part);
-    *more = report->looked_pages < budget_pages && !(dirty && part.outcomes[SHARE_BUSY]);
+    add_report(&scan->report, &part);
+    scan->over = scan->report.looked_pages >= scan->budget_pages;
     return result == SHARE_GONE ? SHARE_OK : result; /* the VM has gone: others have not */
 }
 
 enum share_result share_scan(struct share *share, enum share_order order, uint32_t flags,
                              uint64_t budget_pages, struct share_scan_report *report)
 {
-    struct share_scan_report sum = {0};
+    struct scan scan = {.order = order,
+                        .flags = flags,
+                        .budget_pages = budget_pages,
+                        .over = budget_pages == 0};
     enum share_result result = SHARE_OK;
-    for (bool more = budget_pages != 0; more && result == SHARE_OK;) {
+    while (!scan.over && result == SHARE_OK) {
         share_gate_enter(share);
-        result = scan_batch(share, order, flags, budget_pages, &sum, &more);
+        result = scan_batch(share, &scan);
         share_gate_leave(share);
     }
     if (report)
-        *report = sum;
+        *report = scan.report;
     return result;
 }
 

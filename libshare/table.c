@@ -105,20 +105,22 @@ static void array_free(struct share_mem *mem, struct share_array *array)
     *array = (struct share_array){NULL, 0};
 }
 
-static bool array_insert(struct share_array *array, uint64_t key, uint64_t value)
+/* The slot that an entry went to; NULL if the array is full. */
+static uint64_t *array_insert(struct share_array *array, uint64_t key, uint64_t value)
 {
     uint32_t at = home_of(array, key);
     for (uint32_t probes = 0; probes < array->buckets; probes++) {
         struct share_bucket *bucket = &array->bucket[at];
         unsigned empty = slots_of(bucket, key) & EACH_SLOT * SLOT_EMPTY;
         if (empty) {
-            put_slot(&bucket->slot[__builtin_ctz(empty) / 2], value);
-            return true;
+            uint64_t *slot = &bucket->slot[__builtin_ctz(empty) / 2];
+            put_slot(slot, value);
+            return slot;
         }
         bucket->slot[0] |= SPILL_BIT;
         at = next_of(array, at);
     }
-    return false;
+    return NULL;
 }
 
 static unsigned array_find(const struct share_array *array, uint64_t key, struct share_hit *hits,
@@ -166,8 +168,8 @@ static uint64_t *array_seek(const struct share_array *array, uint64_t low, uint6
 
 /* --------------------------------------------------------------------------------- growth -- */
 
-/* x * (4/3)^(1/64), in 32.32 fixed point. */
-#define SPREAD_STEP_Q UINT64_C(4314316768) /* 2^32 * (4/3)^(1/64) */
+/* x * 1.3^(1/64), in 32.32 fixed point. */
+#define SPREAD_STEP_Q UINT64_C(4312610402) /* 2^32 * 1.3^(1/64) */
 
 static uint64_t times_q(uint64_t a, uint64_t b_q)
 {
@@ -204,10 +206,10 @@ static uint64_t next_ideal_q(const struct share_partition *part)
     uint64_t ideal_q = part->ideal_buckets_q;
     if (part->entries + part->entries / 64 >= part->grow_at) {
         do
-            ideal_q += ideal_q / 3;
+            ideal_q += ideal_q / 10 * 3;
         while (ideal_q >> 32 == part->now.buckets);
     } else if (is_sparse(part)) {
-        ideal_q -= ideal_q / 4; /* the inverse of a third more */
+        ideal_q -= ideal_q / 13 * 3; /* the inverse of three tenths more */
     }
     return ideal_q;
 }
@@ -326,12 +328,6 @@ static uint8_t filled_of(const struct share_bucket *bucket)
     return (uint8_t)filled;
 }
 
-static void read_filled(const struct share_partition *part, struct stretch *to)
-{
-    for (uint32_t i = 0; i < to->count; i++)
-        to->filled[i] = filled_of(&part->now.bucket[to->first + i]);
-}
-
 static struct stretch stretch_of(const struct share_partition *part, uint32_t first, uint32_t end)
 {
     struct stretch to;
@@ -342,8 +338,20 @@ static struct stretch stretch_of(const struct share_partition *part, uint32_t fi
         to.count = sizeof to.filled;
     if (to.count > part->now.buckets - to.first)
         to.count = part->now.buckets - to.first;
-    read_filled(part, &to);
+    for (uint32_t i = 0; i < to.count; i++)
+        to.filled[i] = filled_of(&part->now.bucket[to.first + i]);
     return to;
+}
+
+/* An entry whose home is full, or lies outside the stretch. */
+static void place_aside(struct share_partition *part, struct stretch *to, uint64_t entry)
+{
+    uint64_t *slot = array_insert(&part->now, entry >> KEY_SHIFT, entry);
+    assert(slot && "start_move made sure of room");
+    size_t index = (size_t)(slot - part->now.bucket->slot);
+    uint64_t at = index / SHARE_TABLE_SLOTS - to->first;
+    if (at < to->count && to->filled[at] <= index % SHARE_TABLE_SLOTS)
+        to->filled[at] = (uint8_t)(index % SHARE_TABLE_SLOTS + 1);
 }
 
 static void move_bucket(struct share_partition *part, struct share_bucket *bucket,
@@ -354,14 +362,10 @@ static void move_bucket(struct share_partition *part, struct share_bucket *bucke
         if (is_empty(slot))
             continue;
         uint32_t home = home_of(&part->now, slot >> KEY_SHIFT), at = home - to->first;
-        if (at < to->count && to->filled[at] < SHARE_TABLE_SLOTS) {
+        if (at < to->count && to->filled[at] < SHARE_TABLE_SLOTS)
             put_slot(&part->now.bucket[home].slot[to->filled[at]++], slot);
-        } else {
-            bool placed = array_insert(&part->now, slot >> KEY_SHIFT, slot);
-            assert(placed && "start_move made sure of room");
-            (void)placed;
-            read_filled(part, to); /* it may have gone to any of them */
-        }
+        else
+            place_aside(part, to, slot);
         bucket->slot[i] &= SPILL_BIT; /* the old chain stays walkable */
     }
 }
@@ -436,10 +440,24 @@ bool share_table_insert(struct share_table *table, struct share_partition *part,
     if (part->old.buckets)
         move_some(table, part);
     uint64_t key = key_of(hash);
-    bool placed = array_insert(&part->now, key, pack(key, entry));
+    bool placed = array_insert(&part->now, key, pack(key, entry)) != NULL;
     part->entries += placed;
     want_if_full(table, part);
     return placed;
+}
+
+bool share_table_insert_new(struct share_table *table, struct share_partition *part, uint64_t hash,
+                            struct share_hit entry)
+{
+    uint64_t key = key_of(hash);
+    struct share_bucket *bucket = &part->now.bucket[home_of(&part->now, key)];
+    unsigned slots = slots_of(bucket, key), empty = slots & EACH_SLOT * SLOT_EMPTY;
+    if (part->old.buckets || spilled(bucket) || slots & EACH_SLOT * SLOT_MATCHES || !empty)
+        return false;
+    put_slot(&bucket->slot[__builtin_ctz(empty) / 2], pack(key, entry));
+    part->entries++;
+    want_if_full(table, part);
+    return true;
 }
 
 /* The slot of an entry whose hash is known down to `bits`; NULL if it is not there. Lock held. */

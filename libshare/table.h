@@ -8,13 +8,13 @@
  * full bucket spills into the next one and says so in a spill bit, so a lookup reads one cache
  * line, and another only where that bit is set.
  *
- * Growth. A partition past 90 % gets an array a third larger; every insertion then moves at most
- * SHARE_TABLE_MOVES buckets over, and lookups ask both arrays meanwhile. Sizes of the partitions
- * are spread evenly over one growth step (partition p starts at 2 * (4/3)^(p/64) buckets), so they
- * grow one after another at any table size: memory follows the number of entries smoothly, near 10
- * bytes each, and never doubles. (The idea of partial expansions: P.-A. Larson, Linear hashing with
- * partial expansions, VLDB 1980.) A partition emptied by removals shrinks the same way, and one
- * whose spill bits have worn is rebuilt at its size.
+ * Growth. A partition past 90 % gets an array 1.3 times as large; every insertion then moves at
+ * most SHARE_TABLE_MOVES buckets over, and lookups ask both arrays meanwhile. Sizes of the
+ * partitions are spread evenly over one growth step (partition p starts at 2 * 1.3^(p/64) buckets),
+ * so they grow one after another at any table size: memory follows the number of entries smoothly,
+ * near 10 bytes each, and never doubles. (The idea of partial expansions: P.-A. Larson, Linear
+ * hashing with partial expansions, VLDB 1980.) A partition emptied by removals shrinks the same
+ * way, and one whose spill bits have worn is rebuilt at its size.
  *
  * An entry holds what cannot be derived: 30 hash bits, its kind, and a page or frame number. VM and
  * PPN follow from the page number, MPN from resolve, the partition bits from where it stands.
@@ -98,6 +98,12 @@ unsigned share_table_find(const struct share_partition *part, uint64_t hash,
 /* With the lock held: false if the partition is full, which reserve mends. */
 bool share_table_insert(struct share_table *table, struct share_partition *part, uint64_t hash,
                         struct share_hit entry);
+
+/* With the lock held: inserts if one look at the home bucket shows that nothing has this hash and
+ * that there is room, which is how most lookups of a first pass end. False: nothing is known; find
+ * and insert will tell. */
+bool share_table_insert_new(struct share_table *table, struct share_partition *part, uint64_t hash,
+                            struct share_hit entry);
 
 /* With the lock held: the entry `from` of this hash becomes `to`; false if it is not there. */
 bool share_table_replace(struct share_partition *part, uint64_t hash, struct share_hit from,
