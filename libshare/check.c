@@ -15,7 +15,7 @@ struct audit {
     uint32_t *refs; /* by frame: pages that name it */
     uint8_t *seen;  /* by frame: entries or groups that name it */
     size_t frames_end;
-    uint64_t hinted_pages, hint_entries, framed_pages, code_pages, frames_found;
+    uint64_t hinted_pages, hint_entries, framed_pages, code_pages, dirty_pages, frames_found;
 };
 
 static bool fail(struct audit *audit, const char *reason, share_vm vm, share_ppn ppn)
@@ -113,6 +113,7 @@ static bool check_vm(struct audit *audit, struct share_vm_object *vm)
         return fail(audit, "a VM's count of code pages is wrong", vm->number, (share_ppn){0});
     if (dirty != atomic_load(&vm->counts.dirty_pages))
         return fail(audit, "a VM's count of dirty pages is wrong", vm->number, (share_ppn){0});
+    audit->dirty_pages += dirty;
     return true;
 }
 
@@ -206,6 +207,8 @@ static bool check_sums(struct audit *audit)
     share_stats(audit->share, &stats);
     if (audit->hint_entries != audit->hinted_pages || stats.hints != audit->hint_entries)
         return fail_all(audit, "the count of hints is wrong");
+    if (atomic_load(&audit->share->scanner.dirty_pages) != audit->dirty_pages)
+        return fail_all(audit, "the count of dirty pages is wrong");
     if (stats.framed_pages != audit->framed_pages)
         return fail_all(audit, "the count of pages on frames is wrong");
     return true;

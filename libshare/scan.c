@@ -212,6 +212,17 @@ static void take_random(struct share *share, struct batch *batch)
 
 /* ---------------------------------------------------------------------------------- dirty -- */
 
+static void count_dirty(struct share *share, struct share_vm_object *vm, uint64_t more)
+{
+    atomic_fetch_add(&vm->counts.dirty_pages, more);
+    atomic_fetch_add(&share->scanner.dirty_pages, more);
+}
+
+void share_dirty_drop(struct share *share, struct share_vm_object *vm)
+{
+    count_dirty(share, vm, 0 - atomic_load(&vm->counts.dirty_pages));
+}
+
 /* Marks a page; false if memory for its chunk is refused. */
 static bool mark(struct share *share, struct share_vm_object *vm, share_ppn ppn)
 {
@@ -220,7 +231,7 @@ static bool mark(struct share *share, struct share_vm_object *vm, share_ppn ppn)
         return false;
     uint32_t slot = share_page_slot(&page), bit = UINT32_C(1) << slot % 32;
     if (!(atomic_fetch_or(&share_page_chunk(&page)->dirty[slot / 32], bit) & bit))
-        share_count(&vm->counts.dirty_pages, 1);
+        count_dirty(share, vm, 1);
     return true;
 }
 
@@ -233,13 +244,14 @@ static uint32_t lowest(uint32_t marks, size_t room)
 }
 
 /* Moves the marks of one chunk into the batch; false if the batch is full. */
-static bool take_marks(struct share_vm_object *vm, struct share_chunk *chunk, struct batch *batch)
+static bool take_marks(struct share *share, struct share_vm_object *vm, struct share_chunk *chunk,
+                       struct batch *batch)
 {
     for (uint32_t half = 0; half < SHARE_CHUNK_PAGES / 32; half++) {
         uint32_t marks = atomic_load(&chunk->dirty[half]);
         marks = lowest(marks, batch->room - batch->count);
         marks = atomic_fetch_and(&chunk->dirty[half], ~marks) & marks;
-        atomic_fetch_sub(&vm->counts.dirty_pages, (uint64_t)__builtin_popcount(marks));
+        count_dirty(share, vm, 0 - (uint64_t)__builtin_popcount(marks));
         for (; marks; marks &= marks - 1)
             batch->ppns[batch->count++] = (share_ppn){(uint64_t)chunk->index * SHARE_CHUNK_PAGES +
                                                       half * 32u + (unsigned)__builtin_ctz(marks)};
@@ -263,7 +275,7 @@ static void collect_dirty(struct share *share, struct share_vm_object *vm, struc
         }
         if (wrapped && index >= start)
             break;
-        room = take_marks(vm, share_pool_at(&share->pages.chunks, chunk), batch);
+        room = take_marks(share, vm, share_pool_at(&share->pages.chunks, chunk), batch);
         index += room;
     }
     atomic_store(&vm->dirty_index, index);
@@ -273,6 +285,8 @@ static void take_dirty(struct share *share, struct batch *batch)
 {
     struct share_scanner *scanner = &share->scanner;
     share_vm end = share_vm_end(share);
+    if (!atomic_load(&scanner->dirty_pages))
+        return;
     share_lock_take(&scanner->lock);
     share_vm first = scanner->dirty_vm < end ? scanner->dirty_vm : 0;
     share_lock_drop(&scanner->lock);
@@ -452,13 +466,11 @@ enum share_result share_now(struct share *share, unsigned max_passes,
 
 bool share_settled(struct share *share)
 {
-    struct share_stats stats;
-    share_stats(share, &stats);
     struct share_scanner *scanner = &share->scanner;
     share_lock_take(&scanner->lock);
     const struct share_pass *last = &scanner->last;
     bool settled = scanner->passes &&
                    (last->merged + last->changed) * 1000000 <= last->looked * share->settled_ppm;
     share_lock_drop(&scanner->lock);
-    return settled && !stats.dirty_pages;
+    return settled && !atomic_load(&scanner->dirty_pages);
 }

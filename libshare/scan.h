@@ -14,7 +14,8 @@ struct share_pass {
 };
 
 struct share_scanner {
-    struct share_lock lock; /* guards all of it */
+    _Atomic uint64_t dirty_pages; /* of all VMs, so that a scan need not ask each for its own */
+    struct share_lock lock;       /* guards all from here on */
     share_vm vm;            /* next page to look at, of the pass that goes on */
     share_ppn ppn;
     share_vm dirty_vm; /* next VM to be asked for dirty pages */
@@ -25,5 +26,10 @@ struct share_scanner {
     struct share_pass last; /* the last whole pass */
     uint64_t passes;
 };
+
+struct share_vm_object;
+
+/* A VM leaves: its dirty pages wait no more. */
+void share_dirty_drop(struct share *share, struct share_vm_object *vm);
 
 #endif

@@ -95,7 +95,7 @@ enum share_result share_vm_remove(struct share *share, share_vm number)
             share_pause();
         forget_all(share, vm);
         share_tree_drop(&share->pages, &vm->tree);
-        atomic_store(&vm->counts.dirty_pages, 0);
+        share_dirty_drop(share, vm);
         keep_counts(share, vm);
         atomic_fetch_sub(&share_group_at(share, atomic_load(&vm->group))->vms, 1);
         atomic_store(&vm->state, SHARE_VM_FREE);
@@ -112,9 +112,7 @@ static enum share_result unshare_all(struct share *share, struct share_vm_object
         for (uint32_t slot = 0; slot < SHARE_CHUNK_PAGES; slot++) {
             struct share_page_ref page =
                 share_page_at(&share->pages, chunk << SHARE_CHUNK_BITS | slot);
-            enum share_result result;
-            while ((result = share_page_unshare(share, vm, &page)) == SHARE_RETRY)
-                share_pause();
+            enum share_result result = share_page_unshare(share, vm, &page);
             if (result != SHARE_OK)
                 return result;
         }

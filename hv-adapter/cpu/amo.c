@@ -69,13 +69,12 @@ static uint64_t read_modify_write(void *host, unsigned nbytes, unsigned funct5, 
 static enum hv_result load_reserved(struct hv_hart *hart, uint64_t va, unsigned nbytes,
                                     uint64_t *result)
 {
-    void *host;
-    uint64_t gpa;
-    if (hv_translate(hart, va, HV_ACCESS_LOAD, &host, &gpa) != HV_DONE)
+    struct hv_place place;
+    if (hv_translate(hart, va, HV_ACCESS_LOAD, &place) != HV_DONE)
         return HV_REDIRECTED;
-    if (!host) /* devices take no reservations */
+    if (!place.host) /* devices take no reservations */
         return hv_raise(hart, HV_CAUSE_LOAD_ACCESS, va);
-    uint64_t value = hv_mem_load(host, nbytes);
+    uint64_t value = hv_mem_load(place.host, nbytes);
     hv_mem_fence_light();
     hart->reservation = (struct hv_reservation){.va = va, .value = value, .nbytes = nbytes};
     *result = extend(value, nbytes);
@@ -86,18 +85,19 @@ static enum hv_result store_conditional(struct hv_hart *hart, uint64_t va, unsig
                                         uint64_t operand, uint64_t *result)
 {
     struct hv_reservation held = hart->reservation;
-    void *host;
-    uint64_t gpa;
+    struct hv_place place;
     *result = 1;
     if (held.nbytes != nbytes || held.va != va) {
         hart->reservation.nbytes = 0;
         return HV_DONE;
     }
     /* A fault or a stop here leaves the reservation: the sc comes again. */
-    if (hv_translate(hart, va, HV_ACCESS_AMO, &host, &gpa) != HV_DONE)
+    if (hv_translate(hart, va, HV_ACCESS_AMO, &place) != HV_DONE)
         return HV_REDIRECTED;
     hart->reservation.nbytes = 0;
-    *result = !compare_and_swap(host, nbytes, &held.value, operand);
+    *result = !compare_and_swap(place.host, nbytes, &held.value, operand);
+    if (*result == 0)
+        hv_wrote(hart, &place, nbytes);
     return HV_DONE;
 }
 
@@ -105,9 +105,9 @@ enum hv_result hv_amo(struct hv_hart *hart, const struct hv_insn *insn)
 {
     unsigned funct5 = (unsigned)insn->imm & (HV_AMO_WIDE - 1);
     unsigned nbytes = insn->imm & HV_AMO_WIDE ? 8 : 4;
-    uint64_t va = hart->x[insn->rs1], operand = hart->x[insn->rs2], result = 0, gpa;
+    uint64_t va = hart->x[insn->rs1], operand = hart->x[insn->rs2], result = 0;
     enum hv_result done;
-    void *host;
+    struct hv_place place;
     if (va & (nbytes - 1))
         return hv_raise(
             hart, funct5 == HV_AMO_LR ? HV_CAUSE_LOAD_MISALIGNED : HV_CAUSE_STORE_MISALIGNED, va);
@@ -116,9 +116,11 @@ enum hv_result hv_amo(struct hv_hart *hart, const struct hv_insn *insn)
     } else if (funct5 == HV_AMO_SC) {
         done = store_conditional(hart, va, nbytes, operand, &result);
     } else {
-        done = hv_translate(hart, va, HV_ACCESS_AMO, &host, &gpa);
-        if (done == HV_DONE)
-            result = read_modify_write(host, nbytes, funct5, operand);
+        done = hv_translate(hart, va, HV_ACCESS_AMO, &place);
+        if (done == HV_DONE) {
+            result = read_modify_write(place.host, nbytes, funct5, operand);
+            hv_wrote(hart, &place, nbytes);
+        }
     }
     if (done == HV_DONE)
         hart->x[insn->rd] = result;

@@ -47,8 +47,9 @@ void hv_code_cache_fini(struct hv_code_cache *cache)
 
 static uint64_t set_of(const struct hv_code_cache *cache, const void *host)
 {
-    /* Fibonacci hashing: neighbours spread, and so do pages at equal strides. */
-    return ((uintptr_t)host >> 12) * UINT64_C(0x9e3779b97f4a7c15) >> 32 & cache->set_mask;
+    /* Fibonacci hashing: neighbours spread, and so do pages at equal strides. Only the place within
+     * 4 GiB counts, so that a VMM whose memory is so aligned runs the same wherever it lies. */
+    return ((uintptr_t)host >> 12 & 0xfffff) * UINT64_C(0x9e3779b97f4a7c15) >> 32 & cache->set_mask;
 }
 
 struct hv_code_page *hv_code_cache_find(struct hv_code_cache *cache, const void *host)

@@ -60,10 +60,12 @@ struct hv_mmu {
 enum { HV_ALLOW_READ = 1, HV_ALLOW_WRITE = 2, HV_ALLOW_EXEC = 4 };
 
 enum hv_fill {
-    HV_FILL_PAGE,  /* page, allow, span_bits are set */
-    HV_FILL_MMIO,  /* gpa is set; asked again for every access */
-    HV_FILL_FAULT, /* cause is set; stval will be the va that was asked for */
-    HV_FILL_STOP,  /* the VMM cannot answer now: the instruction did not happen, run returns */
+    HV_FILL_PAGE,    /* page, allow, span_bits are set */
+    HV_FILL_WATCHED, /* as PAGE, for this one store or AMO: the hart keeps nothing, and tells
+                        ops->wrote when it is done (the VMM's write-protected page tables) */
+    HV_FILL_MMIO,    /* gpa is set; asked again for every access */
+    HV_FILL_FAULT,   /* cause is set; stval will be the va that was asked for */
+    HV_FILL_STOP,    /* the VMM cannot answer now: the instruction did not happen, run returns */
 };
 
 struct hv_tlb_fill {
@@ -81,9 +83,9 @@ enum hv_ecall {
 };
 
 /*
- * What a hart needs from its VMM. All functions must be set. They run on the hart's thread inside
- * hv_hart_run, may use every function of this header but hv_hart_run and hv_hart_free, and see
- * exact values of pc, ticks and registers as before the instruction at hand.
+ * What a hart needs from its VMM. All functions must be set but wrote. They run on the hart's
+ * thread inside hv_hart_run, may use every function of this header but hv_hart_run and
+ * hv_hart_free, and see exact values of pc, ticks and registers as before the instruction at hand.
  */
 struct hv_hart_ops {
     /* A TLB miss at va. Sv39 is not yet applied: satp = 0 comes here, too. */
@@ -101,6 +103,9 @@ struct hv_hart_ops {
     void (*sfence_vma)(void *ctx, bool has_va, uint64_t va, bool has_asid, uint64_t asid);
     /* The time CSR. */
     uint64_t (*time)(void *ctx);
+    /* The store or AMO that fill answered WATCHED has written these bytes, which lie in one page.
+     * Not called for an sc that failed. NULL if fill never answers so. */
+    void (*wrote)(void *ctx, uint64_t gpa, unsigned nbytes);
 };
 
 enum hv_stop {

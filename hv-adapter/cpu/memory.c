@@ -66,6 +66,12 @@ enum hv_result hv_fill(struct hv_hart *hart, uint64_t va, enum hv_access access,
         }
         remember(hart, va, access, out);
         return HV_DONE;
+    case HV_FILL_WATCHED:
+        if (access < HV_ACCESS_STORE || !out->page || (uintptr_t)out->page & ~HV_PAGE_MASK) {
+            assert(!"fill broke its contract");
+            break;
+        }
+        return HV_DONE;
     case HV_FILL_MMIO:
         if (access == HV_ACCESS_FETCH || access == HV_ACCESS_AMO)
             return hv_raise(hart, access_fault[access], va);
@@ -88,19 +94,20 @@ static void *cached(const struct hv_hart *hart, uint64_t va, enum hv_access acce
     return entry->tag == hv_tlb_tag(va, 1) ? hv_tlb_host(entry, va) : NULL;
 }
 
-enum hv_result hv_translate(struct hv_hart *hart, uint64_t va, enum hv_access access, void **host,
-                            uint64_t *gpa)
+enum hv_result hv_translate(struct hv_hart *hart, uint64_t va, enum hv_access access,
+                            struct hv_place *place)
 {
     struct hv_tlb_fill fill;
     enum hv_fill kind;
-    *host = cached(hart, va, access);
-    if (*host)
+    *place = (struct hv_place){.host = cached(hart, va, access)};
+    if (place->host)
         return HV_DONE;
     if (hv_fill(hart, va, access, &fill, &kind) != HV_DONE)
         return HV_REDIRECTED;
-    *gpa = fill.gpa;
-    if (kind == HV_FILL_PAGE)
-        *host = (uint8_t *)fill.page + (va & ~HV_PAGE_MASK);
+    place->gpa = fill.gpa;
+    place->watched = kind == HV_FILL_WATCHED;
+    if (kind != HV_FILL_MMIO)
+        place->host = (uint8_t *)fill.page + (va & ~HV_PAGE_MASK);
     return HV_DONE;
 }
 
@@ -128,17 +135,21 @@ static enum hv_result misaligned(struct hv_hart *hart, uint64_t va, enum hv_acce
  * a time stops the hart rather than hang it.
  */
 static enum hv_result translate_two(struct hv_hart *hart, uint64_t va, enum hv_access access,
-                                    void *host[2])
+                                    struct hv_place place[2])
 {
-    uint64_t next = (va & HV_PAGE_MASK) + HV_PAGE_SIZE, gpa;
+    uint64_t next = (va & HV_PAGE_MASK) + HV_PAGE_SIZE;
+    struct hv_place again;
     for (unsigned tries = 0; tries < 8; tries++) {
         for (unsigned i = 0; i < 2; i++) {
-            if (hv_translate(hart, i ? next : va, access, &host[i], &gpa) != HV_DONE)
+            if (hv_translate(hart, i ? next : va, access, &place[i]) != HV_DONE)
                 return HV_REDIRECTED;
-            if (!host[i])
+            if (!place[i].host)
                 return misaligned(hart, va, access);
         }
-        if (cached(hart, va, access) == host[0])
+        again = place[0];
+        if (place[0].watched && hv_translate(hart, va, access, &again) != HV_DONE)
+            return HV_REDIRECTED;
+        if ((place[0].watched ? again.host : cached(hart, va, access)) == place[0].host)
             return HV_DONE;
     }
     hart->stop = HV_STOP_FILL;
@@ -148,53 +159,60 @@ static enum hv_result translate_two(struct hv_hart *hart, uint64_t va, enum hv_a
 enum hv_result hv_load_slow(struct hv_hart *hart, uint64_t va, unsigned nbytes)
 {
     unsigned first = nbytes_in_first_page(va, nbytes);
-    void *host[2];
-    uint64_t gpa = 0;
+    struct hv_place place[2];
     if (first < nbytes) {
-        if (translate_two(hart, va, HV_ACCESS_LOAD, host) != HV_DONE)
+        if (translate_two(hart, va, HV_ACCESS_LOAD, place) != HV_DONE)
             return HV_REDIRECTED;
-        hart->loaded = hv_mem_load_bytes(host[0], first) |
-                       hv_mem_load_bytes(host[1], nbytes - first) << (8 * first);
+        hart->loaded = hv_mem_load_bytes(place[0].host, first) |
+                       hv_mem_load_bytes(place[1].host, nbytes - first) << (8 * first);
         return HV_DONE;
     }
-    if (hv_translate(hart, va, HV_ACCESS_LOAD, &host[0], &gpa) != HV_DONE)
+    if (hv_translate(hart, va, HV_ACCESS_LOAD, &place[0]) != HV_DONE)
         return HV_REDIRECTED;
-    if (host[0]) {
-        hart->loaded = is_aligned(va, nbytes) ? hv_mem_load(host[0], nbytes)
-                                              : hv_mem_load_bytes(host[0], nbytes);
+    if (place[0].host) {
+        hart->loaded = is_aligned(va, nbytes) ? hv_mem_load(place[0].host, nbytes)
+                                              : hv_mem_load_bytes(place[0].host, nbytes);
         return HV_DONE;
     }
     if (!is_aligned(va, nbytes))
         return misaligned(hart, va, HV_ACCESS_LOAD);
-    if (!hart->ops->mmio_load(hart->ctx, gpa, nbytes, &hart->loaded))
+    if (!hart->ops->mmio_load(hart->ctx, place[0].gpa, nbytes, &hart->loaded))
         return hv_raise(hart, HV_CAUSE_LOAD_ACCESS, va);
+    return HV_DONE;
+}
+
+static enum hv_result store_across(struct hv_hart *hart, uint64_t va, unsigned nbytes,
+                                   uint64_t value)
+{
+    unsigned first = nbytes_in_first_page(va, nbytes);
+    struct hv_place place[2];
+    if (translate_two(hart, va, HV_ACCESS_STORE, place) != HV_DONE)
+        return HV_REDIRECTED;
+    hv_mem_store_bytes(place[0].host, first, value);
+    hv_mem_store_bytes(place[1].host, nbytes - first, value >> (8 * first));
+    hv_wrote(hart, &place[0], first);
+    hv_wrote(hart, &place[1], nbytes - first);
     return HV_DONE;
 }
 
 enum hv_result hv_store_slow(struct hv_hart *hart, uint64_t va, unsigned nbytes, uint64_t value)
 {
-    unsigned first = nbytes_in_first_page(va, nbytes);
-    void *host[2];
-    uint64_t gpa = 0;
-    if (first < nbytes) {
-        if (translate_two(hart, va, HV_ACCESS_STORE, host) != HV_DONE)
-            return HV_REDIRECTED;
-        hv_mem_store_bytes(host[0], first, value);
-        hv_mem_store_bytes(host[1], nbytes - first, value >> (8 * first));
-        return HV_DONE;
-    }
-    if (hv_translate(hart, va, HV_ACCESS_STORE, &host[0], &gpa) != HV_DONE)
+    struct hv_place place;
+    if (nbytes_in_first_page(va, nbytes) < nbytes)
+        return store_across(hart, va, nbytes, value);
+    if (hv_translate(hart, va, HV_ACCESS_STORE, &place) != HV_DONE)
         return HV_REDIRECTED;
-    if (host[0]) {
+    if (place.host) {
         if (is_aligned(va, nbytes))
-            hv_mem_store(host[0], nbytes, value);
+            hv_mem_store(place.host, nbytes, value);
         else
-            hv_mem_store_bytes(host[0], nbytes, value);
+            hv_mem_store_bytes(place.host, nbytes, value);
+        hv_wrote(hart, &place, nbytes);
         return HV_DONE;
     }
     if (!is_aligned(va, nbytes))
         return misaligned(hart, va, HV_ACCESS_STORE);
-    if (!hart->ops->mmio_store(hart->ctx, gpa, nbytes, value))
+    if (!hart->ops->mmio_store(hart->ctx, place.gpa, nbytes, value))
         return hv_raise(hart, HV_CAUSE_STORE_ACCESS, va);
     return HV_DONE;
 }

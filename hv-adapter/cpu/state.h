@@ -124,12 +124,24 @@ void hv_system(struct hv_hart *hart, uint32_t bits);
 enum hv_result hv_load_slow(struct hv_hart *hart, uint64_t va, unsigned nbytes);
 enum hv_result hv_store_slow(struct hv_hart *hart, uint64_t va, unsigned nbytes, uint64_t value);
 /* Asks the VMM about va and acts on faults and stops; HV_DONE: *kind is HV_FILL_PAGE, put into the
- * TLB, or HV_FILL_MMIO. */
+ * TLB, HV_FILL_WATCHED or HV_FILL_MMIO. */
 enum hv_result hv_fill(struct hv_hart *hart, uint64_t va, enum hv_access access,
                        struct hv_tlb_fill *out, enum hv_fill *kind);
-/* As a TLB lookup, with a fill if needed. HV_DONE: *host is va's host address, NULL for MMIO. */
-enum hv_result hv_translate(struct hv_hart *hart, uint64_t va, enum hv_access access, void **host,
-                            uint64_t *gpa);
+/* Where an access goes. */
+struct hv_place {
+    void *host;   /* va's host address; NULL for MMIO */
+    uint64_t gpa; /* if MMIO or watched */
+    bool watched; /* call hv_wrote after the write */
+};
+/* As a TLB lookup, with a fill if needed. HV_DONE: *place is set. */
+enum hv_result hv_translate(struct hv_hart *hart, uint64_t va, enum hv_access access,
+                            struct hv_place *place);
+/* Tells the VMM of a write to a place if it wants to know. */
+static inline void hv_wrote(struct hv_hart *hart, const struct hv_place *place, unsigned nbytes)
+{
+    if (HV_UNLIKELY(place->watched))
+        hart->ops->wrote(hart->ctx, place->gpa, nbytes);
+}
 
 /* amo.c */
 enum hv_result hv_amo(struct hv_hart *hart, const struct hv_insn *insn);

@@ -36,7 +36,7 @@ static bool is_leaf(uint64_t pte)
     return (pte & (HV_PTE_R | HV_PTE_X)) != 0;
 }
 
-static uint64_t ppn_of(uint64_t pte)
+uint64_t hv_sv39_ppn(uint64_t pte)
 {
     return pte >> PTE_PPN_SHIFT & PPN_MASK;
 }
@@ -51,11 +51,16 @@ static bool is_well_formed(uint64_t pte, unsigned level)
     if ((pte & HV_PTE_W) && !(pte & HV_PTE_R))
         return false;
     uint64_t inside = (UINT64_C(1) << (INDEX_BITS * level)) - 1;
-    return (ppn_of(pte) & inside) == 0;
+    return (hv_sv39_ppn(pte) & inside) == 0;
+}
+
+bool hv_sv39_is_leaf(uint64_t pte, unsigned level)
+{
+    return is_well_formed(pte, level) && is_leaf(pte);
 }
 
 /* What the leaf lets this context do, A and D aside. */
-static unsigned permitted(uint64_t pte, const struct hv_mmu *mmu)
+unsigned hv_sv39_permitted(uint64_t pte, const struct hv_mmu *mmu)
 {
     unsigned allow = 0;
     if (pte & HV_PTE_R || (mmu->mxr && pte & HV_PTE_X))
@@ -91,7 +96,7 @@ static unsigned finish(const struct hv_sv39_ops *ops, void *ctx, const struct hv
     for (unsigned updates = 0; updates < UPDATES_MAX; updates++) {
         if (!is_well_formed(*pte, walk->level) || !is_leaf(*pte))
             break; /* it became a pointer: as if it had come just after this access's turn */
-        unsigned allow = permitted(*pte, mmu);
+        unsigned allow = hv_sv39_permitted(*pte, mmu);
         if (!(allow & needed(access)))
             break;
         uint64_t marked = *pte | HV_PTE_A | (store ? HV_PTE_D : 0);
@@ -137,10 +142,10 @@ unsigned hv_sv39_walk(const struct hv_sv39_ops *ops, void *ctx, const struct hv_
         if (is_leaf(pte)) {
             unsigned cause = finish(ops, ctx, mmu, access, walk);
             uint64_t inside = (UINT64_C(1) << shift) - 1;
-            walk->gpa = (ppn_of(walk->pte[step]) << 12) | (va & inside);
+            walk->gpa = (hv_sv39_ppn(walk->pte[step]) << 12) | (va & inside);
             return cause;
         }
-        table = ppn_of(pte) << 12;
+        table = hv_sv39_ppn(pte) << 12;
     }
     return page_fault(access); /* not reached: an entry of level 0 that is no leaf is malformed */
 }

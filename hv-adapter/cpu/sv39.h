@@ -55,6 +55,13 @@ static inline unsigned hv_sv39_span_bits(unsigned level)
     return 12 + 9 * level;
 }
 
+/* Whether an entry found at this level is a valid leaf. */
+bool hv_sv39_is_leaf(uint64_t pte, unsigned level);
+/* The HV_ALLOW_* that a leaf's R, W, X and U give this context; A and D are not looked at. */
+unsigned hv_sv39_permitted(uint64_t pte, const struct hv_mmu *mmu);
+/* The page number in an entry. */
+uint64_t hv_sv39_ppn(uint64_t pte);
+
 /*
  * Translates va for an access of this kind. 0, or the cause of the exception to raise; `walk` is
  * filled up to the step that decided, also then. With satp's mode Bare, gpa = va and all is

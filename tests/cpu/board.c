@@ -204,9 +204,8 @@ static enum hv_ecall board_ecall(void *ctx)
 
 bool board_init(struct board *board, uint64_t ram_base, uint64_t ram_nbytes)
 {
-    static const struct hv_hart_ops ops = {
-        board_fill, no_load, no_store, board_ecall, board_satp, board_sfence, board_time,
-    };
+    static const struct hv_hart_ops ops = {board_fill, no_load,      no_store,   board_ecall,
+                                           board_satp, board_sfence, board_time, NULL};
     *board = (struct board){.ram_base = ram_base, .ram_nbytes = ram_nbytes, .timer = UINT64_MAX};
     board->ram = aligned_alloc(4096, ram_nbytes);
     board->hart = hv_hart_new(&ops, board, 64);

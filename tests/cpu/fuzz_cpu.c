@@ -192,7 +192,7 @@ static void run(struct machine *machine)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct hv_hart_ops ops = {fill,       mmio_load,  mmio_store, ecall,
-                                           satp_write, sfence_vma, get_time};
+                                           satp_write, sfence_vma, get_time,   NULL};
     if (size <= HEADER_NBYTES)
         return 0;
     uint8_t *memory = aligned_alloc(4096, RAM_NBYTES + 2 * 4096);

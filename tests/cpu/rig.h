@@ -124,7 +124,7 @@ static inline void *rig_new_page(void)
 static inline void rig_init(struct rig *rig, unsigned code_pages_max)
 {
     static const struct hv_hart_ops ops = {rig_fill,       rig_mmio_load, rig_mmio_store, rig_ecall,
-                                           rig_satp_write, rig_sfence,    rig_time};
+                                           rig_satp_write, rig_sfence,    rig_time,       NULL};
     *rig = (struct rig){.ecall_answer = HV_ECALL_STOP, .mmio_works = true};
     rig->hart = hv_hart_new(&ops, rig, code_pages_max);
     assert_non_null(rig->hart);

@@ -1,1 +1,21 @@
 # SPDX-License-Identifier: MIT
+# The engine, a test for each of its files. They include internal headers and link the static library.
+set(ENGINE_TESTS check compare cow engine frame group hash offer page pool scan stats table vm)
+foreach(name ${ENGINE_TESTS})
+    share_unit_test(NAME test_${name} SOURCES test_${name}.c LIBS share_test_vmm share_static LABEL unit)
+endforeach()
+
+# The table once more without vector instructions.
+share_unit_test(NAME test_table_scalar
+                SOURCES test_table.c ${CMAKE_SOURCE_DIR}/libshare/table.c
+                        ${CMAKE_SOURCE_DIR}/libshare/mem.c
+                LIBS share_test_vmm LABEL unit)
+target_compile_options(test_table_scalar PRIVATE -U__SSE2__)
+
+# Millions of pages. Under a sanitizer, some hundred thousands.
+set(SCALE_ARGS)
+if(SHARE_SANITIZE OR CMAKE_BUILD_TYPE STREQUAL Debug)
+    set(SCALE_ARGS brief)
+endif()
+share_unit_test(NAME test_engine_scale SOURCES test_engine_scale.c LIBS share_test_vmm share_static
+                LABEL model ARGS ${SCALE_ARGS})

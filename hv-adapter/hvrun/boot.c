@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/* hvrun boot: runs guests for a time, shows their figures, answers commands meanwhile. */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "hvrun.h"
+
+enum { STEPS_PER_SECOND = 20, LAST_LINES = 5 };
+
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int signal)
+{
+    (void)signal;
+    interrupted = 1;
+}
+
+static double wall_seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+struct boot {
+    struct hvrun_options options;
+    struct hv_world *world;
+    struct hvrun_control *control; /* NULL without --control */
+    double started;                /* wall */
+    double drawn;                  /* wall: when the table was last drawn */
+    unsigned rows;                 /* lines that it took */
+    uint64_t printed;              /* whole virtual seconds with a line */
+    bool *told;                    /* per VM: its end was told */
+    bool terminal;
+};
+
+/* The last lines of what a VM printed. */
+static const char *last_lines(struct hv_vm *vm)
+{
+    const char *text = hv_vm_last_output(vm), *at = text + strlen(text);
+    for (unsigned lines = 0; at > text && lines <= LAST_LINES; at--)
+        if (at[-1] == '\n' && ++lines > LAST_LINES)
+            break;
+    return at;
+}
+
+/* VMs that ended give everything back; the others go on. Whether any is left. */
+static bool collect(struct boot *boot)
+{
+    bool any = false;
+    for (unsigned i = 0; i < hv_world_vms(boot->world); i++) {
+        struct hv_vm *vm = hv_world_vm(boot->world, i);
+        if (hv_vm_state(vm) < HV_ENDED) {
+            any = true;
+            continue;
+        }
+        if (boot->told[i])
+            continue;
+        boot->told[i] = true;
+        fprintf(stderr, "VM %u: %s\n", i, hv_vm_reason(vm));
+        if (hv_vm_state(vm) == HV_FAILED)
+            fprintf(stderr, "%s\n", last_lines(vm));
+        hv_vm_exit(vm);
+        boot->rows = 0;
+    }
+    return any;
+}
+
+static void show(struct boot *boot)
+{
+    uint64_t second = hv_world_ticks(boot->world) / HV_TICKS_PER_SECOND;
+    if (boot->options.json)
+        return;
+    if (!boot->terminal) {
+        if (second > boot->printed)
+            hvrun_report_line(stdout, boot->world);
+        boot->printed = second;
+        return;
+    }
+    if (wall_seconds() - boot->drawn < 0.25)
+        return;
+    boot->drawn = wall_seconds();
+    if (boot->rows)
+        printf("\033[%uA\033[J", boot->rows);
+    hvrun_report_header(stdout);
+    hvrun_report_rows(stdout, boot->world);
+    fflush(stdout);
+    boot->rows = hv_world_vms(boot->world) + 3;
+}
+
+/* With somebody at the control socket, virtual time does not run ahead of theirs. */
+static void keep_pace(struct boot *boot)
+{
+    double ahead = (double)hv_world_ticks(boot->world) / (double)HV_TICKS_PER_SECOND -
+                   (wall_seconds() - boot->started);
+    if (!boot->control)
+        return;
+    hvrun_control_serve(boot->control, 0);
+    for (; ahead > 0 && !interrupted; ahead -= 0.05)
+        hvrun_control_serve(boot->control, ahead > 0.05 ? 50 : (int)(ahead * 1000));
+}
+
+static void run(struct boot *boot)
+{
+    double seconds = boot->options.seconds;
+    uint64_t end = seconds > 0 ? (uint64_t)(seconds * (double)HV_TICKS_PER_SECOND) : UINT64_MAX;
+    while (!interrupted && hv_world_ticks(boot->world) < end) {
+        uint64_t step = HV_TICKS_PER_SECOND / STEPS_PER_SECOND;
+        uint64_t left = end - hv_world_ticks(boot->world);
+        hv_world_run(boot->world, step < left ? step : left, NULL, NULL);
+        if (!collect(boot))
+            return;
+        show(boot);
+        keep_pace(boot);
+    }
+}
+
+static void finish(struct boot *boot)
+{
+    if (boot->options.settle && boot->options.sharing && !hv_world_share_now(boot->world))
+        fprintf(stderr, "hvrun: sharing did not settle\n");
+    if (boot->options.json) {
+        hvrun_report_json(stdout, boot->world);
+        return;
+    }
+    if (!boot->terminal || !boot->rows)
+        hvrun_report_header(stdout);
+    else
+        printf("\033[%uA\033[J", boot->rows - 1);
+    hvrun_report_rows(stdout, boot->world);
+}
+
+int hvrun_boot(int argc, char **argv)
+{
+    struct boot boot = {.terminal = isatty(STDOUT_FILENO) == 1};
+    hvrun_options_init(&boot.options);
+    if (!hvrun_options_parse(&boot.options, argc, argv))
+        return 2;
+    struct hvrun_guests *guests = hvrun_guests_new(&boot.options, NULL, NULL);
+    if (!guests)
+        return 1;
+    int code = 1;
+    boot.world = hvrun_guests_world(guests);
+    boot.told = calloc(boot.options.vms, sizeof *boot.told);
+    if (boot.options.control)
+        boot.control = hvrun_control_new(boot.options.control, boot.world);
+    if (boot.told && (boot.control || !boot.options.control)) {
+        signal(SIGINT, interrupt);
+        signal(SIGTERM, interrupt);
+        signal(SIGPIPE, SIG_IGN);
+        boot.started = wall_seconds();
+        run(&boot);
+        finish(&boot);
+        code = 0;
+    }
+    hvrun_control_free(boot.control);
+    free(boot.told);
+    hvrun_guests_free(guests);
+    return code;
+}

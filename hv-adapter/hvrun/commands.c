@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT */
+/* What the control socket can be asked. Words are separated by tabs. */
+#include <share.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cpu/sv39.h"
+#include "hvrun.h"
+#include "physmap.h"
+
+struct command {
+    struct hv_world *world;
+    char *words[4];
+    unsigned count;
+    FILE *answer;
+};
+
+static void fail(FILE *answer, const char *what, const char *found)
+{
+    fprintf(answer, "error\n%s%s%s\n", what, found ? ": " : "", found ? found : "");
+}
+
+/* The VM that a word names; NULL after an answer. */
+static struct hv_vm *vm_named(const struct command *command, const char *word)
+{
+    char *end;
+    unsigned long i = word ? strtoul(word, &end, 10) : 0;
+    struct hv_vm *vm = word && *word && !*end && i < hv_world_vms(command->world)
+                           ? hv_world_vm(command->world, (unsigned)i)
+                           : NULL;
+    if (!vm)
+        fail(command->answer, "no such VM", word ? word : "(none named)");
+    return vm;
+}
+
+static void cmd_dump(const struct command *command)
+{
+    struct hv_error error;
+    struct hv_vm *vm = vm_named(command, command->words[1]);
+    if (!vm)
+        return;
+    if (!command->words[2])
+        fail(command->answer, "dump VM FILE: no file named", NULL);
+    else if (!hv_vm_dump(vm, command->words[2], &error))
+        fail(command->answer, error.text, NULL);
+    else
+        fprintf(command->answer, "ok\nVM %u: %s\n", hv_vm_index(vm), command->words[2]);
+}
+
+static const char *const state_names[] = {
+    [SHARE_PAGE_PRIVATE] = "private",   [SHARE_PAGE_HINTED] = "a hint frame stands for it",
+    [SHARE_PAGE_NO_MATCH] = "no match", [SHARE_PAGE_MERGING] = "being merged",
+    [SHARE_PAGE_MOVING] = "moving",     [SHARE_PAGE_SHARED] = "on a shared frame",
+};
+
+static void say_frame(FILE *answer, struct hv_vm *vm, hv_ppn ppn)
+{
+    struct share_page_info info;
+    if (!hv_vm_page_info(vm, ppn, &info)) {
+        fprintf(answer, "libshare         not offered\n");
+        return;
+    }
+    fprintf(answer, "libshare         %s", state_names[info.state]);
+    if (info.state == SHARE_PAGE_SHARED)
+        fprintf(answer, " %u: MPN %#llx, %u references%s%s", info.frame,
+                (unsigned long long)info.mpn.n, info.refs, info.zero ? ", the zero page" : "",
+                info.code ? ", without COW marking" : "");
+    fprintf(answer, "\n");
+}
+
+static void say_flags(FILE *answer, uint64_t entry)
+{
+    static const char letters[] = "VRWXUGAD";
+    for (unsigned bit = 0; bit < 8; bit++)
+        fputc(entry >> bit & 1 ? letters[bit] : '-', answer);
+}
+
+static void say_tables(FILE *answer, const struct hv_view *view)
+{
+    if (view->satp >> 60 == 0)
+        fprintf(answer, "guest page table none (satp = 0): VA is guest-physical\n");
+    for (unsigned i = 0; i < view->steps; i++) {
+        fprintf(answer, "guest page table level %u: entry at %#llx says PPN %#llx ", 2 - i,
+                (unsigned long long)view->pte_gpa[i],
+                (unsigned long long)hv_sv39_ppn(view->pte[i]));
+        say_flags(answer, view->pte[i]);
+        fprintf(answer, "\n");
+    }
+    if (!view->mapped)
+        fprintf(answer, "                 not mapped: the guest would get a page fault\n");
+}
+
+static void say_physmap(FILE *answer, const struct hv_view *view)
+{
+    unsigned long long ppn = view->gpa >> HV_PAGE_SHIFT;
+    if (!view->memory) {
+        fprintf(answer, "physmap          PPN %#llx is no memory\n", ppn);
+        return;
+    }
+    if (!view->present) {
+        fprintf(answer, "physmap          PPN %#llx: never touched, no MPN\n", ppn);
+        return;
+    }
+    fprintf(answer, "physmap          PPN %#llx -> MPN %#llx, write-protected: %s%s%s\n", ppn,
+            (unsigned long long)view->mpn.n, view->reasons & HV_REASON_SHARING ? "sharing " : "",
+            view->reasons & HV_REASON_TABLE ? "page-table " : "", view->reasons ? "" : "no");
+    fprintf(answer, "S-PT             ");
+    if (view->shadow_entry) {
+        fprintf(answer, "entry names MPN %#llx ", (unsigned long long)(view->shadow_entry >> 10));
+        say_flags(answer, view->shadow_entry);
+    } else {
+        fprintf(answer, "no entry for this address yet");
+    }
+    fprintf(answer, "; %llu entries name the PPN in all, %llu writable\n",
+            (unsigned long long)view->shadow_entries, (unsigned long long)view->shadow_writable);
+    fprintf(answer, "TLB              load %s, store %s, fetch %s\n", view->tlb_load ? "hit" : "-",
+            view->tlb_store ? "hit" : "-", view->tlb_fetch ? "hit" : "-");
+}
+
+static void cmd_walk(const struct command *command)
+{
+    struct hv_view view;
+    struct hv_vm *vm = vm_named(command, command->words[1]);
+    char *end = NULL;
+    if (!vm)
+        return;
+    uint64_t va = command->words[2] ? strtoull(command->words[2], &end, 0) : 0;
+    if (!end || *end || end == command->words[2]) {
+        fail(command->answer, "walk VM VA: not an address", command->words[2]);
+        return;
+    }
+    hv_vm_view(vm, va, &view);
+    fprintf(command->answer, "ok\nVM %u, VA %#llx, satp %#llx\n", hv_vm_index(vm),
+            (unsigned long long)va, (unsigned long long)view.satp);
+    say_tables(command->answer, &view);
+    if (!view.mapped)
+        return;
+    say_physmap(command->answer, &view);
+    if (view.present)
+        say_frame(command->answer, vm, hv_ppn_of(view.gpa));
+}
+
+static void step_merge(const struct command *command)
+{
+    struct share_page_info info;
+    struct hv_vm *vm;
+    hv_ppn ppn;
+    FILE *answer = command->answer;
+    if (!hv_world_share_step(command->world, &vm, &ppn)) {
+        fprintf(answer, "ok\nEvery page was looked at: nothing is left to merge.\n");
+        return;
+    }
+    fprintf(answer, "ok\nmerge: VM %u, PPN %#llx\n", hv_vm_index(vm), (unsigned long long)ppn.n);
+    if (!hv_vm_page_info(vm, ppn, &info) || info.state != SHARE_PAGE_SHARED)
+        return;
+    fprintf(answer,
+            "  its hash was found in the table; the page was write-protected, then every "
+            "byte compared: equal\n");
+    if (info.zero)
+        fprintf(answer, "  it is all zero: it joins its group's zero frame\n");
+    fprintf(answer,
+            "  physmap and S-PT now name MPN %#llx (frame %u, %u references); the copy's machine "
+            "page went back to the host\n",
+            (unsigned long long)info.mpn.n, info.frame, info.refs);
+}
+
+static void step_break(const struct command *command)
+{
+    struct share_page_info before, after;
+    struct hv_view view;
+    FILE *answer = command->answer;
+    struct hv_vm *vm = vm_named(command, command->words[2]);
+    if (!vm)
+        return;
+    uint64_t va = command->words[3] ? strtoull(command->words[3], NULL, 0) : 0;
+    hv_vm_view(vm, va, &view);
+    hv_ppn ppn = hv_ppn_of(view.gpa);
+    if (!view.present || !hv_vm_page_info(vm, ppn, &before) || !hv_vm_break_page(vm, ppn)) {
+        fail(answer, "step break VM VA: no shared page there", command->words[3]);
+        return;
+    }
+    fprintf(answer, "ok\nbreak: VM %u, PPN %#llx, was on frame %u (MPN %#llx, %u references)\n",
+            hv_vm_index(vm), (unsigned long long)ppn.n, before.frame,
+            (unsigned long long)before.mpn.n, before.refs);
+    hv_vm_view(vm, va, &view);
+    fprintf(answer,
+            view.mpn.n == before.mpn.n
+                ? "  the last reference: the page keeps MPN %#llx, no copy\n"
+                : "  copied to MPN %#llx; physmap and S-PT changed, TLB dropped, one "
+                  "reference less\n",
+            (unsigned long long)view.mpn.n);
+    if (hv_vm_page_info(vm, ppn, &after))
+        fprintf(answer, "  now: %s\n", state_names[after.state]);
+}
+
+static void cmd_step(const struct command *command)
+{
+    if (!hv_world_share(command->world))
+        fail(command->answer, "sharing is off", NULL);
+    else if (command->words[1] && strcmp(command->words[1], "break") == 0)
+        step_break(command);
+    else
+        step_merge(command);
+}
+
+static void cmd_share_now(const struct command *command)
+{
+    if (!hv_world_share(command->world)) {
+        fail(command->answer, "sharing is off", NULL);
+        return;
+    }
+    bool settled = hv_world_share_now(command->world);
+    fprintf(command->answer, "ok\n%s\n", settled ? "settled" : "not settled: pages kept changing");
+    hvrun_report_line(command->answer, command->world);
+}
+
+static void cmd_stop(const struct command *command)
+{
+    bool stop = strcmp(command->words[0], "stop") == 0;
+    bool all = command->words[1] && strcmp(command->words[1], "all") == 0;
+    struct hv_vm *one = all ? NULL : vm_named(command, command->words[1]);
+    if (!all && !one)
+        return;
+    for (unsigned i = 0; i < hv_world_vms(command->world); i++) {
+        struct hv_vm *vm = hv_world_vm(command->world, i);
+        if (!all && vm != one)
+            continue;
+        if (stop)
+            hv_vm_stop(vm);
+        else
+            hv_vm_resume(vm);
+    }
+    fprintf(command->answer, "ok\n");
+}
+
+static void cmd_stats(const struct command *command)
+{
+    fprintf(command->answer, "ok\n");
+    if (command->words[1] && strcmp(command->words[1], "json") == 0) {
+        hvrun_report_json(command->answer, command->world);
+        return;
+    }
+    hvrun_report_header(command->answer);
+    hvrun_report_rows(command->answer, command->world);
+}
+
+static void cmd_check(const struct command *command)
+{
+    const char *wrong = hv_world_check(command->world);
+    if (wrong)
+        fail(command->answer, wrong, NULL);
+    else
+        fprintf(command->answer, "ok\neverything is consistent\n");
+}
+
+void hvrun_command(struct hv_world *world, char *line, FILE *answer)
+{
+    static const struct {
+        const char *name;
+        void (*run)(const struct command *command);
+    } all[] = {
+        {"dump", cmd_dump},           {"walk", cmd_walk},   {"step", cmd_step},
+        {"share-now", cmd_share_now}, {"stop", cmd_stop},   {"resume", cmd_stop},
+        {"stats", cmd_stats},         {"check", cmd_check},
+    };
+    struct command command = {.world = world, .answer = answer};
+    char *rest = line;
+    for (char *word; command.count < 4 && (word = strtok_r(rest, "\t", &rest));)
+        command.words[command.count++] = word;
+    for (unsigned i = 0; command.count && i < sizeof all / sizeof *all; i++)
+        if (strcmp(command.words[0], all[i].name) == 0) {
+            all[i].run(&command);
+            return;
+        }
+    fail(answer, "no such command", command.words[0]);
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/* The control socket, both ends: a command is one line; the answer is text until the end of the
+ * connection, its first line "ok" or "error". */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "hvrun.h"
+
+enum { LINE_MAX_NBYTES = 4096, COMMAND_MS = 1000 };
+
+struct hvrun_control {
+    int fd;
+    char *path;
+    struct hv_world *world;
+};
+
+static bool address_of(const char *path, struct sockaddr_un *address)
+{
+    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    if (strlen(path) < sizeof address->sun_path) {
+        memcpy(address->sun_path, path, strlen(path) + 1);
+        return true;
+    }
+    fprintf(stderr, "hvrun: %s: a socket's path has at most %zu characters\n", path,
+            sizeof address->sun_path - 1);
+    return false;
+}
+
+struct hvrun_control *hvrun_control_new(const char *path, struct hv_world *world)
+{
+    struct sockaddr_un address;
+    if (!address_of(path, &address))
+        return NULL;
+    struct hvrun_control *control = calloc(1, sizeof *control);
+    if (!control)
+        return NULL;
+    *control =
+        (struct hvrun_control){socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), strdup(path), world};
+    if (control->fd >= 0 && control->path &&
+        bind(control->fd, (struct sockaddr *)&address, sizeof address) == 0 &&
+        listen(control->fd, 8) == 0)
+        return control;
+    fprintf(stderr, "hvrun: %s: %s\n", path, strerror(errno));
+    free(control->path);
+    control->path = NULL; /* what is there is not ours */
+    hvrun_control_free(control);
+    return NULL;
+}
+
+void hvrun_control_free(struct hvrun_control *control)
+{
+    if (!control)
+        return;
+    if (control->fd >= 0)
+        close(control->fd);
+    if (control->path)
+        unlink(control->path);
+    free(control->path);
+    free(control);
+}
+
+static bool readable(int fd, int wait_ms)
+{
+    struct pollfd what = {.fd = fd, .events = POLLIN};
+    return poll(&what, 1, wait_ms) == 1;
+}
+
+/* One line of a client that must not keep us waiting. */
+static bool read_line(int fd, char line[LINE_MAX_NBYTES])
+{
+    for (size_t at = 0; at < LINE_MAX_NBYTES;) {
+        ssize_t got = readable(fd, COMMAND_MS) ? read(fd, line + at, LINE_MAX_NBYTES - at) : -1;
+        if (got <= 0)
+            return false;
+        char *end = memchr(line + at, '\n', (size_t)got);
+        at += (size_t)got;
+        if (end) {
+            *end = 0;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void answer(struct hvrun_control *control, int fd)
+{
+    char line[LINE_MAX_NBYTES];
+    FILE *stream = read_line(fd, line) ? fdopen(fd, "w") : NULL;
+    if (!stream) {
+        close(fd);
+        return;
+    }
+    hvrun_command(control->world, line, stream);
+    fclose(stream);
+}
+
+void hvrun_control_serve(struct hvrun_control *control, int wait_ms)
+{
+    while (readable(control->fd, wait_ms)) {
+        int fd = accept(control->fd, NULL, NULL);
+        if (fd < 0)
+            return;
+        answer(control, fd);
+        wait_ms = 0;
+    }
+}
+
+static bool send_words(int fd, int argc, char **argv)
+{
+    char line[LINE_MAX_NBYTES], cwd[2048];
+    size_t at = 0;
+    for (int i = 0; i < argc && at < sizeof line; i++) {
+        bool relative = i == 2 && strcmp(argv[0], "dump") == 0 && argv[i][0] != '/';
+        const char *dir = relative && getcwd(cwd, sizeof cwd) ? cwd : "";
+        at += (size_t)snprintf(line + at, sizeof line - at, "%s%s%s%s", i ? "\t" : "", dir,
+                               relative ? "/" : "", argv[i]);
+    }
+    if (at + 1 >= sizeof line) {
+        fprintf(stderr, "hvrun: the command is too long\n");
+        return false;
+    }
+    line[at++] = '\n';
+    return write(fd, line, at) == (ssize_t)at;
+}
+
+static int print_answer(int fd)
+{
+    FILE *stream = fdopen(fd, "r");
+    char line[LINE_MAX_NBYTES];
+    if (!stream || !fgets(line, sizeof line, stream)) {
+        fprintf(stderr, "hvrun: no answer\n");
+        return 1;
+    }
+    bool good = strcmp(line, "ok\n") == 0;
+    while (fgets(line, sizeof line, stream))
+        fputs(line, good ? stdout : stderr);
+    fclose(stream);
+    return good ? 0 : 1;
+}
+
+/* argv: command and its words, with --control SOCKET anywhere among them. */
+int hvrun_client(int argc, char **argv)
+{
+    const char *path = getenv("HVRUN_CONTROL");
+    struct sockaddr_un address;
+    int count = 0;
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "--control") == 0 && i + 1 < argc)
+            path = argv[++i];
+        else
+            argv[count++] = argv[i];
+    }
+    if (!path) {
+        fprintf(stderr, "hvrun: which hvrun boot? Say --control SOCKET (or set HVRUN_CONTROL)\n");
+        return 2;
+    }
+    if (!address_of(path, &address))
+        return 2;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
+        fprintf(stderr, "hvrun: %s: %s: is hvrun boot --control running?\n", path, strerror(errno));
+        return 1;
+    }
+    return send_words(fd, count, argv) ? print_answer(fd) : 1;
+}

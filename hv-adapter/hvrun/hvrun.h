@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* hvrun: what its files share. */
+#ifndef HVRUN_H
+#define HVRUN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "hv.h"
+
+struct hvrun_options {
+    unsigned vms;
+    uint64_t memory_bytes;
+    char kernel[512], initrd[512]; /* "" : none */
+    const char *append;            /* added to the kernel's command line */
+    const char *workload;
+    bool sharing;
+    uint64_t scan_rate;
+    double seconds; /* of virtual time; 0: until all VMs ended or a signal comes */
+    const char *control;
+    const char *log; /* directory for what the VMs print; NULL: not kept */
+    bool json;
+    bool same_seed, scattered, settle;
+    uint64_t seed;
+    unsigned rounds, touch_kib, start_ms;
+    uint64_t machine_bytes; /* 0: what the VMs need at most */
+};
+
+/* options.c: false after a message on stderr. */
+void hvrun_options_init(struct hvrun_options *options);
+bool hvrun_options_parse(struct hvrun_options *options, int argc, char **argv);
+
+/* guests.c: the world and its VMs; NULL after a message on stderr. */
+struct hvrun_guests;
+struct hvrun_guests *hvrun_guests_new(const struct hvrun_options *options,
+                                      void (*output)(void *, struct hv_vm *, const char *, size_t),
+                                      void *output_ctx);
+void hvrun_guests_free(struct hvrun_guests *guests);
+struct hv_world *hvrun_guests_world(struct hvrun_guests *guests);
+
+/* report.c */
+void hvrun_report_header(FILE *stream);
+void hvrun_report_rows(FILE *stream, struct hv_world *world);
+void hvrun_report_line(FILE *stream, struct hv_world *world);
+void hvrun_report_json(FILE *stream, struct hv_world *world);
+uint64_t hvrun_host_rss_bytes(void);
+
+/* control.c: answers commands of other terminals. */
+struct hvrun_control;
+struct hvrun_control *hvrun_control_new(const char *path, struct hv_world *world);
+void hvrun_control_free(struct hvrun_control *control);
+/* Waits at most so long for a command, and answers all that came. */
+void hvrun_control_serve(struct hvrun_control *control, int wait_ms);
+/* commands.c: runs one command line and writes the answer. */
+void hvrun_command(struct hv_world *world, char *line, FILE *answer);
+
+/* Subcommands: exit codes. */
+int hvrun_boot(int argc, char **argv);
+int hvrun_console(int argc, char **argv);
+int hvrun_client(int argc, char **argv);
+
+#endif

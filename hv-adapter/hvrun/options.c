@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+/* The options of boot and console. */
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hvrun.h"
+
+enum { VMS_MAX = 1024 };
+
+enum {
+    OPT_VMS = 256,
+    OPT_MEMORY,
+    OPT_KERNEL,
+    OPT_INITRD,
+    OPT_APPEND,
+    OPT_WORKLOAD,
+    OPT_SHARE,
+    OPT_SCAN_RATE,
+    OPT_SECONDS,
+    OPT_CONTROL,
+    OPT_FORMAT,
+    OPT_LOG,
+    OPT_SEED,
+    OPT_SAME_SEED,
+    OPT_SCATTERED,
+    OPT_SETTLE,
+    OPT_ROUNDS,
+    OPT_TOUCH,
+    OPT_START,
+    OPT_MACHINE,
+};
+
+static const struct option words[] = {
+    {"vms", required_argument, NULL, OPT_VMS},
+    {"memory", required_argument, NULL, OPT_MEMORY},
+    {"kernel", required_argument, NULL, OPT_KERNEL},
+    {"initrd", required_argument, NULL, OPT_INITRD},
+    {"append", required_argument, NULL, OPT_APPEND},
+    {"workload", required_argument, NULL, OPT_WORKLOAD},
+    {"share", required_argument, NULL, OPT_SHARE},
+    {"scan-rate", required_argument, NULL, OPT_SCAN_RATE},
+    {"seconds", required_argument, NULL, OPT_SECONDS},
+    {"control", required_argument, NULL, OPT_CONTROL},
+    {"format", required_argument, NULL, OPT_FORMAT},
+    {"log", required_argument, NULL, OPT_LOG},
+    {"seed", required_argument, NULL, OPT_SEED},
+    {"same-seed", no_argument, NULL, OPT_SAME_SEED},
+    {"scattered", no_argument, NULL, OPT_SCATTERED},
+    {"settle", no_argument, NULL, OPT_SETTLE},
+    {"rounds", required_argument, NULL, OPT_ROUNDS},
+    {"touch", required_argument, NULL, OPT_TOUCH},
+    {"start-offset", required_argument, NULL, OPT_START},
+    {"machine", required_argument, NULL, OPT_MACHINE},
+    {NULL, 0, NULL, 0},
+};
+
+void hvrun_options_init(struct hvrun_options *options)
+{
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    *options = (struct hvrun_options){
+        .vms = 1,
+        .memory_bytes = UINT64_C(64) << 20,
+        .append = "",
+        .workload = "idle",
+        .sharing = true,
+        .scan_rate = 10000,
+        .seed = 1,
+        .touch_kib = 4096,
+        .start_ms = 37,
+    };
+    bool given = cache && *cache;
+    const char *base = given ? cache : home ? home : "";
+    const char *middle = given ? "" : "/.cache";
+    snprintf(options->kernel, sizeof options->kernel, "%s%s/libshare/guest/Image", base, middle);
+    snprintf(options->initrd, sizeof options->initrd, "%s%s/libshare/guest/initrd.cpio", base,
+             middle);
+}
+
+static bool bad(const char *option, const char *text, const char *expected)
+{
+    fprintf(stderr, "hvrun: --%s: expected %s, found \"%s\"\n", option, expected, text);
+    return false;
+}
+
+/* A whole number with an optional K, M or G. */
+static bool number(const char *option, const char *text, uint64_t max, uint64_t *value)
+{
+    char *end;
+    double scale = 1;
+    if (*text < '0' || *text > '9')
+        return bad(option, text, "a number");
+    uint64_t n = strtoull(text, &end, 0);
+    unsigned shift = *end == 'K' ? 10 : *end == 'M' ? 20 : *end == 'G' ? 30 : 0;
+    scale = (double)(UINT64_C(1) << shift);
+    if (end[shift ? 1 : 0] != 0 || (double)n * scale > (double)max)
+        return bad(option, text, "a number (K, M, G allowed) within its limit");
+    *value = n << shift;
+    return true;
+}
+
+static bool small(const char *option, const char *text, unsigned max, unsigned *value)
+{
+    uint64_t n = 0;
+    bool right = number(option, text, max, &n);
+    *value = (unsigned)n;
+    return right;
+}
+
+static bool word(const char *option, const char *text, const char *no, const char *yes, bool *value)
+{
+    char expected[64];
+    *value = strcmp(text, yes) == 0;
+    if (*value || strcmp(text, no) == 0)
+        return true;
+    snprintf(expected, sizeof expected, "%s or %s", no, yes);
+    return bad(option, text, expected);
+}
+
+static bool path(char *to, size_t room, const char *text)
+{
+    return (size_t)snprintf(to, room, "%s", text) < room || bad("kernel", text, "a shorter path");
+}
+
+static bool seconds(const char *text, double *value)
+{
+    char *end;
+    *value = strtod(text, &end);
+    return (end != text && !*end && *value > 0 && *value < 1e9) ||
+           bad("seconds", text, "seconds above 0");
+}
+
+static bool set(struct hvrun_options *o, int option, const char *name, const char *text)
+{
+    uint64_t big = UINT64_C(1) << 46;
+    switch (option) {
+    case OPT_VMS:
+        return small(name, text, VMS_MAX, &o->vms) && (o->vms || bad(name, text, "at least 1"));
+    case OPT_MEMORY:
+        return number(name, text, big, &o->memory_bytes);
+    case OPT_MACHINE:
+        return number(name, text, big, &o->machine_bytes);
+    case OPT_KERNEL:
+        o->initrd[0] = 0; /* ours is for our kernel */
+        return path(o->kernel, sizeof o->kernel, text);
+    case OPT_INITRD:
+        return path(o->initrd, sizeof o->initrd, text);
+    case OPT_APPEND:
+        o->append = text;
+        return true;
+    case OPT_WORKLOAD:
+        o->workload = text;
+        return true;
+    case OPT_SHARE:
+        return word(name, text, "off", "on", &o->sharing);
+    case OPT_SCAN_RATE:
+        return number(name, text, UINT64_C(1) << 32, &o->scan_rate);
+    case OPT_SECONDS:
+        return seconds(text, &o->seconds);
+    case OPT_CONTROL:
+        o->control = text;
+        return true;
+    case OPT_FORMAT:
+        return word(name, text, "table", "json", &o->json);
+    case OPT_LOG:
+        o->log = text;
+        return true;
+    case OPT_SEED:
+        return number(name, text, big, &o->seed);
+    case OPT_SAME_SEED:
+        o->same_seed = true;
+        return true;
+    case OPT_SCATTERED:
+        o->scattered = true;
+        return true;
+    case OPT_SETTLE:
+        o->settle = true;
+        return true;
+    case OPT_ROUNDS:
+        return small(name, text, 1000000000, &o->rounds);
+    case OPT_TOUCH:
+        return small(name, text, 1 << 30, &o->touch_kib);
+    case OPT_START:
+        return small(name, text, 1000000, &o->start_ms);
+    default:
+        return false;
+    }
+}
+
+bool hvrun_options_parse(struct hvrun_options *options, int argc, char **argv)
+{
+    int option, index = 0;
+    optind = 1;
+    while ((option = getopt_long(argc, argv, "", words, &index)) != -1)
+        if (option == '?' || !set(options, option, words[index].name, optarg))
+            return false;
+    if (optind == argc)
+        return true;
+    fprintf(stderr, "hvrun: unexpected argument \"%s\"\n", argv[optind]);
+    return false;
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/* Figures for people (table, lines) and for programs (JSON). */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "hvrun.h"
+
+uint64_t hvrun_host_rss_bytes(void)
+{
+    unsigned long long size = 0, resident = 0;
+    FILE *stream = fopen("/proc/self/statm", "r");
+    if (stream && fscanf(stream, "%llu %llu", &size, &resident) != 2)
+        resident = 0;
+    if (stream)
+        fclose(stream);
+    return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static const char *state_name(const struct hv_vm *vm)
+{
+    switch (hv_vm_state(vm)) {
+    case HV_RUNNING_VM:
+        return hv_vm_is_idle(vm) ? "idle" : "running";
+    case HV_STOPPED:
+        return "stopped";
+    case HV_ENDED:
+        return "ended";
+    case HV_FAILED:
+        return "failed";
+    }
+    return "unknown";
+}
+
+/* VMs' parts are rounded so that they sum to what all have reclaimed. */
+static void parts(struct hv_world *world, unsigned i, double *sum, struct hv_figures *figures)
+{
+    hv_vm_figures(hv_world_vm(world, i), figures);
+    if (hv_vm_state(hv_world_vm(world, i)) >= HV_ENDED)
+        return;
+    double next = *sum + figures->saved_pages;
+    figures->reclaimed_pages = (uint64_t)(next + 0.5) - (uint64_t)(*sum + 0.5);
+    *sum = next;
+}
+
+void hvrun_report_header(FILE *stream)
+{
+    fprintf(stream, "%-6s %-8s %8s %8s %8s %8s %8s %8s %8s %10s %10s %9s\n", "VM", "state", "pages",
+            "touched", "shared", "reclaimd", "zero", "code", "breaks", "S-PT fills", "PT traps",
+            "M instr");
+}
+
+static void row(FILE *stream, const char *name, const char *state, const struct hv_figures *f)
+{
+    fprintf(stream, "%-6s %-8s %8llu %8llu %8llu %8llu %8llu %8llu %8llu %10llu %10llu %9.1f\n",
+            name, state, (unsigned long long)f->pages, (unsigned long long)f->touched_pages,
+            (unsigned long long)f->shared_pages, (unsigned long long)f->reclaimed_pages,
+            (unsigned long long)f->zero_pages, (unsigned long long)f->code_shared_pages,
+            (unsigned long long)f->cow_breaks, (unsigned long long)f->shadow_fills,
+            (unsigned long long)f->pt_write_traps, (double)f->instructions / 1e6);
+}
+
+static double percent(uint64_t part, uint64_t whole)
+{
+    return whole ? 100.0 * (double)part / (double)whole : 0;
+}
+
+static void summary(FILE *stream, struct hv_world *world, const struct hv_figures *all)
+{
+    fprintf(stream,
+            "%.2f s: %.1f %% shared, %.1f %% reclaimed of %llu touched pages; host RSS %.1f MiB\n",
+            (double)hv_world_ticks(world) / (double)HV_TICKS_PER_SECOND,
+            percent(all->shared_pages, all->touched_pages),
+            percent(all->reclaimed_pages, all->touched_pages),
+            (unsigned long long)all->touched_pages, (double)hvrun_host_rss_bytes() / (1 << 20));
+}
+
+void hvrun_report_rows(FILE *stream, struct hv_world *world)
+{
+    struct hv_figures figures;
+    double sum = 0;
+    char name[16];
+    for (unsigned i = 0; i < hv_world_vms(world); i++) {
+        parts(world, i, &sum, &figures);
+        snprintf(name, sizeof name, "%u", i);
+        row(stream, name, state_name(hv_world_vm(world, i)), &figures);
+    }
+    hv_world_figures(world, &figures);
+    row(stream, "total", "", &figures);
+    summary(stream, world, &figures);
+}
+
+void hvrun_report_line(FILE *stream, struct hv_world *world)
+{
+    struct hv_figures figures;
+    hv_world_figures(world, &figures);
+    summary(stream, world, &figures);
+    fflush(stream);
+}
+
+static void json_figures(FILE *stream, const char *indent, const struct hv_figures *f)
+{
+    const struct {
+        const char *name;
+        uint64_t value;
+    } all[] = {
+        {"pages", f->pages},
+        {"touched_pages", f->touched_pages},
+        {"shared_pages", f->shared_pages},
+        {"reclaimed_pages", f->reclaimed_pages},
+        {"zero_pages", f->zero_pages},
+        {"code_shared_pages", f->code_shared_pages},
+        {"cow_breaks", f->cow_breaks},
+        {"tlb_misses", f->tlb_misses},
+        {"shadow_fills", f->shadow_fills},
+        {"pt_write_traps", f->pt_write_traps},
+        {"instructions", f->instructions},
+    };
+    size_t count = sizeof all / sizeof *all;
+    for (size_t i = 0; i < count; i++)
+        fprintf(stream, "%s\"%s\": %llu%s\n", indent, all[i].name, (unsigned long long)all[i].value,
+                i + 1 < count ? "," : "");
+}
+
+static void json_string(FILE *stream, const char *text)
+{
+    fputc('"', stream);
+    for (; *text; text++) {
+        unsigned char byte = (unsigned char)*text;
+        if (byte == '"' || byte == '\\')
+            fputc('\\', stream);
+        if (byte < 0x20)
+            fprintf(stream, "\\u%04x", byte);
+        else
+            fputc(byte, stream);
+    }
+    fputc('"', stream);
+}
+
+static void json_charges(FILE *stream)
+{
+    fprintf(stream,
+            "  \"charges_ticks\": {\"tlb_fill\": %d, \"shadow_fill\": %d, \"pt_write\": %d, "
+            "\"first_touch\": %d, \"cow_break\": %d, \"satp_write\": %d, \"sfence\": %d, "
+            "\"ecall\": %d, \"mmio\": %d},\n",
+            HV_CHARGE_TLB_FILL, HV_CHARGE_SHADOW_FILL, HV_CHARGE_PT_WRITE, HV_CHARGE_FIRST_TOUCH,
+            HV_CHARGE_COW_BREAK, HV_CHARGE_SATP_WRITE, HV_CHARGE_SFENCE, HV_CHARGE_ECALL,
+            HV_CHARGE_MMIO);
+}
+
+void hvrun_report_json(FILE *stream, struct hv_world *world)
+{
+    struct hv_figures figures;
+    double sum = 0;
+    uint64_t guests_ns, scan_ns;
+    unsigned count = hv_world_vms(world);
+    fprintf(stream, "{\n  \"virtual_seconds\": %.6f,\n",
+            (double)hv_world_ticks(world) / (double)HV_TICKS_PER_SECOND);
+    json_charges(stream);
+    fprintf(stream, "  \"vms\": [\n");
+    for (unsigned i = 0; i < count; i++) {
+        struct hv_vm *vm = hv_world_vm(world, i);
+        parts(world, i, &sum, &figures);
+        fprintf(stream, "    {\n      \"vm\": %u,\n      \"state\": \"%s\",\n      \"reason\": ", i,
+                state_name(vm));
+        json_string(stream, hv_vm_reason(vm));
+        fprintf(stream, ",\n");
+        json_figures(stream, "      ", &figures);
+        fprintf(stream, "    }%s\n", i + 1 < count ? "," : "");
+    }
+    hv_world_figures(world, &figures);
+    fprintf(stream, "  ],\n  \"total\": {\n");
+    json_figures(stream, "    ", &figures);
+    hv_world_host_ns(world, &guests_ns, &scan_ns);
+    fprintf(stream,
+            "  },\n  \"host_guests_cpu_seconds\": %.6f,\n  \"host_scan_cpu_seconds\": %.6f,\n"
+            "  \"host_rss_bytes\": %llu\n}\n",
+            (double)guests_ns / 1e9, (double)scan_ns / 1e9,
+            (unsigned long long)hvrun_host_rss_bytes());
+}

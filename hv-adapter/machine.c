@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/* The pool of machine pages. See machine.h. */
+#include "machine.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define ALIGNMENT (UINT64_C(4) << 30)
+
+static bool map(struct hv_machine *machine)
+{
+    machine->mapping_nbytes = machine->pages * HV_PAGE_BYTES + ALIGNMENT;
+    machine->mapping = mmap(NULL, machine->mapping_nbytes, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (machine->mapping == MAP_FAILED)
+        return false;
+    uintptr_t at = ((uintptr_t)machine->mapping + ALIGNMENT - 1) & ~(uintptr_t)(ALIGNMENT - 1);
+    machine->base = (uint8_t *)machine->mapping + (at - (uintptr_t)machine->mapping);
+    /* A huge page would make one touched page cost 512; kernels without them refuse: all right. */
+    (void)madvise(machine->base, machine->pages * HV_PAGE_BYTES, MADV_NOHUGEPAGE);
+    return true;
+}
+
+static uint64_t gcd(uint64_t a, uint64_t b)
+{
+    while (b) {
+        uint64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+/* Steps of about 0.618 of the pool visit every page once, and neighbours as late as possible. */
+static uint64_t stride_of(uint64_t pages)
+{
+    uint64_t stride = (uint64_t)((double)pages * 0.6180339887);
+    while (stride > 1 && gcd(stride, pages) != 1)
+        stride--;
+    return stride ? stride : 1;
+}
+
+bool hv_machine_init(struct hv_machine *machine, uint64_t pages, bool scattered)
+{
+    memset(machine, 0, sizeof *machine);
+    machine->pages = pages;
+    if (pages == 0 || pages > UINT32_MAX / 2)
+        return false;
+    machine->free = malloc(pages * sizeof *machine->free);
+    if (!machine->free || !map(machine)) {
+        free(machine->free);
+        return false;
+    }
+    pthread_mutex_init(&machine->lock, NULL);
+    uint64_t stride = scattered ? stride_of(pages) : 1, at = 0;
+    for (uint64_t i = pages; i-- > 0;) { /* the stack's top is page 0 */
+        machine->free[i] = (uint32_t)at;
+        at = (at + stride) % pages;
+    }
+    machine->free_count = pages;
+    return true;
+}
+
+void hv_machine_fini(struct hv_machine *machine)
+{
+    if (!machine->base)
+        return;
+    munmap(machine->mapping, machine->mapping_nbytes);
+    free(machine->free);
+    pthread_mutex_destroy(&machine->lock);
+    machine->base = NULL;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
+    return (left > right) - (left < right);
+}
+
+/* Neighbours go back in one call. Afterwards the pages read as zero. */
+static void give_back(struct hv_machine *machine)
+{
+    uint32_t *late = machine->late;
+    unsigned count = machine->late_count;
+    qsort(late, count, sizeof *late, by_number);
+    for (unsigned i = 0, end; i < count; i = end) {
+        for (end = i + 1; end < count && late[end] == late[end - 1] + 1;)
+            end++;
+        uint8_t *page = hv_machine_page(machine, (hv_mpn){late[i]});
+        size_t nbytes = (end - i) * HV_PAGE_BYTES;
+        if (madvise(page, nbytes, MADV_DONTNEED) != 0)
+            memset(page, 0, nbytes); /* locked memory: it stays ours, but must be clean */
+    }
+    for (unsigned i = count; i-- > 0;)
+        machine->free[machine->free_count++] = late[i];
+    machine->late_count = 0;
+}
+
+bool hv_machine_alloc(struct hv_machine *machine, hv_mpn *mpn)
+{
+    pthread_mutex_lock(&machine->lock);
+    if (machine->free_count == 0)
+        give_back(machine);
+    bool found = machine->free_count > 0;
+    if (found)
+        mpn->n = machine->free[--machine->free_count];
+    uint64_t used = machine->pages - machine->free_count - machine->late_count;
+    if (used > machine->used_peak)
+        machine->used_peak = used;
+    pthread_mutex_unlock(&machine->lock);
+    return found;
+}
+
+void hv_machine_release(struct hv_machine *machine, const hv_mpn *mpns, size_t count)
+{
+    pthread_mutex_lock(&machine->lock);
+    for (size_t i = 0; i < count; i++) {
+        assert(mpns[i].n < machine->pages);
+        if (machine->late_count == HV_MACHINE_BATCH)
+            give_back(machine);
+        machine->late[machine->late_count++] = (uint32_t)mpns[i].n;
+    }
+    pthread_mutex_unlock(&machine->lock);
+}
+
+void hv_machine_trim(struct hv_machine *machine)
+{
+    pthread_mutex_lock(&machine->lock);
+    give_back(machine);
+    pthread_mutex_unlock(&machine->lock);
+}
+
+uint64_t hv_machine_used(struct hv_machine *machine)
+{
+    pthread_mutex_lock(&machine->lock);
+    uint64_t used = machine->pages - machine->free_count - machine->late_count;
+    pthread_mutex_unlock(&machine->lock);
+    return used;
+}

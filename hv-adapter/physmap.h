@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The physmap of one VM: PPN -> MPN, and what else is known of each PPN.
+ *
+ * Nothing is populated in advance: a page is absent until the guest touches it. Protection is a set
+ * of reasons: a page with any reason is read-only to the guest. A pinned page is being written by
+ * the VMM and must not be protected or moved.
+ *
+ * Threads: the VM's lock owns all of it. Cost: O(1); next_present O(absent / 4096).
+ */
+#ifndef HV_PHYSMAP_H
+#define HV_PHYSMAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "pages.h"
+
+enum hv_reason {
+    HV_REASON_SHARING = 1, /* the engine's: on a shared frame, or being merged */
+    HV_REASON_TABLE = 2,   /* found to be a guest page table */
+};
+
+#define HV_MPN_NONE   UINT32_MAX
+#define HV_ENTRY_NONE UINT32_MAX
+
+struct hv_physmap_entry {
+    uint32_t mpn;    /* HV_MPN_NONE: absent */
+    uint32_t maps;   /* first of the S-PT entries that name this PPN; HV_ENTRY_NONE: none */
+    uint16_t pins;   /* writes of the VMM that are under way */
+    uint8_t reasons; /* set of enum hv_reason */
+};
+
+struct hv_physmap {
+    hv_ppn begin, end;                /* the VM's memory */
+    struct hv_physmap_entry *entries; /* owned: [i] is of PPN begin + i */
+    uint64_t *present;                /* owned: bit i: entries[i] has an MPN */
+    uint64_t *present_words;          /* owned: bit i: present[i] is not 0 */
+    uint64_t present_pages;
+};
+
+bool hv_physmap_init(struct hv_physmap *map, hv_ppn begin, uint64_t pages);
+void hv_physmap_fini(struct hv_physmap *map);
+
+/* NULL if the PPN is not the VM's memory. */
+static inline struct hv_physmap_entry *hv_physmap_at(const struct hv_physmap *map, hv_ppn ppn)
+{
+    return ppn.n >= map->begin.n && ppn.n < map->end.n ? &map->entries[ppn.n - map->begin.n] : NULL;
+}
+
+/* ppn is the VM's memory and absent. */
+void hv_physmap_set(struct hv_physmap *map, hv_ppn ppn, hv_mpn mpn);
+/* ppn is present. Its reasons end with it. */
+void hv_physmap_clear(struct hv_physmap *map, hv_ppn ppn);
+/* The first present page at or after `from`. */
+bool hv_physmap_next(const struct hv_physmap *map, hv_ppn from, hv_ppn *found);
+
+#endif

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libshare's view of this VMM: `struct share_ops` over physmap, S-PT and TLB. The only file that
+ * sees both worlds.
+ *
+ * Two sentences rule it. *Protect before the deciding compare*: protect takes the right to write
+ * from every S-PT entry and the TLB under the lock that fills take. *Flush the TLB before a frame
+ * is reused*: remap changes every S-PT entry of the PPN and drops the old page from the TLB before
+ * it returns.
+ *
+ * Threads: each op takes the VM's lock. With one thread a VM's hart is between two runs, or inside
+ * the share_ call that led here, and holds no translation but what its TLB holds.
+ */
+#include <string.h>
+
+#include "vm_state.h"
+
+/* NULL if the engine's number is of no VM (any more). */
+static struct hv_vm *vm_of(void *ctx, share_vm number)
+{
+    struct hv_world *world = ctx;
+    return number <= SHARE_VMS_MAX ? world->by_share[number] : NULL;
+}
+
+static struct hv_vm *lock_vm(void *ctx, share_vm number, share_ppn ppn,
+                             struct hv_physmap_entry **page)
+{
+    struct hv_vm *vm = vm_of(ctx, number);
+    if (!vm)
+        return NULL;
+    pthread_mutex_lock(&vm->lock);
+    *page = hv_physmap_at(&vm->map, (hv_ppn){ppn.n});
+    if (*page && (*page)->mpn != HV_MPN_NONE)
+        return vm;
+    pthread_mutex_unlock(&vm->lock);
+    return NULL;
+}
+
+static bool op_resolve(void *ctx, share_vm number, share_ppn ppn, share_mpn *mpn)
+{
+    struct hv_physmap_entry *page;
+    struct hv_vm *vm = lock_vm(ctx, number, ppn, &page);
+    if (!vm)
+        return false;
+    mpn->n = page->mpn;
+    pthread_mutex_unlock(&vm->lock);
+    return true;
+}
+
+static bool op_next_present(void *ctx, share_vm number, share_ppn from, share_ppn *found)
+{
+    struct hv_vm *vm = vm_of(ctx, number);
+    hv_ppn next;
+    if (!vm)
+        return false;
+    pthread_mutex_lock(&vm->lock);
+    bool any = hv_physmap_next(&vm->map, (hv_ppn){from.n}, &next);
+    pthread_mutex_unlock(&vm->lock);
+    if (any)
+        found->n = next.n;
+    return any;
+}
+
+static const void *op_peek(void *ctx, share_mpn mpn)
+{
+    return hv_machine_page(&((struct hv_world *)ctx)->machine, (hv_mpn){mpn.n});
+}
+
+/* Whether the TLB may still hold a right to write that no S-PT entry shows; then it is emptied. */
+static bool flush_untracked(struct hv_vm *vm)
+{
+    if (!vm->shadow.writes_untracked)
+        return false;
+    hv_hart_tlb_flush(vm->hart);
+    vm->shadow.writes_untracked = false;
+    return true;
+}
+
+static enum share_answer protect_page(struct hv_vm *vm, struct hv_physmap_entry *page, hv_ppn ppn)
+{
+    if (page->pins)
+        return SHARE_ANSWER_BUSY;
+    bool edited = hv_shadow_write_protect(&vm->shadow, ppn);
+    bool flushed = flush_untracked(vm);
+    page->reasons |= HV_REASON_SHARING;
+    if (!edited)
+        return flushed ? SHARE_ANSWER_OK : SHARE_ANSWER_READONLY;
+    if (!flushed)
+        hv_hart_tlb_write_protect_host_page(
+            vm->hart, hv_machine_page(&vm->world->machine, (hv_mpn){page->mpn}));
+    return SHARE_ANSWER_OK;
+}
+
+static void op_protect(void *ctx, struct share_protect *pages, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct hv_physmap_entry *page;
+        struct hv_vm *vm = lock_vm(ctx, pages[i].vm, pages[i].ppn, &page);
+        pages[i].answer = SHARE_ANSWER_STALE;
+        if (!vm)
+            continue;
+        if (page->mpn == pages[i].mpn.n)
+            pages[i].answer = protect_page(vm, page, (hv_ppn){pages[i].ppn.n});
+        pthread_mutex_unlock(&vm->lock);
+    }
+}
+
+static void op_unprotect(void *ctx, const struct share_protect *pages, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct hv_physmap_entry *page;
+        struct hv_vm *vm = lock_vm(ctx, pages[i].vm, pages[i].ppn, &page);
+        if (!vm)
+            continue;
+        /* The next store faults and gets the right to write back. */
+        page->reasons &= (uint8_t)~HV_REASON_SHARING;
+        pthread_mutex_unlock(&vm->lock);
+    }
+}
+
+static enum share_answer remap_page(struct hv_vm *vm, struct hv_physmap_entry *page,
+                                    const struct share_remap *to)
+{
+    if (page->pins)
+        return SHARE_ANSWER_BUSY;
+    hv_shadow_remap(&vm->shadow, (hv_ppn){to->ppn.n}, (hv_mpn){to->to.n});
+    hv_hart_tlb_drop_host_page(vm->hart,
+                               hv_machine_page(&vm->world->machine, (hv_mpn){to->from.n}));
+    page->mpn = (uint32_t)to->to.n;
+    if (to->writable)
+        page->reasons &= (uint8_t)~HV_REASON_SHARING;
+    else
+        page->reasons |= HV_REASON_SHARING;
+    return SHARE_ANSWER_OK;
+}
+
+static void op_remap(void *ctx, struct share_remap *pages, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct hv_physmap_entry *page;
+        struct hv_vm *vm = lock_vm(ctx, pages[i].vm, pages[i].ppn, &page);
+        pages[i].answer = SHARE_ANSWER_STALE;
+        if (!vm)
+            continue;
+        if (page->mpn == pages[i].from.n)
+            pages[i].answer = remap_page(vm, page, &pages[i]);
+        pthread_mutex_unlock(&vm->lock);
+    }
+}
+
+static bool op_alloc(void *ctx, share_vm number, share_mpn *mpn, void **bytes)
+{
+    struct hv_world *world = ctx;
+    hv_mpn got;
+    (void)number;
+    if (!hv_machine_alloc(&world->machine, &got))
+        return false;
+    mpn->n = got.n;
+    *bytes = hv_machine_page(&world->machine, got);
+    return true;
+}
+
+static void op_free(void *ctx, const share_mpn *mpns, size_t count)
+{
+    struct hv_world *world = ctx;
+    for (size_t i = 0; i < count; i++)
+        hv_machine_release(&world->machine, &(hv_mpn){mpns[i].n}, 1);
+}
+
+const struct share_ops hv_share_ops = {
+    .struct_size = sizeof(struct share_ops),
+    .resolve = op_resolve,
+    .next_present = op_next_present,
+    .peek = op_peek,
+    .protect = op_protect,
+    .unprotect = op_unprotect,
+    .remap = op_remap,
+    .alloc = op_alloc,
+    .free = op_free,
+};
+
+bool hv_share_break(struct hv_vm *vm, hv_ppn ppn)
+{
+    switch (share_break(vm->world->share, vm->share, (share_ppn){ppn.n})) {
+    case SHARE_OK:
+        hv_vm_charge(vm, HV_CHARGE_COW_BREAK);
+        return true;
+    case SHARE_RETRY:
+        return true;
+    case SHARE_NOMEM:
+        hv_vm_fail(vm, "the host has no machine memory left for a private copy");
+        return false;
+    default:
+        hv_vm_fail(vm, "a shared page could not be made private");
+        return false;
+    }
+}
+
+bool hv_share_join(struct hv_vm *vm)
+{
+    struct hv_world *world = vm->world;
+    if (!world->share)
+        return true;
+    if (share_vm_add(world->share, 0, (share_ppn){vm->map.begin.n}, (share_ppn){vm->map.end.n},
+                     &vm->share) != SHARE_OK)
+        return false;
+    world->by_share[vm->share] = vm;
+    vm->offered = true;
+    return true;
+}
+
+/* The page leaves physmap, S-PT and TLB; its machine page goes unless the engine owns it. */
+static void leave_page(struct hv_vm *vm, hv_ppn ppn)
+{
+    enum share_owner owner = SHARE_OWNER_CALLER;
+    pthread_mutex_lock(&vm->lock);
+    hv_mpn mpn = {hv_physmap_at(&vm->map, ppn)->mpn};
+    hv_shadow_drop_table(&vm->shadow, ppn);
+    hv_shadow_zap(&vm->shadow, ppn);
+    hv_hart_tlb_drop_host_page(vm->hart, hv_machine_page(&vm->world->machine, mpn));
+    hv_physmap_clear(&vm->map, ppn);
+    pthread_mutex_unlock(&vm->lock);
+    if (vm->offered)
+        share_forget(vm->world->share, vm->share, (share_ppn){ppn.n}, &owner);
+    if (owner == SHARE_OWNER_CALLER)
+        hv_machine_release(&vm->world->machine, &mpn, 1);
+}
+
+void hv_share_leave(struct hv_vm *vm)
+{
+    hv_ppn ppn = vm->map.begin;
+    pthread_mutex_lock(&vm->lock);
+    hv_shadow_flush(&vm->shadow);
+    hv_hart_tlb_flush(vm->hart);
+    pthread_mutex_unlock(&vm->lock);
+    for (; hv_physmap_next(&vm->map, ppn, &ppn); ppn.n++)
+        leave_page(vm, ppn);
+    if (vm->offered) {
+        share_vm_remove(vm->world->share, vm->share);
+        vm->world->by_share[vm->share] = NULL;
+        vm->offered = false;
+    }
+    hv_machine_trim(&vm->world->machine);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * virtio over MMIO, version 2: what every device has in common. A device is a `struct
+ * hv_virtio_kind` in a file of its own.
+ * Source: VIRTIO 1.2, 2.1 (status), 4.2 (MMIO).
+ */
+#ifndef HV_VIRTIO_MMIO_H
+#define HV_VIRTIO_MMIO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "virtio/queue.h"
+
+enum { HV_VIRTIO_QUEUES = 8 };
+
+struct hv_virtio_mmio;
+
+/* A kind of device. Functions may be NULL. */
+struct hv_virtio_kind {
+    uint32_t id;       /* VIRTIO 1.2, 5 */
+    uint64_t features; /* that it offers; VERSION_1 is added */
+    unsigned queues;
+    uint16_t queue_size; /* at most HV_QUEUE_MAX */
+    /* The driver says that this queue has buffers. */
+    void (*notify)(struct hv_virtio_mmio *device, unsigned queue);
+    /* Bytes of the configuration; those outside read as 0. */
+    uint32_t (*config_load)(struct hv_virtio_mmio *device, uint64_t offset, unsigned nbytes);
+    void (*config_store)(struct hv_virtio_mmio *device, uint64_t offset, unsigned nbytes,
+                         uint32_t value);
+    void (*reset)(struct hv_virtio_mmio *device);
+};
+
+struct hv_virtio_mmio {
+    const struct hv_virtio_kind *kind; /* NULL: no device in this slot */
+    struct hv_vm *vm;                  /* borrowed */
+    void *state;                       /* the kind's own */
+    unsigned source;                   /* interrupt number */
+    uint32_t status, interrupt;
+    uint32_t features_select, driver_features_select, queue_select;
+    uint64_t driver_features;
+    uint32_t config_generation;
+    struct hv_queue queue[HV_VIRTIO_QUEUES];
+};
+
+void hv_virtio_init(struct hv_virtio_mmio *device, struct hv_vm *vm, unsigned source,
+                    const struct hv_virtio_kind *kind, void *state);
+/* Registers: aligned accesses of 4 bytes, of 1 to 4 in the configuration. */
+uint32_t hv_virtio_load(struct hv_virtio_mmio *device, uint64_t offset, unsigned nbytes);
+void hv_virtio_store(struct hv_virtio_mmio *device, uint64_t offset, unsigned nbytes,
+                     uint32_t value);
+
+/* For devices: buffers were given back; the configuration changed; the driver broke the rules. */
+void hv_virtio_used(struct hv_virtio_mmio *device, unsigned queue);
+void hv_virtio_config_changed(struct hv_virtio_mmio *device);
+void hv_virtio_broken(struct hv_virtio_mmio *device);
+bool hv_virtio_has(const struct hv_virtio_mmio *device, unsigned feature);
+
+/* rng.c: an entropy source whose bytes come from the VM's seed. */
+extern const struct hv_virtio_kind hv_virtio_rng;
+
+#endif

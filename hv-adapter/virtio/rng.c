@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* virtio's entropy source (VIRTIO 1.2, 5.4): fills buffers from the VM's seed, so that a run
+ * repeats. The smallest device: start here to write another. */
+#include "guest_mem.h"
+#include "virtio/mmio.h"
+#include "vm_state.h"
+
+/* splitmix64 */
+static uint64_t next(uint64_t *state)
+{
+    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
+/* The bytes written; a buffer that is only to be read is left out. */
+static uint32_t fill(struct hv_vm *vm, const struct hv_buffer *buffer)
+{
+    uint32_t done = 0;
+    while (buffer->device_writes && done < buffer->nbytes) {
+        uint64_t word = next(&vm->random);
+        uint32_t left = buffer->nbytes - done, part = left < sizeof word ? left : sizeof word;
+        if (!hv_guest_write(vm, buffer->gpa + done, &word, part))
+            break;
+        done += part;
+    }
+    return done;
+}
+
+static void notify(struct hv_virtio_mmio *device, unsigned queue)
+{
+    struct hv_chain chain;
+    while (hv_queue_take(device->vm, &device->queue[queue], &chain)) {
+        uint32_t nbytes = 0;
+        for (unsigned i = 0; i < chain.count; i++)
+            nbytes += fill(device->vm, &chain.buffer[i]);
+        hv_queue_give(device->vm, &device->queue[queue], chain.head, nbytes);
+    }
+    hv_virtio_used(device, queue);
+}
+
+const struct hv_virtio_kind hv_virtio_rng = {
+    .id = 4,
+    .queues = 1,
+    .queue_size = 64,
+    .notify = notify,
+};

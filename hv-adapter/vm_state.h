@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a VM and a world are. Internal to hv-adapter.
+ *
+ * Locks, in this order: a VM's lock (its physmap, S-PT and the TLB of its hart), then the
+ * machine's. No share_* function is called with a VM's lock held: the engine's ops take it.
+ */
+#ifndef HV_VM_STATE_H
+#define HV_VM_STATE_H
+
+#include <pthread.h>
+#include <share.h>
+
+#include "cpu/hart.h"
+#include "hv.h"
+#include "machine.h"
+#include "physmap.h"
+#include "platform/console.h"
+#include "platform/plic.h"
+#include "shadow.h"
+#include "virtio/mmio.h"
+
+/* The guest's map of guest-physical addresses. */
+#define HV_RAM_BASE    UINT64_C(0x80000000)
+#define HV_PLIC_BASE   UINT64_C(0x0c000000)
+#define HV_PLIC_NBYTES UINT64_C(0x00400000)
+#define HV_VIRTIO_BASE UINT64_C(0x10001000)
+#define HV_VIRTIO_STEP UINT64_C(0x1000)
+
+enum { HV_VIRTIO_SLOTS = 8, HV_VMS_MAX = 4096 };
+
+struct hv_counts {
+    uint64_t pt_write_traps;
+    uint64_t satp_writes;
+    uint64_t sfences;
+    uint64_t first_touches;
+};
+
+struct hv_vm {
+    struct hv_world *world;
+    unsigned index;
+    struct hv_hart *hart; /* owned */
+    pthread_mutex_t lock; /* owns map, shadow and the hart's TLB */
+    struct hv_physmap map;
+    struct hv_shadow shadow;
+    bool offered; /* the engine knows it as `share` */
+    share_vm share;
+
+    uint64_t skipped; /* ticks that wfi jumped over, or that it stood still */
+    uint64_t charged; /* ticks that events cost */
+    uint64_t timer;   /* tick at which the timer interrupt comes; UINT64_MAX: never */
+    bool waiting;     /* in wfi */
+
+    enum hv_state state;
+    char reason[128];
+    struct hv_counts counts;
+    struct hv_figures last; /* when it ended */
+
+    struct hv_console console;
+    struct hv_plic plic;
+    struct hv_virtio_mmio virtio[HV_VIRTIO_SLOTS];
+    uint64_t random; /* state of the guest's random numbers */
+};
+
+struct hv_world {
+    struct hv_world_config config;
+    struct hv_machine machine;
+    struct share *share; /* owned; NULL without sharing */
+    uint64_t ticks;
+    uint64_t guests_ns, scan_ns;   /* host processor time */
+    uint64_t scan_credit;          /* pages * HV_TICKS_PER_SECOND that may be looked at */
+    struct hv_vm *vms[HV_VMS_MAX]; /* owned */
+    unsigned vms_count;
+    struct hv_vm *by_share[SHARE_VMS_MAX + 1]; /* NULL: not (any more) in the engine */
+};
+
+static inline uint64_t hv_vm_ticks(const struct hv_vm *vm)
+{
+    return hv_hart_stats(vm->hart).ticks + vm->skipped + vm->charged;
+}
+
+static inline void hv_vm_charge(struct hv_vm *vm, enum hv_charge what)
+{
+    vm->charged += (uint64_t)what;
+}
+
+/* The VM cannot go on. */
+void hv_vm_fail(struct hv_vm *vm, const char *why);
+/* The VM switched itself off. */
+void hv_vm_end(struct hv_vm *vm, const char *why);
+
+/* vm.c */
+/* Runs until its clock is at least `end`, or it stops. */
+void hv_vm_run_until(struct hv_vm *vm, uint64_t end);
+void hv_vm_free(struct hv_vm *vm);
+
+/* share_glue.c */
+extern const struct share_ops hv_share_ops; /* ctx is the world */
+/* Takes a page from its frame so that it may be written; no lock held. False: the VM has failed. */
+bool hv_share_break(struct hv_vm *vm, hv_ppn ppn);
+/* The VM becomes known to the engine, if there is one. */
+bool hv_share_join(struct hv_vm *vm);
+/* Unmaps and gives back all its pages, and takes it from the engine. */
+void hv_share_leave(struct hv_vm *vm);
+
+/* fault.c, as the hart's ops */
+enum hv_fill hv_fault_fill(void *ctx, uint64_t va, enum hv_access access, struct hv_tlb_fill *out);
+void hv_fault_wrote(void *ctx, uint64_t gpa, unsigned nbytes);
+bool hv_fault_satp(void *ctx, uint64_t satp);
+void hv_fault_sfence(void *ctx, bool has_va, uint64_t va, bool has_asid, uint64_t asid);
+
+/* platform/ */
+enum hv_ecall hv_sbi_ecall(void *ctx);
+bool hv_platform_load(struct hv_vm *vm, const struct hv_vm_config *config, struct hv_error *error);
+bool hv_mmio_load(void *ctx, uint64_t gpa, unsigned nbytes, uint64_t *value);
+bool hv_mmio_store(void *ctx, uint64_t gpa, unsigned nbytes, uint64_t value);
+
+void hv_error_set(struct hv_error *error, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/* The host of some VMs: its memory, its sharing engine, its turns. See hv.h. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "vm_state.h"
+
+static bool host_has(uint64_t nbytes)
+{
+    /* Pages are touched one by one: the host's promise is not enough, its memory must be there. */
+    uint64_t available = 0;
+    FILE *stream = fopen("/proc/meminfo", "r");
+    char line[128];
+    while (stream && fgets(line, sizeof line, stream))
+        if (strncmp(line, "MemAvailable:", 13) == 0)
+            available = strtoull(line + 13, NULL, 10) << 10;
+    if (stream)
+        fclose(stream);
+    return available == 0 || nbytes <= available;
+}
+
+static bool new_share(struct hv_world *world)
+{
+    struct share_config config = {
+        .struct_size = sizeof config,
+        .ops = &hv_share_ops,
+        .ops_ctx = world,
+        .salt = world->config.seed,
+    };
+    return share_new(&config, &world->share) == SHARE_OK;
+}
+
+struct hv_world *hv_world_new(const struct hv_world_config *config, struct hv_error *error)
+{
+    struct hv_world *world = calloc(1, sizeof *world);
+    if (!world) {
+        hv_error_set(error, "out of host memory");
+        return NULL;
+    }
+    world->config = *config;
+    if (!world->config.slice_ticks)
+        world->config.slice_ticks = HV_TICKS_PER_SECOND / 1000;
+    bool room = host_has(config->machine_pages * HV_PAGE_BYTES);
+    bool made = room && hv_machine_init(&world->machine, config->machine_pages, config->scattered);
+    if (!made)
+        hv_error_set(error, "the host has no %llu MiB of memory for guests",
+                     (unsigned long long)(config->machine_pages >> 8));
+    if (made && config->sharing && !new_share(world)) {
+        hv_error_set(error, "out of host memory");
+        made = false;
+    }
+    if (made)
+        return world;
+    hv_world_free(world);
+    return NULL;
+}
+
+void hv_world_free(struct hv_world *world)
+{
+    if (!world)
+        return;
+    for (unsigned i = 0; i < world->vms_count; i++)
+        hv_vm_free(world->vms[i]);
+    share_free(world->share);
+    hv_machine_fini(&world->machine);
+    free(world);
+}
+
+unsigned hv_world_vms(const struct hv_world *world)
+{
+    return world->vms_count;
+}
+
+struct hv_vm *hv_world_vm(const struct hv_world *world, unsigned index)
+{
+    return index < world->vms_count ? world->vms[index] : NULL;
+}
+
+uint64_t hv_world_ticks(const struct hv_world *world)
+{
+    return world->ticks;
+}
+
+struct share *hv_world_share(const struct hv_world *world)
+{
+    return world->share;
+}
+
+/* The scanner's part of a turn. */
+static void scan(struct hv_world *world, uint64_t ticks)
+{
+    struct share_scan_report report;
+    if (!world->share || !world->config.scan_rate)
+        return;
+    world->scan_credit += world->config.scan_rate * ticks;
+    uint64_t budget = world->scan_credit / HV_TICKS_PER_SECOND;
+    world->scan_credit %= HV_TICKS_PER_SECOND;
+    while (budget > 0) {
+        if (share_scan(world->share, SHARE_SEQUENTIAL, 0, budget, &report) != SHARE_OK)
+            return;
+        uint64_t backed_off = report.outcomes[SHARE_BACKED_OFF];
+        uint64_t looked = report.looked_pages > backed_off ? report.looked_pages : backed_off;
+        budget -= looked < budget ? looked : budget;
+        if (report.passes == 0 || looked == 0)
+            return; /* one pass a turn is enough: nothing changed since */
+    }
+}
+
+static uint64_t cpu_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+void hv_world_host_ns(const struct hv_world *world, uint64_t *guests_ns, uint64_t *scan_ns)
+{
+    *guests_ns = world->guests_ns;
+    *scan_ns = world->scan_ns;
+}
+
+/* A stopped VM's clock goes on with the world's. */
+static void stand_still(struct hv_vm *vm, uint64_t until)
+{
+    uint64_t now = hv_vm_ticks(vm);
+    if (vm->state == HV_STOPPED && now < until)
+        vm->skipped += until - now;
+}
+
+void hv_world_run(struct hv_world *world, uint64_t ticks, bool (*until)(void *ctx), void *ctx)
+{
+    uint64_t end = world->ticks + ticks;
+    while (world->ticks < end && !(until && until(ctx))) {
+        uint64_t slice = world->config.slice_ticks;
+        if (slice > end - world->ticks)
+            slice = end - world->ticks;
+        uint64_t begin = cpu_ns();
+        world->ticks += slice;
+        for (unsigned i = 0; i < world->vms_count; i++) {
+            hv_vm_run_until(world->vms[i], world->ticks);
+            stand_still(world->vms[i], world->ticks);
+        }
+        uint64_t middle = cpu_ns();
+        scan(world, slice);
+        world->guests_ns += middle - begin;
+        world->scan_ns += cpu_ns() - middle;
+    }
+}
+
+bool hv_world_share_now(struct hv_world *world)
+{
+    enum { PASSES = 16 };
+    return world->share && share_now(world->share, PASSES, NULL) == SHARE_OK;
+}
+
+bool hv_world_share_step(struct hv_world *world, struct hv_vm **vm, hv_ppn *ppn)
+{
+    for (unsigned i = 0; world->share && i < world->vms_count; i++) {
+        *vm = world->vms[i];
+        *ppn = (*vm)->map.begin;
+        for (; (*vm)->offered && hv_physmap_next(&(*vm)->map, *ppn, ppn); ppn->n++) {
+            enum share_outcome outcome = SHARE_ERROR;
+            share_ppn offered = {ppn->n};
+            if (share_offer(world->share, (*vm)->share, &offered, 1, &outcome) != SHARE_OK)
+                return false;
+            if (outcome == SHARE_PROMOTED || outcome == SHARE_JOINED || outcome == SHARE_ZERO)
+                return true;
+        }
+    }
+    return false;
+}
+
+const char *hv_world_check(struct hv_world *world)
+{
+    struct share_check_report report = {.reason = NULL};
+    for (unsigned i = 0; i < world->vms_count; i++) {
+        const struct hv_vm *vm = world->vms[i];
+        const char *wrong = vm->map.entries ? hv_shadow_check(&vm->shadow) : NULL;
+        if (wrong)
+            return wrong;
+    }
+    if (world->share && share_check(world->share, &report) != SHARE_OK)
+        return report.reason ? report.reason : "the engine could not be checked";
+    return NULL;
+}

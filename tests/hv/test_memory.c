@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/* Machine memory and the physmap: pages are clean, given back, scattered; sparse maps are walked.
+ */
+#include "rig.h"
+
+#include <sys/mman.h>
+
+#include "machine.h"
+#include "physmap.h"
+
+static void pages_are_clean_and_go_back(void **state)
+{
+    (void)state;
+    struct hv_machine machine;
+    hv_mpn mpns[200];
+    unsigned char resident;
+    assert_true(hv_machine_init(&machine, 200, false));
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < 200; i++) {
+            assert_true(hv_machine_alloc(&machine, &mpns[i]));
+            uint8_t *page = hv_machine_page(&machine, mpns[i]);
+            assert_int_equal(page[0] | page[4095], 0);
+            memset(page, 0xaa, HV_PAGE_BYTES);
+        }
+        hv_mpn none;
+        assert_false(hv_machine_alloc(&machine, &none));
+        assert_int_equal(hv_machine_used(&machine), 200);
+        hv_machine_release(&machine, mpns, 200);
+        assert_int_equal(hv_machine_used(&machine), 0);
+        hv_machine_trim(&machine);
+        for (unsigned i = 0; i < 200; i++) {
+            assert_int_equal(mincore(hv_machine_page(&machine, mpns[i]), 4096, &resident), 0);
+            assert_int_equal(resident & 1, 0);
+        }
+    }
+    hv_machine_fini(&machine);
+}
+
+static void scattered_pages_are_never_neighbours(void **state)
+{
+    (void)state;
+    struct hv_machine machine;
+    hv_mpn before, now;
+    assert_true(hv_machine_init(&machine, 1000, true));
+    assert_true(hv_machine_alloc(&machine, &before));
+    for (unsigned i = 1; i < 1000; i++, before = now) {
+        assert_true(hv_machine_alloc(&machine, &now));
+        assert_true(now.n > before.n + 1 || before.n > now.n + 1);
+    }
+    hv_machine_fini(&machine);
+}
+
+static void next_present_agrees_with_a_scan(void **state)
+{
+    (void)state;
+    enum { PAGES = 20000 };
+    struct hv_physmap map;
+    uint64_t random = rig_seed();
+    assert_true(hv_physmap_init(&map, (hv_ppn){77}, PAGES));
+    for (unsigned i = 0; i < 60; i++) {
+        hv_ppn ppn = {77 + rig_random(&random) % PAGES};
+        if (hv_physmap_at(&map, ppn)->mpn == HV_MPN_NONE)
+            hv_physmap_set(&map, ppn, (hv_mpn){i});
+        else
+            hv_physmap_clear(&map, ppn);
+    }
+    for (uint64_t from = 0; from < PAGES + 200; from++) {
+        hv_ppn found = {0}, want = {from < 77 ? 77 : from};
+        while (want.n < map.end.n && hv_physmap_at(&map, want)->mpn == HV_MPN_NONE)
+            want.n++;
+        bool any = hv_physmap_next(&map, (hv_ppn){from}, &found);
+        assert_int_equal(any, want.n < map.end.n);
+        if (any)
+            assert_int_equal(found.n, want.n);
+    }
+    assert_null(hv_physmap_at(&map, (hv_ppn){76}));
+    assert_null(hv_physmap_at(&map, map.end));
+    hv_physmap_fini(&map);
+}
+
+static void the_door_checks_addresses(void **state)
+{
+    (void)state;
+    struct hv_world *world = rig_world(true, 1);
+    struct hv_vm *vm = rig_vm(world, 0);
+    uint64_t end = HV_RAM_BASE + (8 << 20);
+    uint8_t bytes[64], back[64];
+    memset(bytes, 7, sizeof bytes);
+    assert_false(hv_guest_write(vm, HV_RAM_BASE - 1, bytes, 1));
+    assert_false(hv_guest_write(vm, end - 63, bytes, 64));
+    assert_false(hv_guest_read(vm, UINT64_MAX - 8, bytes, 64));
+    assert_int_equal(vm->map.present_pages, 0);
+    assert_true(hv_guest_write(vm, HV_RAM_BASE + 4090, bytes, 64)); /* across a page */
+    assert_int_equal(vm->map.present_pages, 2);
+    assert_true(hv_guest_read(vm, HV_RAM_BASE + 4090, back, 64));
+    assert_memory_equal(bytes, back, 64);
+    assert_true(hv_guest_read(vm, end - 64, back, 64)); /* never touched: zero, and stays so */
+    assert_int_equal(back[0] | back[63], 0);
+    assert_int_equal(vm->map.present_pages, 2);
+    hv_world_free(world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pages_are_clean_and_go_back),
+        cmocka_unit_test(scattered_pages_are_never_neighbours),
+        cmocka_unit_test(next_present_agrees_with_a_scan),
+        cmocka_unit_test(the_door_checks_addresses),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

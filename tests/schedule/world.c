@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT */
+#include "world.h"
+#include "engine.h" /* the steps */
+#include "explore.h"
+#include <string.h>
+
+#define MPNS 9u /* six pages mapped and three copies */
+
+struct world {
+    size_t heap_used; /* the engine's metadata: taken from the arena, never given back */
+    struct share *share;
+    struct vmm *vmm;
+    struct world_op op[EXPLORE_THREADS];
+    share_group second_group;
+    uint64_t expected[WORLD_VMS][WORLD_SLOTS]; /* what a guest's page holds, while it is there */
+    bool removed[WORLD_VMS];
+    bool orphan[MPNS]; /* mapped by a VM that was removed: private ones are ours to free */
+};
+
+static struct world *world(void)
+{
+    return (struct world *)(void *)explore_arena;
+}
+
+static share_vm vm_of(enum world_page page)
+{
+    return page == PAGE_B || page == PAGE_C;
+}
+
+static unsigned slot_of(enum world_page page)
+{
+    return page == PAGE_C || page == PAGE_D;
+}
+
+/* --------------------------------------------------------------------------------- building -- */
+
+static void *heap_alloc(void *ctx, size_t nbytes, size_t alignment)
+{
+    (void)ctx;
+    size_t at = (world()->heap_used + alignment - 1) & ~(alignment - 1);
+    MUST(at + nbytes <= explore_arena_nbytes);
+    world()->heap_used = at + nbytes;
+    return memset(explore_arena + at, 0, nbytes);
+}
+
+static void heap_free(void *ctx, void *memory, size_t nbytes)
+{
+    (void)ctx;
+    (void)memory;
+    (void)nbytes;
+}
+
+/* Steps right before an op are that op's own step; letting go of a page changes nothing. */
+static void step_of_engine(enum share_step step)
+{
+    switch (step) {
+    case SHARE_STEP_PAUSE:
+        explore_pause();
+        break;
+    case SHARE_STEP_PROTECT:
+    case SHARE_STEP_COMPARE:
+    case SHARE_STEP_COPY:
+    case SHARE_STEP_REMAP:
+    case SHARE_STEP_FREE:
+        break;
+    default:
+        explore_step();
+    }
+}
+
+static void step_of_vmm(struct vmm *vmm, enum vmm_op op)
+{
+    (void)vmm;
+    if (op != VMM_UNPEEK)
+        explore_step();
+}
+
+static void run_op(const struct world_op *op);
+
+size_t world_begin(const struct world_start *start)
+{
+    static const struct share_alloc alloc = {heap_alloc, heap_free, NULL};
+    memset(explore_arena, 0, explore_arena_nbytes);
+    world()->heap_used = sizeof(struct world);
+    void *memory = heap_alloc(NULL, vmm_nbytes(WORLD_VMS, WORLD_SLOTS, MPNS), 64);
+    struct vmm *vmm = world()->vmm = vmm_init(memory, WORLD_VMS, WORLD_SLOTS, MPNS);
+    struct share *share = world()->share = vmm_engine(vmm, &alloc, 7);
+    if (start->collide)
+        vmm_weaken_hash(vmm, 0);
+    MUST(share_group_add(share, true, &world()->second_group) == SHARE_OK);
+    for (share_vm vm = 0; vm < WORLD_VMS; vm++)
+        MUST(vmm_add(vmm, 0, 0, 0) == vm);
+    for (enum world_page page = 0; page < WORLD_PAGES; page++) {
+        world()->expected[vm_of(page)][slot_of(page)] = start->content[page];
+        MUST(vmm_populate(vmm, vm_of(page), slot_of(page),
+                          (struct vmm_content){start->content[page], 0}));
+    }
+    vmm_page(vmm, vm_of(PAGE_A), slot_of(PAGE_A))->code = start->code;
+    vmm_page(vmm, vm_of(PAGE_B), slot_of(PAGE_B))->code = start->code;
+    for (const struct world_op *op = start->before; op->name; op++)
+        run_op(op);
+    vmm->step = step_of_vmm;
+    share_step_hook = step_of_engine;
+    world_check();
+    world_check_end();
+    return (world()->heap_used + 63) & ~(size_t)63;
+}
+
+void world_assign(unsigned t, const struct world_op *op)
+{
+    world()->op[t] = *op;
+    world()->vmm->offers_forgotten |= t == 2; /* an offer, a break and a forget */
+}
+
+/* ------------------------------------------------------------------------------- operations -- */
+
+static bool is_present(enum world_page page)
+{
+    return vmm_page(world()->vmm, vm_of(page), slot_of(page))->present;
+}
+
+static void offer(const enum world_page *pages, size_t count)
+{
+    share_ppn ppns[2];
+    enum share_outcome outcomes[2];
+    for (size_t i = 0; i < count; i++)
+        ppns[i] = vmm_ppn(world()->vmm, vm_of(pages[i]), slot_of(pages[i]));
+    enum share_result result =
+        share_offer(world()->share, vm_of(pages[0]), ppns, count, outcomes);
+    MUST(result == SHARE_OK || result == SHARE_GONE);
+}
+
+/* vmm_store, with a step before each attempt: whoever is told to try again waits for the other. */
+static void guest_write(enum world_page page, uint64_t value)
+{
+    share_vm vm = vm_of(page);
+    for (;;) {
+        unsigned reasons;
+        explore_step();
+        enum share_result result =
+            vmm_store_once(world()->vmm, vm, slot_of(page), 0, value, &reasons);
+        if (result == SHARE_OK)
+            world()->expected[vm][slot_of(page)] = value; /* from now on it must be there */
+        if (result != SHARE_RETRY)
+            return;
+        result = share_break(world()->share, vm, vmm_ppn(world()->vmm, vm, slot_of(page)));
+        if (result == SHARE_RETRY)
+            explore_pause();
+        MUST(result == SHARE_OK || result == SHARE_RETRY || result == SHARE_GONE);
+    }
+}
+
+static void break_page(enum world_page page)
+{
+    enum share_result result;
+    share_ppn ppn = vmm_ppn(world()->vmm, vm_of(page), slot_of(page));
+    while ((result = share_break(world()->share, vm_of(page), ppn)) == SHARE_RETRY &&
+           is_present(page))
+        explore_pause();
+    MUST(result == SHARE_OK || result == SHARE_GONE || !is_present(page));
+}
+
+/* Unmaps a page without the engine; its machine page, or -1. */
+static int64_t unmap(share_vm vm, unsigned slot)
+{
+    struct vmm_page *page = vmm_page(world()->vmm, vm, slot);
+    int64_t mpn = page->present ? (int64_t)page->mpn : -1;
+    if (page->present)
+        atomic_fetch_sub(&world()->vmm->machine[page->mpn].maps, 1);
+    page->present = false;
+    page->reasons = 0;
+    return mpn;
+}
+
+static void leave(share_vm vm, bool hard)
+{
+    for (unsigned slot = 0; slot < WORLD_SLOTS; slot++) {
+        explore_step();
+        int64_t mpn = -1;
+        if (hard)
+            mpn = unmap(vm, slot);
+        else
+            vmm_forget(world()->vmm, vm, slot);
+        if (mpn >= 0)
+            world()->orphan[mpn] = true;
+    }
+    MUST(share_vm_remove(world()->share, vm) == SHARE_OK);
+    atomic_store(&world()->vmm->guest[vm].live, 0);
+    world()->removed[vm] = true;
+}
+
+static void regroup(share_vm vm)
+{
+    enum share_result result;
+    while ((result = share_vm_regroup(world()->share, vm, world()->second_group)) == SHARE_RETRY)
+        explore_pause();
+    MUST(result == SHARE_OK || result == SHARE_GONE);
+}
+
+static void run_op(const struct world_op *op)
+{
+    static const enum world_page pair[] = {PAGE_B, PAGE_C};
+    switch (op->kind) {
+    case OFFER:
+        offer(&op->page, 1);
+        break;
+    case OFFER_PAIR:
+        offer(pair, 2);
+        break;
+    case WRITE_BOTH:
+        guest_write(PAGE_A, op->value);
+        guest_write(PAGE_B, op->value);
+        break;
+    case WRITE:
+        guest_write(op->page, op->value);
+        break;
+    case BREAK:
+        break_page(op->page);
+        break;
+    case FORGET:
+        explore_step();
+        vmm_forget(world()->vmm, vm_of(op->page), slot_of(op->page));
+        break;
+    case EXIT:
+    case EXIT_HARD:
+        leave(vm_of(op->page), op->kind == EXIT_HARD);
+        break;
+    case REGROUP:
+        regroup(vm_of(op->page));
+        break;
+    }
+}
+
+void world_run(unsigned t)
+{
+    run_op(&world()->op[t]);
+}
+
+/* ----------------------------------------------------------------------------------- checks -- */
+
+/* What the guest reads is what it wrote; and a machine page that two map is protected in both. */
+static void check_page(share_vm vm, unsigned slot)
+{
+    const struct vmm *vmm = world()->vmm;
+    const struct vmm_page *page = vmm_page(vmm, vm, slot);
+    if (!page->present)
+        return;
+    MUST(vmm_reads(world()->vmm, vm, slot, (struct vmm_content){world()->expected[vm][slot], 0}));
+    if (atomic_load(&vmm->machine[page->mpn].maps) > 1)
+        MUST(page->reasons & VMM_SHARING && "two pages map it, and one can be written");
+    struct share_page_info info;
+    if (share_page_info(world()->share, vm, vmm_ppn(vmm, vm, slot), 1, &info) != SHARE_OK)
+        return;
+    if (info.state == SHARE_PAGE_SHARED) {
+        MUST(page->reasons & VMM_SHARING && "a page on a frame can be written");
+        MUST(info.mpn.n == vmm->mpn_base + page->mpn && info.refs > 0);
+    }
+}
+
+void world_check(void)
+{
+    /* A count of retries would make every round of a circle a new state. */
+    for (share_vm vm = 0; vm < WORLD_VMS; vm++)
+        atomic_store(&share_vm_at(world()->share, vm)->counts.breaks_retried, 0);
+    for (share_vm vm = 0; vm < WORLD_VMS; vm++)
+        for (unsigned slot = 0; slot < WORLD_SLOTS; slot++)
+            if (!world()->removed[vm])
+                check_page(vm, slot);
+}
+
+void world_check_end(void)
+{
+    struct share_check_report report;
+    enum share_result result = share_check(world()->share, &report);
+    if (result != SHARE_OK)
+        fprintf(stderr, "share_check: %s\n", report.reason);
+    MUST(result == SHARE_OK);
+    for (uint32_t mpn = 0; mpn < MPNS; mpn++) {
+        const struct vmm_machine_page *machine = &world()->vmm->machine[mpn];
+        if (world()->orphan[mpn] && atomic_load(&machine->used) && !atomic_load(&machine->maps))
+            vmm_give_back(world()->vmm, mpn);
+    }
+    vmm_audit(world()->vmm);
+    for (share_vm vm = 0; vm < WORLD_VMS; vm++)
+        for (unsigned slot = 0; slot < WORLD_SLOTS && !world()->removed[vm]; slot++) {
+            /* The reason is there exactly if the page is on a frame. */
+            const struct vmm_page *page = vmm_page(world()->vmm, vm, slot);
+            bool framed = vmm_info(world()->vmm, vm, slot).state == SHARE_PAGE_SHARED;
+            MUST(framed == ((page->reasons & VMM_SHARING) != 0));
+        }
+}

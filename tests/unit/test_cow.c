@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+#include "test.h"
+#include "vmm.h"
+
+static struct vmm *vmm;
+static enum share_answer answers[VMM_OPS];
+
+static enum share_answer answer(struct vmm *same, enum vmm_op op, share_vm vm, share_ppn ppn)
+{
+    (void)same;
+    (void)vm;
+    (void)ppn;
+    return answers[op];
+}
+
+/* Three VMs of two pages: contents 1 and 0. */
+static int begin(void **state)
+{
+    (void)state;
+    vmm = vmm_new(3, 2, 12);
+    vmm_engine(vmm, NULL, 1);
+    for (unsigned i = 0; i < 3; i++) {
+        share_vm vm = vmm_add(vmm, 0, 0, 0);
+        assert_true(vmm_populate(vmm, vm, 0, (struct vmm_content){1, 0}));
+        assert_true(vmm_populate(vmm, vm, 1, (struct vmm_content){0, 0}));
+    }
+    memset(answers, 0, sizeof answers);
+    vmm->answer = answer;
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    vmm_must_be_sound(vmm);
+    share_free(vmm->share);
+    vmm_free(vmm);
+    return 0;
+}
+
+static void share_all(void)
+{
+    assert_int_equal(share_now(vmm->share, 5, NULL), SHARE_OK);
+    assert_int_equal(vmm_used(vmm), 2);
+}
+
+static enum share_result break_page(share_vm vm, unsigned slot)
+{
+    return share_break(vmm->share, vm, vmm_ppn(vmm, vm, slot));
+}
+
+static void a_write_gets_a_copy(void **state)
+{
+    (void)state;
+    share_all();
+    for (unsigned slot = 0; slot < 2; slot++) {
+        assert_int_equal(vmm_store(vmm, 1, slot, 100, 7), SHARE_OK);
+        assert_int_equal(vmm_info(vmm, 1, slot).state, SHARE_PAGE_PRIVATE);
+        assert_int_equal(vmm_info(vmm, 0, slot).refs, 2);
+        assert_true(vmm_reads(vmm, 0, slot, (struct vmm_content){slot ? 0 : 1, 0}));
+        assert_false(vmm_reads(vmm, 1, slot, (struct vmm_content){slot ? 0 : 1, 0}));
+    }
+    struct share_stats stats;
+    share_stats(vmm->share, &stats);
+    assert_int_equal(stats.breaks_copied, 2);
+    assert_int_equal(stats.breaks_last, 0);
+    assert_int_equal(vmm_used(vmm), 4);
+}
+
+static void the_last_reference_is_not_copied(void **state)
+{
+    (void)state;
+    share_all();
+    for (unsigned slot = 0; slot < 2; slot++) {
+        uint32_t mpn = vmm_page(vmm, 2, slot)->mpn;
+        assert_int_equal(break_page(0, slot), SHARE_OK);
+        assert_int_equal(break_page(1, slot), SHARE_OK);
+        uint64_t allocs = atomic_load(&vmm->calls[VMM_ALLOC]);
+        assert_int_equal(break_page(2, slot), SHARE_OK);
+        assert_int_equal(atomic_load(&vmm->calls[VMM_ALLOC]), allocs);
+        assert_int_equal(vmm_page(vmm, 2, slot)->mpn, mpn);
+        assert_int_equal(vmm_page(vmm, 2, slot)->reasons, 0);
+    }
+    struct share_stats stats;
+    share_stats(vmm->share, &stats);
+    assert_int_equal(stats.breaks_last, 2);
+    assert_int_equal(stats.frames, 0);
+    assert_int_equal(vmm_used(vmm), 6);
+    share_all(); /* and all of it may share again */
+}
+
+static void breaking_what_is_not_shared_is_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(break_page(0, 0), SHARE_OK); /* never offered */
+    assert_int_equal(vmm_offer(vmm, 0, 0), SHARE_HINTED);
+    assert_int_equal(break_page(0, 0), SHARE_OK);
+    assert_int_equal(vmm_info(vmm, 0, 0).state, SHARE_PAGE_HINTED);
+    assert_int_equal(share_break(vmm->share, 0, (share_ppn){99}), SHARE_INVALID);
+    assert_int_equal(atomic_load(&vmm->calls[VMM_UNPROTECT]), 0);
+}
+
+static void other_reasons_stay(void **state)
+{
+    (void)state;
+    share_all();
+    vmm_page(vmm, 0, 0)->reasons |= VMM_DIRTY_LOG;
+    assert_int_equal(break_page(0, 0), SHARE_OK);
+    assert_int_equal(vmm_page(vmm, 0, 0)->reasons, VMM_DIRTY_LOG);
+}
+
+/* A refused break changes nothing, and succeeds later. */
+static void refusals_change_nothing(void **state)
+{
+    (void)state;
+    static const struct {
+        enum vmm_op op;
+        enum share_answer answer;
+        enum share_result result;
+    } cases[] = {
+        {VMM_ALLOC, SHARE_ANSWER_FAIL, SHARE_NOMEM},  {VMM_REMAP, SHARE_ANSWER_FAIL, SHARE_FAIL},
+        {VMM_REMAP, SHARE_ANSWER_BUSY, SHARE_RETRY},  {VMM_REMAP, SHARE_ANSWER_STALE, SHARE_RETRY},
+        {VMM_PEEK, SHARE_ANSWER_FAIL, SHARE_FAIL},
+    };
+    share_all();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        answers[cases[i].op] = cases[i].answer;
+        assert_int_equal(break_page(1, 0), cases[i].result);
+        answers[cases[i].op] = SHARE_ANSWER_OK;
+        assert_int_equal(vmm_info(vmm, 1, 0).refs, 3);
+        assert_true(vmm_page(vmm, 1, 0)->reasons & VMM_SHARING);
+        assert_int_equal(vmm_used(vmm), 2);
+        vmm_must_be_sound(vmm);
+    }
+    assert_int_equal(break_page(1, 0), SHARE_OK);
+}
+
+static void forgetting_says_whose_it_is(void **state)
+{
+    (void)state;
+    enum share_owner owner = SHARE_OWNER_ENGINE;
+    struct share *share = vmm->share;
+    assert_int_equal(share_forget(share, 0, (share_ppn){99}, &owner), SHARE_INVALID);
+    assert_int_equal(vmm_forget(vmm, 0, 0), SHARE_OWNER_CALLER); /* never offered */
+    assert_int_equal(vmm_offer(vmm, 1, 0), SHARE_HINTED);
+    assert_int_equal(vmm_forget(vmm, 1, 0), SHARE_OWNER_CALLER);
+    struct share_stats stats;
+    share_stats(share, &stats);
+    assert_int_equal(stats.hints, 0);
+    assert_int_equal(vmm_used(vmm), 4);
+
+    assert_int_equal(share_now(share, 5, NULL), SHARE_OK); /* three zero pages on one */
+    assert_int_equal(vmm_used(vmm), 2);
+    assert_int_equal(vmm_forget(vmm, 0, 1), SHARE_OWNER_ENGINE);
+    assert_int_equal(vmm_forget(vmm, 1, 1), SHARE_OWNER_ENGINE);
+    assert_int_equal(vmm_used(vmm), 2);
+    assert_int_equal(vmm_forget(vmm, 2, 1), SHARE_OWNER_ENGINE); /* it frees the last */
+    assert_int_equal(vmm_used(vmm), 1);
+    assert_int_equal(vmm_forget(vmm, 2, 1), SHARE_OWNER_CALLER); /* once more is no harm */
+    share_stats(share, &stats);
+    assert_int_equal(stats.forgets, 3);
+}
+
+static void a_forgotten_page_can_come_back(void **state)
+{
+    (void)state;
+    share_all();
+    vmm_forget(vmm, 0, 0);
+    assert_int_equal(vmm_offer(vmm, 0, 0), SHARE_PAGE_GONE);
+    assert_true(vmm_populate(vmm, 0, 0, (struct vmm_content){1, 0}));
+    assert_int_equal(vmm_offer(vmm, 0, 0), SHARE_JOINED);
+}
+
+/* The frame cannot be found by its content any more, if somebody wrote past its protection. It goes
+ * all the same. */
+static void a_frame_written_past_its_protection_still_ends(void **state)
+{
+    (void)state;
+    share_all();
+    vmm_bytes(vmm, vmm_page(vmm, 0, 0)->mpn)[5] = 1;
+    for (share_vm vm = 0; vm < 3; vm++)
+        assert_int_equal(break_page(vm, 0), SHARE_OK);
+    struct share_stats stats;
+    share_stats(vmm->share, &stats);
+    assert_int_equal(stats.frames, 1); /* the zero frame */
+}
+
+static void an_unreadable_frame_still_ends(void **state)
+{
+    (void)state;
+    share_all();
+    vmm_forget(vmm, 0, 0);
+    vmm_forget(vmm, 1, 0);
+    answers[VMM_PEEK] = SHARE_ANSWER_FAIL;
+    assert_int_equal(break_page(2, 0), SHARE_OK);
+    answers[VMM_PEEK] = SHARE_ANSWER_OK;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_write_gets_a_copy),
+        TEST(the_last_reference_is_not_copied),
+        TEST(breaking_what_is_not_shared_is_nothing),
+        TEST(other_reasons_stay),
+        TEST(refusals_change_nothing),
+        TEST(forgetting_says_whose_it_is),
+        TEST(a_forgotten_page_can_come_back),
+        TEST(a_frame_written_past_its_protection_still_ends),
+        TEST(an_unreadable_frame_still_ends),
+    };
+    return RUN(tests);
+}

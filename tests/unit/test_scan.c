@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+#include "metadata.h"
+#include "random.h"
+#include "test.h"
+#include "vmm.h"
+
+#define VMS 3u
+#define SLOTS 150u
+
+static struct metadata metadata;
+static struct vmm *vmm;
+static struct share_scan_report report;
+
+static int begin(void **state)
+{
+    (void)state;
+    metadata_init(&metadata);
+    vmm = vmm_new(VMS + 1, SLOTS, (VMS + 1) * SLOTS);
+    vmm_engine(vmm, &metadata.alloc, 1);
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    vmm_must_be_sound(vmm);
+    share_free(vmm->share);
+    vmm_free(vmm);
+    return 0;
+}
+
+/* VMS VMs; contents repeat after `distinct` pages. */
+static void fill(unsigned shift, uint64_t distinct)
+{
+    for (unsigned i = 0; i < VMS; i++) {
+        share_vm vm = vmm_add(vmm, 0, 0, shift);
+        for (unsigned slot = 0; slot < SLOTS; slot++)
+            assert_true(vmm_populate(vmm, vm, slot,
+                                     (struct vmm_content){1 + (vm * SLOTS + slot) % distinct, 0}));
+    }
+}
+
+static void scan(enum share_order order, uint32_t flags, uint64_t budget)
+{
+    assert_int_equal(share_scan(vmm->share, order, flags, budget, &report), SHARE_OK);
+    assert_true(report.looked_pages <= budget);
+}
+
+static void a_sequential_pass_looks_at_each_page_once(void **state)
+{
+    (void)state;
+    fill(0, 1000);
+    uint64_t looked = 0, hinted = 0;
+    static const uint64_t budgets[] = {1, 63, 64, 65, 0, 100, 7, 150}; /* 450 in all */
+    for (unsigned i = 0; i < 8; i++) {
+        scan(SHARE_SEQUENTIAL, 0, budgets[i]);
+        assert_int_equal(report.looked_pages, budgets[i]);
+        assert_int_equal(report.passes, 0);
+        looked += report.looked_pages;
+        hinted += report.outcomes[SHARE_HINTED];
+    }
+    assert_int_equal(looked, VMS * SLOTS);
+    assert_int_equal(hinted, VMS * SLOTS);
+    scan(SHARE_SEQUENTIAL, 0, 1000); /* it meets the end, and stops there */
+    assert_int_equal(report.looked_pages, 0);
+    assert_int_equal(report.passes, 1);
+}
+
+static void a_scan_stops_at_the_end_of_a_pass(void **state)
+{
+    (void)state;
+    fill(0, 1000);
+    for (unsigned pass = 1; pass <= 3; pass++) {
+        scan(SHARE_SEQUENTIAL, 0, UINT64_MAX);
+        assert_int_equal(report.looked_pages, VMS * SLOTS);
+        assert_int_equal(report.passes, 1);
+        struct share_stats stats;
+        share_stats(vmm->share, &stats);
+        assert_int_equal(stats.passes, pass);
+    }
+    assert_true(share_settled(vmm->share));
+}
+
+static void without_vms_a_pass_is_empty(void **state)
+{
+    (void)state;
+    static const enum share_order orders[] = {SHARE_SEQUENTIAL, SHARE_RANDOM, SHARE_DIRTY};
+    for (unsigned i = 0; i < 3; i++) {
+        scan(orders[i], 0, 100);
+        assert_int_equal(report.looked_pages, 0);
+        assert_int_equal(report.passes, orders[i] != SHARE_DIRTY);
+    }
+    assert_int_equal(share_scan(vmm->share, SHARE_RANDOM, 0, 10, NULL), SHARE_OK);
+    assert_int_equal(share_now(vmm->share, 3, NULL), SHARE_OK);
+}
+
+/* 128 Mi PPNs between two pages: a pass costs what is present. */
+static void sparse_maps_do_not_stall(void **state)
+{
+    (void)state;
+    fill(27, 50);
+    scan(SHARE_SEQUENTIAL, 0, UINT64_MAX);
+    assert_int_equal(report.looked_pages, VMS * SLOTS);
+    assert_int_equal(vmm_used(vmm), 50);
+    assert_true(atomic_load(&vmm->calls[VMM_NEXT]) < 2 * VMS * SLOTS);
+    uint64_t nexts = atomic_load(&vmm->calls[VMM_NEXT]);
+    scan(SHARE_RANDOM, 0, 1000);
+    assert_int_equal(report.looked_pages, 1000);
+    assert_true(atomic_load(&vmm->calls[VMM_NEXT]) - nexts < 4000);
+}
+
+static void random_scans_find_what_there_is(void **state)
+{
+    (void)state;
+    fill(0, 50);
+    for (unsigned i = 0; i < 20; i++)
+        scan(SHARE_RANDOM, 0, 500);
+    assert_true(vmm_used(vmm) < 100);
+    struct share_stats stats;
+    share_stats(vmm->share, &stats);
+    assert_true(stats.passes >= 10);
+    for (share_vm vm = 0; vm < VMS; vm++) {
+        assert_int_equal(share_vm_stats(vmm->share, vm, &stats), SHARE_OK);
+        assert_true(stats.offered_pages > 1500); /* each VM has its turn */
+    }
+}
+
+static void dirty_pages_come_first_and_once(void **state)
+{
+    (void)state;
+    fill(0, 1000);
+    share_ppn ppns[] = {{3}, {149}, {64}, {3}};
+    struct share_stats stats;
+    scan(SHARE_DIRTY, 0, 100);
+    assert_int_equal(report.looked_pages, 0);
+    assert_int_equal(share_dirty(vmm->share, 1, ppns, 4), SHARE_OK);
+    assert_int_equal(share_dirty(vmm->share, 2, ppns, 1), SHARE_OK);
+    share_stats(vmm->share, &stats);
+    assert_int_equal(stats.dirty_pages, 4);
+    scan(SHARE_DIRTY, 0, 2);
+    assert_int_equal(report.looked_pages, 2);
+    scan(SHARE_SEQUENTIAL, 0, 3); /* two dirty ones, and one more */
+    share_stats(vmm->share, &stats);
+    assert_int_equal(stats.dirty_pages, 0);
+    assert_int_equal(stats.offered_pages, 5);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(vmm_info(vmm, 1, (unsigned)ppns[i].n).state, SHARE_PAGE_HINTED);
+    assert_int_equal(vmm_info(vmm, 2, 3).state, SHARE_PAGE_HINTED);
+    assert_int_equal(vmm_info(vmm, 0, 0).state, SHARE_PAGE_HINTED);
+    share_ppn outside = {SLOTS};
+    assert_int_equal(share_dirty(vmm->share, 1, &outside, 1), SHARE_INVALID);
+}
+
+static void all_dirty_pages_are_found_from_anywhere(void **state)
+{
+    (void)state;
+    uint64_t random = 3;
+    fill(3, 1000);
+    for (unsigned round = 0; round < 50; round++) {
+        struct share_stats stats;
+        share_ppn ppn;
+        uint64_t budget = 1 + random_to(&random, 20);
+        for (unsigned i = 0; i < 30; i++) {
+            share_vm vm = random_to(&random, VMS);
+            ppn = vmm_ppn(vmm, vm, random_to(&random, SLOTS));
+            assert_int_equal(share_dirty(vmm->share, vm, &ppn, 1), SHARE_OK);
+        }
+        share_stats(vmm->share, &stats);
+        uint64_t dirty = stats.dirty_pages;
+        scan(SHARE_DIRTY, 0, budget);
+        assert_int_equal(report.looked_pages, dirty < budget ? dirty : budget);
+    }
+    scan(SHARE_DIRTY, 0, UINT64_MAX);
+    struct share_stats stats;
+    share_stats(vmm->share, &stats);
+    assert_int_equal(stats.dirty_pages, 0);
+}
+
+static void volatile_pages_are_looked_at_less_and_less(void **state)
+{
+    (void)state;
+    fill(0, 1000);
+    unsigned looks = 0, passes = 200, flags;
+    for (unsigned pass = 0; pass < passes; pass++) {
+        assert_int_equal(vmm_store(vmm, 0, 7, 0, 5000 + pass), SHARE_OK);
+        scan(SHARE_SEQUENTIAL, 0, UINT64_MAX);
+        assert_int_equal(report.looked_pages, VMS * SLOTS);
+        looks += (unsigned)(report.outcomes[SHARE_VOLATILE] + (pass == 0));
+        assert_int_equal(report.outcomes[SHARE_VOLATILE] + report.outcomes[SHARE_BACKED_OFF],
+                         pass != 0);
+    }
+    assert_true(looks >= passes / 32 && looks <= passes / 8);
+    assert_int_equal(vmm_info(vmm, 0, 7).backoff, 5);
+    for (flags = 0; flags < 8; flags++) { /* unchanged from now on: it comes back */
+        scan(SHARE_SEQUENTIAL, SHARE_SCAN_ALL, UINT64_MAX);
+        assert_int_equal(report.outcomes[SHARE_BACKED_OFF], 0);
+    }
+    assert_int_equal(vmm_info(vmm, 0, 7).backoff, 0);
+}
+
+static void settled_is_an_answer(void **state)
+{
+    (void)state;
+    fill(0, 1000);
+    assert_false(share_settled(vmm->share)); /* nobody has looked */
+    scan(SHARE_SEQUENTIAL, 0, 100);
+    assert_false(share_settled(vmm->share)); /* nor at all of it */
+    scan(SHARE_SEQUENTIAL, 0, UINT64_MAX);
+    assert_true(share_settled(vmm->share)); /* nothing to merge, nothing had changed */
+    assert_int_equal(vmm_store(vmm, 1, 1, 0, 1), SHARE_OK);
+    assert_int_equal(share_dirty(vmm->share, 1, &(share_ppn){1}, 1), SHARE_OK);
+    assert_false(share_settled(vmm->share)); /* a dirty page waits */
+    scan(SHARE_DIRTY, 0, UINT64_MAX);
+    assert_true(share_settled(vmm->share));
+    for (unsigned slot = 0; slot < SLOTS; slot++)
+        assert_int_equal(vmm_store(vmm, 2, slot, 0, 7000 + slot), SHARE_OK);
+    scan(SHARE_SEQUENTIAL, 0, UINT64_MAX);
+    assert_false(share_settled(vmm->share)); /* a third of the pages had changed */
+}
+
+static void share_now_reaches_the_optimum(void **state)
+{
+    (void)state;
+    fill(0, 77);
+    assert_int_equal(share_now(vmm->share, 1, &report), SHARE_UNSETTLED);
+    assert_int_equal(vmm_used(vmm), 77);
+    assert_int_equal(share_now(vmm->share, 2, &report), SHARE_OK);
+    assert_int_equal(report.passes, 1);
+    assert_int_equal(share_now(vmm->share, 0, &report), SHARE_UNSETTLED);
+    assert_int_equal(report.looked_pages, 0);
+    /* Backed-off pages are looked at, too. */
+    for (unsigned round = 0; round < 6; round++) {
+        assert_int_equal(vmm_store(vmm, 0, 0, 0, 9000 + round), SHARE_OK);
+        assert_true(vmm_offer(vmm, 0, 0) < SHARE_OUTCOMES);
+    }
+    assert_int_equal(vmm_store(vmm, 0, 0, 0, 5), SHARE_OK);
+    assert_int_equal(share_now(vmm->share, 5, &report), SHARE_OK);
+    assert_int_equal(vmm_used(vmm), 77);
+}
+
+/* From the middle of somebody's pass it starts over. */
+static void share_now_starts_a_pass(void **state)
+{
+    (void)state;
+    fill(0, 1000);
+    scan(SHARE_SEQUENTIAL, 0, 200);
+    assert_int_equal(share_now(vmm->share, 1, &report), SHARE_OK);
+    assert_int_equal(report.looked_pages, VMS * SLOTS);
+}
+
+static void a_scan_without_memory_says_so(void **state)
+{
+    (void)state;
+    fill(13, 1000);
+    metadata.fail_at = metadata.calls + 3;
+    metadata.fail_count = UINT64_MAX / 2;
+    assert_int_equal(share_scan(vmm->share, SHARE_SEQUENTIAL, 0, UINT64_MAX, &report),
+                     SHARE_NOMEM);
+    assert_true(report.outcomes[SHARE_ERROR] > 0);
+    assert_int_equal(share_now(vmm->share, 3, NULL), SHARE_NOMEM);
+    assert_int_equal(share_dirty(vmm->share, 2, &(share_ppn){1 << 13}, 1), SHARE_NOMEM);
+    metadata.fail_count = 0;
+    assert_int_equal(share_now(vmm->share, 3, NULL), SHARE_OK);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_sequential_pass_looks_at_each_page_once),
+        TEST(a_scan_stops_at_the_end_of_a_pass),
+        TEST(without_vms_a_pass_is_empty),
+        TEST(sparse_maps_do_not_stall),
+        TEST(random_scans_find_what_there_is),
+        TEST(dirty_pages_come_first_and_once),
+        TEST(all_dirty_pages_are_found_from_anywhere),
+        TEST(volatile_pages_are_looked_at_less_and_less),
+        TEST(settled_is_an_answer),
+        TEST(share_now_reaches_the_optimum),
+        TEST(share_now_starts_a_pass),
+        TEST(a_scan_without_memory_says_so),
+    };
+    return RUN(tests);
+}

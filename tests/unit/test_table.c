@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: MIT */
+#include "table.h"
+#include "metadata.h"
+#include "random.h"
+#include "test.h"
+
+static struct metadata metadata;
+static struct share_mem mem;
+static struct share_table table;
+
+static int begin(void **state)
+{
+    (void)state;
+    metadata_init(&metadata);
+    share_mem_init(&mem, &metadata.alloc);
+    memset(&table, 0, sizeof table);
+    assert_true(share_table_init(&table, &mem));
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    share_table_fini(&table);
+    assert_int_equal(metadata.blocks, 0);
+    return 0;
+}
+
+static struct share_hit hint(uint32_t id)
+{
+    return (struct share_hit){SHARE_KIND_HINT, id};
+}
+
+static struct share_hit frame(uint32_t id)
+{
+    return (struct share_hit){SHARE_KIND_FRAME, id};
+}
+
+/* The hash that entry `id` stands under in the large tests. */
+static uint64_t hash_of(uint32_t id)
+{
+    uint64_t state = id;
+    return random_next(&state);
+}
+
+static bool insert(uint64_t hash, struct share_hit entry)
+{
+    struct share_partition *part = share_table_lock(&table, hash);
+    bool done = share_table_insert(&table, part, hash, entry);
+    share_table_unlock(part);
+    return done;
+}
+
+static unsigned find(uint64_t hash, struct share_hit hits[static SHARE_TABLE_HITS])
+{
+    struct share_partition *part = share_table_lock(&table, hash);
+    unsigned count = share_table_find(part, hash, hits);
+    share_table_unlock(part);
+    return count;
+}
+
+static bool holds(uint64_t hash, struct share_hit entry)
+{
+    struct share_hit hits[SHARE_TABLE_HITS];
+    unsigned count = find(hash, hits);
+    for (unsigned i = 0; i < count; i++)
+        if (hits[i].id == entry.id && hits[i].kind == entry.kind)
+            return true;
+    return false;
+}
+
+static void must_insert(uint64_t hash, struct share_hit entry)
+{
+    for (unsigned tries = 0; tries < 4; tries++) {
+        assert_true(share_table_reserve(&table));
+        if (insert(hash, entry))
+            return;
+    }
+    fail_msg("reserve does not make room");
+}
+
+static void entries_are_found_by_36_bits(void **state)
+{
+    (void)state;
+    uint64_t hash = 0xfedcba9876543210;
+    struct share_hit hits[SHARE_TABLE_HITS];
+    assert_int_equal(find(hash, hits), 0);
+    must_insert(hash, hint(UINT32_MAX));
+    assert_true(holds(hash, hint(UINT32_MAX)));
+    assert_true(holds(hash ^ 0x0fffffff, hint(UINT32_MAX)));  /* bits that are not kept */
+    assert_false(holds(hash ^ 0x10000000, hint(UINT32_MAX))); /* the lowest one that is */
+    assert_false(holds(hash ^ UINT64_C(1) << 63, hint(UINT32_MAX)));
+    assert_false(holds(hash, frame(UINT32_MAX)));
+    assert_int_equal(share_table_entries(&table), 1);
+}
+
+static void hash_zero_is_a_hash(void **state)
+{
+    (void)state;
+    struct share_hit hits[SHARE_TABLE_HITS];
+    assert_int_equal(find(0, hits), 0); /* empty slots look like it */
+    must_insert(0, frame(1));
+    assert_int_equal(find(0, hits), 1);
+    assert_true(share_table_remove(&table, 0, 36, frame(1)));
+    assert_int_equal(find(0, hits), 0);
+    must_insert(~UINT64_C(0), hint(1));
+    assert_int_equal(find(~UINT64_C(0), hits), 1);
+}
+
+static void a_hint_becomes_a_frame(void **state)
+{
+    (void)state;
+    uint64_t hash = 0x123456789abcdef0;
+    must_insert(hash, hint(5));
+    struct share_partition *part = share_table_lock(&table, hash);
+    assert_false(share_table_replace(part, hash, hint(6), frame(1)));
+    assert_false(share_table_replace(part, hash, frame(5), frame(1)));
+    assert_true(share_table_replace(part, hash, hint(5), frame(7)));
+    share_table_unlock(part);
+    assert_true(holds(hash, frame(7)));
+    assert_false(holds(hash, hint(5)));
+    assert_int_equal(share_table_entries(&table), 1);
+}
+
+/* A lookup returns some of many; removal finds each. The chain goes over many buckets, and round. */
+static void many_of_one_hash_spill(void **state)
+{
+    (void)state;
+    uint64_t hash = ~UINT64_C(0); /* home is the last bucket */
+    struct share_hit hits[SHARE_TABLE_HITS];
+    for (uint32_t id = 1; id <= 200; id++)
+        must_insert(hash, hint(id));
+    assert_int_equal(find(hash, hits), SHARE_TABLE_HITS);
+    for (uint32_t id = 1; id <= 200; id++) {
+        assert_true(share_table_holds(&table, hash, 36, hint(id)));
+        assert_true(share_table_remove(&table, hash, 26, hint(id)));
+        assert_false(share_table_remove(&table, hash, 26, hint(id)));
+    }
+    assert_int_equal(share_table_entries(&table), 0);
+}
+
+/* Of a hint's hash, 26 bits are kept beside its page. */
+static void removal_needs_26_bits_or_6(void **state)
+{
+    (void)state;
+    for (uint32_t id = 1; id <= 5000; id++)
+        must_insert(hash_of(id), id % 2 ? hint(id) : frame(id));
+    for (uint32_t id = 1; id <= 5000; id++) {
+        struct share_hit entry = id % 2 ? hint(id) : frame(id);
+        uint64_t top26 = hash_of(id) >> 38 << 38, garbage = hash_of(id + 1) >> 26;
+        assert_false(share_table_remove(&table, top26, 26, id % 2 ? frame(id) : hint(id)));
+        if (id % 100 == 0)
+            assert_true(share_table_remove_anywhere(&table, entry));
+        else
+            assert_true(share_table_remove(&table, top26 | garbage, 26, entry));
+        assert_false(share_table_holds(&table, hash_of(id), 36, entry));
+        assert_false(holds(hash_of(id), entry));
+    }
+    assert_int_equal(share_table_entries(&table), 0);
+    assert_false(share_table_remove_anywhere(&table, hint(1)));
+}
+
+static uint64_t walked, walked_sum;
+
+static bool add_up(void *ctx, uint64_t hash, struct share_hit entry)
+{
+    (void)ctx;
+    walked++;
+    walked_sum += entry.id;
+    assert_int_equal(entry.kind, SHARE_KIND_HINT);
+    assert_true(hash == hash_of(entry.id) >> 28 << 28);
+    return walked != 7777;
+}
+
+static void growth_loses_nothing_and_moves_little(void **state)
+{
+    (void)state;
+    uint32_t count = 100000;
+    for (uint32_t id = 1; id <= count; id++) {
+        must_insert(hash_of(id), hint(id));
+        uint32_t other = id / 2 + 1; /* in the middle of a move, too */
+        assert_true(holds(hash_of(other), hint(other)));
+    }
+    for (uint32_t id = 1; id <= count; id++)
+        assert_true(holds(hash_of(id), hint(id)));
+    assert_int_equal(share_table_entries(&table), count);
+    assert_true(atomic_load(&table.buckets_moved_max) <= SHARE_TABLE_MOVES);
+    assert_true(atomic_load(&table.buckets_moved) > 0);
+    walked = walked_sum = 0;
+    assert_false(share_table_walk(&table, add_up, NULL)); /* stops where it is told to */
+    assert_int_equal(walked, 7777);
+    walked = walked_sum = 0;
+    walked = 10000; /* past the stop */
+    assert_true(share_table_walk(&table, add_up, NULL));
+    assert_int_equal(walked, 10000 + count);
+    assert_int_equal(walked_sum, (uint64_t)count * (count + 1) / 2);
+}
+
+/* What the table holds, at any number of entries, while it grows: old and new array counted. An
+ * engine may hold 16 bytes a page and 32 KiB; a page's word and its share of the tree take 4.32. */
+static void memory_follows_entries(void **state)
+{
+    (void)state;
+    double worst = 0;
+    uint32_t worst_at = 0;
+    for (uint32_t id = 1; id <= 1500000; id++) {
+        must_insert(hash_of(id), hint(id));
+        double bytes = ((double)atomic_load(&mem.peak_bytes) - 32768) / id;
+        if (bytes > worst) {
+            worst = bytes;
+            worst_at = id;
+        }
+    }
+    print_message("at worst %.2f bytes an entry, at %u entries\n", worst, worst_at);
+    assert_true(worst < 16 - 4.32);
+}
+
+static void shrinks_after_removals(void **state)
+{
+    (void)state;
+    uint32_t count = 200000, kept = 2000;
+    for (uint32_t id = 1; id <= count; id++)
+        must_insert(hash_of(id), hint(id));
+    uint64_t full = atomic_load(&mem.bytes);
+    for (uint32_t id = kept + 1; id <= count; id++) {
+        assert_true(share_table_remove(&table, hash_of(id), 26, hint(id)));
+        assert_true(share_table_reserve(&table));
+    }
+    /* It shrinks a step at a time, while entries come and go. */
+    for (uint32_t id = count + 1; id <= 8 * count; id++) {
+        must_insert(hash_of(id), hint(id));
+        assert_true(share_table_remove(&table, hash_of(id), 36, hint(id)));
+    }
+    assert_true(atomic_load(&mem.bytes) < full / 4);
+    for (uint32_t id = 1; id <= kept; id++)
+        assert_true(holds(hash_of(id), hint(id)));
+    assert_int_equal(share_table_entries(&table), kept);
+}
+
+/* At one size for ever, spill bits wear: a rebuild must bring lookups back to one bucket or so. */
+static void churn_does_not_wear_it(void **state)
+{
+    (void)state;
+    uint32_t live = 20000;
+    for (uint32_t id = 1; id <= live; id++)
+        must_insert(hash_of(id), hint(id));
+    uint64_t bytes = atomic_load(&mem.bytes);
+    for (uint32_t id = live + 1; id <= 40 * live; id++) {
+        must_insert(hash_of(id), hint(id));
+        assert_true(share_table_remove(&table, hash_of(id - live), 26, hint(id - live)));
+    }
+    assert_true(atomic_load(&mem.bytes) < 2 * bytes);
+    uint64_t spilled = 0, buckets = 0;
+    for (unsigned p = 0; p < SHARE_TABLE_PARTITIONS; p++)
+        for (uint32_t b = 0; b < table.partition[p].now.buckets; b++, buckets++)
+            spilled += table.partition[p].now.bucket[b].slot[0] >> 33 & 1;
+    assert_true(spilled * 100 < buckets * 97); /* not all of them: chains end */
+}
+
+static void refused_memory_fills_it_and_no_more(void **state)
+{
+    (void)state;
+    uint32_t id = 1;
+    for (; id <= 3000; id++)
+        must_insert(hash_of(id), hint(id));
+    uint32_t before = id;
+    metadata.fail_at = 1;
+    metadata.fail_count = UINT64_MAX / 2;
+    uint32_t refused = 0;
+    bool in[10000] = {false};
+    for (; id < 10000; id++) {
+        share_table_reserve(&table);
+        in[id] = insert(hash_of(id), hint(id));
+        refused += !in[id];
+    }
+    assert_true(refused > 0);
+    assert_false(share_table_reserve(&table));
+    for (uint32_t i = 1; i < 10000; i++)
+        assert_int_equal(holds(hash_of(i), hint(i)), i < before || in[i]);
+    metadata.fail_count = 0;
+    for (uint32_t i = before; i < 10000; i++)
+        if (!in[i])
+            must_insert(hash_of(i), hint(i));
+    for (uint32_t i = 1; i < 10000; i++)
+        assert_true(holds(hash_of(i), hint(i)));
+}
+
+static void prefetch_harms_nothing(void **state)
+{
+    (void)state;
+    for (uint32_t id = 1; id <= 1000; id++)
+        share_table_prefetch(&table, hash_of(id));
+    share_table_prefetch(&table, ~UINT64_C(0));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(entries_are_found_by_36_bits),
+        TEST(hash_zero_is_a_hash),
+        TEST(a_hint_becomes_a_frame),
+        TEST(many_of_one_hash_spill),
+        TEST(removal_needs_26_bits_or_6),
+        TEST(growth_loses_nothing_and_moves_little),
+        TEST(memory_follows_entries),
+        TEST(shrinks_after_removals),
+        TEST(churn_does_not_wear_it),
+        TEST(refused_memory_fills_it_and_no_more),
+        TEST(prefetch_harms_nothing),
+    };
+    return RUN(tests);
+}
