@@ -88,11 +88,20 @@ struct share *hv_world_share(const struct hv_world *world)
     return world->share;
 }
 
-/* The scanner's part of a turn. */
+static bool any_runs(const struct hv_world *world)
+{
+    for (unsigned i = 0; i < world->vms_count; i++)
+        if (world->vms[i]->state == HV_RUNNING_VM)
+            return true;
+    return false;
+}
+
+/* The scanner's part of a turn. It rests when all VMs stand still: who stopped them wants to look.
+ */
 static void scan(struct hv_world *world, uint64_t ticks)
 {
     struct share_scan_report report;
-    if (!world->share || !world->config.scan_rate)
+    if (!world->share || !world->config.scan_rate || !any_runs(world))
         return;
     world->scan_credit += world->config.scan_rate * ticks;
     uint64_t budget = world->scan_credit / HV_TICKS_PER_SECOND;

@@ -186,8 +186,7 @@ static void compare_group(struct share_run *run, struct share_item *const *items
     }
     share->compare(pairs, readable);
     for (unsigned i = 0; i < count && i <= readable; i++) {
-        bool promotes =
-            share_with(run, items[i])->kind == SHARE_WITH_HINT && !share->immutable;
+        bool promotes = share_with(run, items[i])->kind == SHARE_WITH_HINT && !share->immutable;
         found[i] = (struct finding){.readable = i < readable, .own_hash = items[i]->hash};
         if (i < readable) {
             found[i].equal = pairs[i].equal;

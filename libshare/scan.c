@@ -418,10 +418,8 @@ static enum share_result scan_batch(struct share *share, struct scan *scan)
 enum share_result share_scan(struct share *share, enum share_order order, uint32_t flags,
                              uint64_t budget_pages, struct share_scan_report *report)
 {
-    struct scan scan = {.order = order,
-                        .flags = flags,
-                        .budget_pages = budget_pages,
-                        .over = budget_pages == 0};
+    struct scan scan = {
+        .order = order, .flags = flags, .budget_pages = budget_pages, .over = budget_pages == 0};
     enum share_result result = SHARE_OK;
     while (!scan.over && result == SHARE_OK) {
         share_gate_enter(share);

@@ -16,7 +16,7 @@ struct share_pass {
 struct share_scanner {
     _Atomic uint64_t dirty_pages; /* of all VMs, so that a scan need not ask each for its own */
     struct share_lock lock;       /* guards all from here on */
-    share_vm vm;            /* next page to look at, of the pass that goes on */
+    share_vm vm;                  /* next page to look at, of the pass that goes on */
     share_ppn ppn;
     share_vm dirty_vm; /* next VM to be asked for dirty pages */
     uint32_t version;  /* of the cursor */

@@ -282,9 +282,9 @@ SHARE_API SHARE_MUST_CHECK enum share_result share_vm_add(struct share *share, s
 SHARE_API enum share_result share_vm_remove(struct share *share, share_vm vm);
 
 /*
- * Moves a VM to another group: breaks all its sharing first. NOMEM, FAIL, RETRY (a page was pinned or
- * moved this moment, or another regrouping of the VM runs): the VM stays in its old group, with some
- * pages private already; call again to resume. O(pages looked at).
+ * Moves a VM to another group: breaks all its sharing first. NOMEM, FAIL, RETRY (a page was pinned
+ * or moved this moment, or another regrouping of the VM runs): the VM stays in its old group, with
+ * some pages private already; call again to resume. O(pages looked at).
  */
 SHARE_API SHARE_MUST_CHECK enum share_result share_vm_regroup(struct share *share, share_vm vm,
                                                               share_group group);

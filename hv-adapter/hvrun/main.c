@@ -13,7 +13,7 @@ static const char usage[] =
     "         step                        one merge, narrated\n"
     "         step break VM VA            one copy-on-write break, narrated\n"
     "         share-now                   scans until nothing is left to share\n"
-    "         stop VM|all, resume VM|all  a stopped VM stands still; its time goes on\n"
+    "         stop VM|all, resume VM|all  stopped VMs stand still; all: the scanner, too\n"
     "         stats [json]                the table of now\n"
     "         check                       audits every table: slow\n"
     "       hvrun --help | SUBCOMMAND --help\n"

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One scenario, again and again: the k-th allocation of metadata fails, or the k-th machine page, or
- * the k-th answer of an op, for every k until nothing fails any more. After each failure the engine is
- * sound, every guest page holds what its guest wrote, and all goes on.
+ * One scenario, again and again: the k-th allocation of metadata fails, or the k-th machine page,
+ * or the k-th answer of an op, for every k until nothing fails any more. After each failure the
+ * engine is sound, every guest page holds what its guest wrote, and all goes on.
  */
 #include "metadata.h"
 #include "vmm.h"
 #include <string.h>
 
-#define VMS 3u
+#define VMS   3u
 #define SLOTS 70u
 
 enum victim { METADATA, ALLOC, PEEK, PROTECT, REMAP, VICTIMS };
@@ -26,10 +26,8 @@ static bool present[VMS][SLOTS];
 
 static enum share_answer answer(struct vmm *same, enum vmm_op op, share_vm vm, share_ppn ppn)
 {
-    static const enum vmm_op ops[] = {[ALLOC] = VMM_ALLOC,
-                                      [PEEK] = VMM_PEEK,
-                                      [PROTECT] = VMM_PROTECT,
-                                      [REMAP] = VMM_REMAP};
+    static const enum vmm_op ops[] = {
+        [ALLOC] = VMM_ALLOC, [PEEK] = VMM_PEEK, [PROTECT] = VMM_PROTECT, [REMAP] = VMM_REMAP};
     (void)same;
     (void)vm;
     (void)ppn;
@@ -149,10 +147,8 @@ static void use(void)
 /* The scenario with the k-th failing; false if it was over before. */
 static bool run(uint64_t k)
 {
-    struct share_config config = {.struct_size = sizeof config,
-                                  .ops = &vmm_ops,
-                                  .alloc = &metadata.alloc,
-                                  .salt = 3};
+    struct share_config config = {
+        .struct_size = sizeof config, .ops = &vmm_ops, .alloc = &metadata.alloc, .salt = 3};
     metadata_init(&metadata);
     metadata.refuse = refuse;
     vmm = vmm_new(VMS, SLOTS, 2 * VMS * SLOTS);

@@ -150,7 +150,8 @@ static bool has_earlier(const struct model *model, share_vm vm, unsigned slot)
     return false;
 }
 
-/* Machine pages needed at least: one a content and group, and one a page where nothing is shared. */
+/* Machine pages needed at least: one a content and group, and one a page where nothing is shared.
+ */
 static unsigned optimum(const struct model *model)
 {
     unsigned needed = 0;

@@ -4,9 +4,9 @@
  *
  * The model is an array: for each page of each VM, is it there, and what was last written to it. It
  * knows nothing of hints, frames or protection. model_step takes one operation out of a source of
- * numbers (a random generator, or a fuzzer's bytes), does it to both, and compares: every guest page
- * byte for byte, the engine's own audit, its statistics against a count of its pages, and the machine
- * pages in use against the mappings.
+ * numbers (a random generator, or a fuzzer's bytes), does it to both, and compares: every guest
+ * page byte for byte, the engine's own audit, its statistics against a count of its pages, and the
+ * machine pages in use against the mappings.
  */
 #ifndef MODEL_H
 #define MODEL_H
@@ -14,8 +14,8 @@
 #include "metadata.h"
 #include "vmm.h"
 
-#define MODEL_VMS 6u
-#define MODEL_SLOTS 40u
+#define MODEL_VMS    6u
+#define MODEL_SLOTS  40u
 #define MODEL_GROUPS 4u
 
 /* A number in [0, bound); bound > 0. */

@@ -71,15 +71,15 @@ static void dirty(struct model *model, share_vm vm)
     MUST(result == SHARE_OK || (result == SHARE_NOMEM && model->failing));
 }
 
-/* -------------------------------------------------------------------------------- guest pages -- */
+/* -------------------------------------------------------------------------------- guest pages --
+ */
 
 static void write_page(struct model *model, share_vm vm, unsigned slot)
 {
     struct model_page *page = &model->vm[vm].page[slot];
     bool head = pick(model, 2);
     uint64_t value = pick(model, 3);
-    enum share_result result =
-        vmm_store(model->vmm, vm, slot, head ? 0 : VMM_WORDS - 1, value);
+    enum share_result result = vmm_store(model->vmm, vm, slot, head ? 0 : VMM_WORDS - 1, value);
     MUST((result == SHARE_GONE) == !page->present);
     /* A full pool refuses the copy: the guest would have to wait. */
     MUST(result != SHARE_NOMEM || model->failing || !model->vmm->free_count);
@@ -193,9 +193,9 @@ static void remove_vm(struct model *model, share_vm vm)
 static void regroup(struct model *model, share_vm vm)
 {
     unsigned group = pick_group(model);
-    enum share_result result =
-        share_vm_regroup(model->share, vm, model->group[group].number);
-    MUST(result == SHARE_OK || model->failing || (result == SHARE_NOMEM && !model->vmm->free_count));
+    enum share_result result = share_vm_regroup(model->share, vm, model->group[group].number);
+    MUST(result == SHARE_OK || model->failing ||
+         (result == SHARE_NOMEM && !model->vmm->free_count));
     if (result == SHARE_OK)
         model->vm[vm].group = group;
 }

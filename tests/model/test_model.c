@@ -9,11 +9,15 @@ static uint32_t below(void *ctx, uint32_t bound)
     return random_to(ctx, bound);
 }
 
-/* The full hash; collisions now and then, often, and always; equal in the 36 bits that an entry keeps
- * but not in all. */
+/* The full hash; collisions now and then, often, and always; equal in the 36 bits that an entry
+ * keeps but not in all. */
 static const uint64_t masks[] = {
-    ~UINT64_C(0), ~UINT64_C(0),           UINT64_C(0xe000000000000000),
-    0,            UINT64_C(0x0f), UINT64_C(0x8000000000000001),
+    ~UINT64_C(0),
+    ~UINT64_C(0),
+    UINT64_C(0xe000000000000000),
+    0,
+    UINT64_C(0x0f),
+    UINT64_C(0x8000000000000001),
 };
 
 static void run(uint64_t seed, uint64_t steps)

@@ -10,9 +10,9 @@
 #include <string.h>
 #include <time.h>
 
-#define VMS 3u     /* that stay */
-#define SLOTS 96u  /* pages a VM */
-#define WRITERS 3u /* writer w has the slots of all VMs with slot % WRITERS == w */
+#define VMS      3u  /* that stay */
+#define SLOTS    96u /* pages a VM */
+#define WRITERS  3u  /* writer w has the slots of all VMs with slot % WRITERS == w */
 #define CONTENTS 4u
 
 struct race {
@@ -248,9 +248,9 @@ int main(int argc, char **argv)
     printf("%llu merged, %llu busy, %llu copied, %llu last, %llu abandoned, %llu retried\n",
            (unsigned long long)(stats.outcomes[SHARE_PROMOTED] + stats.outcomes[SHARE_JOINED] +
                                 stats.outcomes[SHARE_ZERO]),
-           (unsigned long long)stats.outcomes[SHARE_BUSY],
-           (unsigned long long)stats.breaks_copied, (unsigned long long)stats.breaks_last,
-           (unsigned long long)stats.breaks_abandoned, (unsigned long long)stats.breaks_retried);
+           (unsigned long long)stats.outcomes[SHARE_BUSY], (unsigned long long)stats.breaks_copied,
+           (unsigned long long)stats.breaks_last, (unsigned long long)stats.breaks_abandoned,
+           (unsigned long long)stats.breaks_retried);
     end();
     return 0;
 }

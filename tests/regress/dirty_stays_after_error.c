@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A page told to share_dirty that met a failing op was no longer dirty: sharing called itself settled
- * though nobody had looked at it.
+ * A page told to share_dirty that met a failing op was no longer dirty: sharing called itself
+ * settled though nobody had looked at it.
  */
 #include "test.h"
 #include "vmm.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Two pages of equal content were matched; before they were protected, both were written, alike. They
- * compared equal, and the new frame stood in the table under the hash of what they had held before:
- * nothing found it, and its end searched the whole table.
+ * Two pages of equal content were matched; before they were protected, both were written, alike.
+ * They compared equal, and the new frame stood in the table under the hash of what they had held
+ * before: nothing found it, and its end searched the whole table.
  */
 #include "test.h"
 #include "vmm.h"

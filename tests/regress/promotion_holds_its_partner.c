@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A promotion made its partner SHARED before the table's entry was changed from hint to frame and
- * before the page was counted: the partner's VM could leave in between, its number and chunk be used
- * again, and the count go to the wrong VM. Until all is done the partner must be on the move.
+ * before the page was counted: the partner's VM could leave in between, its number and chunk be
+ * used again, and the count go to the wrong VM. Until all is done the partner must be on the move.
  */
 #include "engine.h"
 #include "test.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A page was given back while its bytes were still peeked at: share_forget could return, and the VMM
- * free the machine page, before the engine's unpeek of it. So whenever a page's bytes are let go, the
- * engine must still own the page.
+ * A page was given back while its bytes were still peeked at: share_forget could return, and the
+ * VMM free the machine page, before the engine's unpeek of it. So whenever a page's bytes are let
+ * go, the engine must still own the page.
  */
 #include "test.h"
 #include "vmm.h"

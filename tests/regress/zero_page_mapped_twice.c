@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Two PPNs mapped one machine page, and it was all zero. The first became the group's zero frame; the
- * second was remapped from that machine page to itself, and it was freed while both mapped it.
+ * Two PPNs mapped one machine page, and it was all zero. The first became the group's zero frame;
+ * the second was remapped from that machine page to itself, and it was freed while both mapped it.
  */
 #include "test.h"
 #include "vmm.h"

@@ -23,7 +23,7 @@
 
 #define ARENA_NBYTES ((size_t)512 << 10)
 #define STACK_NBYTES ((size_t)96 << 10)
-#define DEPTH_MAX 1000u
+#define DEPTH_MAX    1000u
 
 enum status { READY, PAUSED, DONE };
 
@@ -153,6 +153,12 @@ static void forget_registers(ucontext_t *context)
 #endif
 }
 
+/* Apart, because it may return twice, as far as a compiler knows. */
+__attribute__((noinline)) static void take_context(ucontext_t *context)
+{
+    getcontext(context);
+}
+
 static void restart(void)
 {
     memcpy(explore_arena, initial, used_nbytes);
@@ -164,7 +170,7 @@ static void restart(void)
 #endif
         memset(stack[t], 0, STACK_NBYTES); /* equal states must be equal bytes */
         memset(&thread[t], 0, sizeof thread[t]);
-        getcontext(&thread[t].context);
+        take_context(&thread[t].context);
         forget_registers(&thread[t].context);
         thread[t].context.uc_stack.ss_sp = stack[t];
         thread[t].context.uc_stack.ss_size = STACK_NBYTES;
@@ -184,8 +190,8 @@ static bool can_run(unsigned t)
 {
     if (thread[t].status != READY)
         return false;
-    bool switches = last_moved >= 0 && (unsigned)last_moved != t &&
-                    thread[last_moved].status == READY;
+    bool switches =
+        last_moved >= 0 && (unsigned)last_moved != t && thread[last_moved].status == READY;
     return !switches || preemptions < test->preemptions_max;
 }
 

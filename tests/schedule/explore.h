@@ -2,15 +2,17 @@
 /*
  * Explores every interleaving of two or three threads over real code.
  *
- * Threads are coroutines that give up control at every step (explore_step, explore_pause). From each
- * state each thread that can run is run by one step, depth first; a state is reached again by starting
- * over and repeating the choices. Two paths into the same state (the same bytes in the shared arena,
- * the same stacks and registers) have the same future, so it is explored once, and its interleavings
- * are counted from then on without running them. All shared memory must lie in the arena.
+ * Threads are coroutines that give up control at every step (explore_step, explore_pause). From
+ * each state each thread that can run is run by one step, depth first; a state is reached again by
+ * starting over and repeating the choices. Two paths into the same state (the same bytes in the
+ * shared arena, the same stacks and registers) have the same future, so it is explored once, and
+ * its interleavings are counted from then on without running them. All shared memory must lie in
+ * the arena.
  *
- * A thread that pauses waits for another: it cannot run until one has moved. If nobody can go on, that
- * is a deadlock. Two threads that make each other try again may go round in a circle for ever if the
- * scheduler hates them; such paths are left at the first state that comes again, and are not counted.
+ * A thread that pauses waits for another: it cannot run until one has moved. If nobody can go on,
+ * that is a deadlock. Two threads that make each other try again may go round in a circle for ever
+ * if the scheduler hates them; such paths are left at the first state that comes again, and are not
+ * counted.
  */
 #ifndef EXPLORE_H
 #define EXPLORE_H
@@ -19,7 +21,7 @@
 #include <stdint.h>
 
 #define EXPLORE_THREADS 3u
-#define EXPLORE_ALL UINT32_MAX
+#define EXPLORE_ALL     UINT32_MAX
 
 struct explore_case {
     const char *name;

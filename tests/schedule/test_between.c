@@ -50,8 +50,8 @@ static void store_at_once(enum share_step step)
 static void a_write_never_waits_for_a_compare(void **state)
 {
     (void)state;
-    static const enum share_step steps[] = {SHARE_STEP_FIND, SHARE_STEP_PROTECT,
-                                            SHARE_STEP_COMPARE, SHARE_STEP_COMMIT};
+    static const enum share_step steps[] = {SHARE_STEP_FIND, SHARE_STEP_PROTECT, SHARE_STEP_COMPARE,
+                                            SHARE_STEP_COMMIT};
     for (unsigned i = 0; i < 4; i++) {
         if (i)
             begin(NULL);

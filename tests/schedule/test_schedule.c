@@ -1,20 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Every interleaving of any two operations from each initial state, and of merge, break and forget
- * with a bounded number of preemptions. `test_schedule NAME...` runs cases whose name contains all of
- * the words; `-v` prints each; `-a` runs three threads from every state, not two of them; `-p N`
+ * with a bounded number of preemptions. `test_schedule NAME...` runs cases whose name contains all
+ * of the words; `-v` prints each; `-a` runs three threads from every state, not two of them; `-p N`
  * allows those N preemptions instead of 2.
  */
 #include "explore.h"
 #include "world.h"
 #include <string.h>
 
-#define X 1 /* contents; 0 is the zero page */
-#define Y 2
+#define X            1 /* contents; 0 is the zero page */
+#define Y            2
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-#define OFFERED(page) {"", OFFER, page, 0}
-#define WRITTEN(page, value) {"", WRITE, page, value}
+#define OFFERED(page)      \
+    {                      \
+        "", OFFER, page, 0 \
+    }
+#define WRITTEN(page, value)   \
+    {                          \
+        "", WRITE, page, value \
+    }
 
 static const struct world_start starts[] = {
     {"private", false, false, {X, X, X, Y}, {{0}}},
@@ -33,15 +39,15 @@ static const struct world_start starts[] = {
 };
 
 static const struct world_op ops[] = {
-    {"offer A", OFFER, PAGE_A, 0},          {"offer B", OFFER, PAGE_B, 0},
-    {"offer C", OFFER, PAGE_C, 0},          {"offer B C", OFFER_PAIR, PAGE_B, 0},
-    {"write A", WRITE, PAGE_A, 5},          {"write B", WRITE, PAGE_B, 6},
+    {"offer A", OFFER, PAGE_A, 0},         {"offer B", OFFER, PAGE_B, 0},
+    {"offer C", OFFER, PAGE_C, 0},         {"offer B C", OFFER_PAIR, PAGE_B, 0},
+    {"write A", WRITE, PAGE_A, 5},         {"write B", WRITE, PAGE_B, 6},
     {"write C equal", WRITE, PAGE_C, X},   {"write A B alike", WRITE_BOTH, PAGE_A, 7},
-       {"break A", BREAK, PAGE_A, 0},
-    {"break B", BREAK, PAGE_B, 0},          {"forget A", FORGET, PAGE_A, 0},
-    {"forget B", FORGET, PAGE_B, 0},        {"exit 0", EXIT, PAGE_A, 0},
-    {"exit 1", EXIT, PAGE_B, 0},            {"exit hard 0", EXIT_HARD, PAGE_A, 0},
-    {"regroup 0", REGROUP, PAGE_A, 0},      {"regroup 1", REGROUP, PAGE_B, 0},
+    {"break A", BREAK, PAGE_A, 0},         {"break B", BREAK, PAGE_B, 0},
+    {"forget A", FORGET, PAGE_A, 0},       {"forget B", FORGET, PAGE_B, 0},
+    {"exit 0", EXIT, PAGE_A, 0},           {"exit 1", EXIT, PAGE_B, 0},
+    {"exit hard 0", EXIT_HARD, PAGE_A, 0}, {"regroup 0", REGROUP, PAGE_A, 0},
+    {"regroup 1", REGROUP, PAGE_B, 0},
 };
 
 static char **words;
@@ -75,7 +81,8 @@ static void run(const struct world_start *start, unsigned threads, uint32_t pree
     char name[200];
     int at = snprintf(name, sizeof name, "%s:", start->name);
     for (unsigned t = 0; t < threads; t++)
-        at += snprintf(name + at, sizeof name - (size_t)at, " %s%s", t ? "| " : "", chosen[t]->name);
+        at +=
+            snprintf(name + at, sizeof name - (size_t)at, " %s%s", t ? "| " : "", chosen[t]->name);
     for (char **word = words; *word; word++)
         if (!strstr(name, *word))
             return;

@@ -125,8 +125,7 @@ static void offer(const enum world_page *pages, size_t count)
     enum share_outcome outcomes[2];
     for (size_t i = 0; i < count; i++)
         ppns[i] = vmm_ppn(world()->vmm, vm_of(pages[i]), slot_of(pages[i]));
-    enum share_result result =
-        share_offer(world()->share, vm_of(pages[0]), ppns, count, outcomes);
+    enum share_result result = share_offer(world()->share, vm_of(pages[0]), ppns, count, outcomes);
     MUST(result == SHARE_OK || result == SHARE_GONE);
 }
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the schedules are explored over: two VMs with an engine and what their guests should see, all in
- * the explorer's arena; the operations that threads run; and the checks of each state.
+ * What the schedules are explored over: two VMs with an engine and what their guests should see,
+ * all in the explorer's arena; the operations that threads run; and the checks of each state.
  */
 #ifndef WORLD_H
 #define WORLD_H
 
 #include "vmm.h"
 
-#define WORLD_VMS 2u
+#define WORLD_VMS   2u
 #define WORLD_SLOTS 2u
 
 /* The pages that cases speak of. */

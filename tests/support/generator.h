@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Guest pages that exist only while somebody reads them, so that millions of them need no memory: page
- * (vm, ppn) has a number, vm * pages_per_vm + ppn, and its content is made of content(number) on peek.
- * A content of 0 is the zero page. Not for threads.
+ * Guest pages that exist only while somebody reads them, so that millions of them need no memory:
+ * page (vm, ppn) has a number, vm * pages_per_vm + ppn, and its content is made of content(number)
+ * on peek. A content of 0 is the zero page. Not for threads.
  */
 #ifndef GENERATOR_H
 #define GENERATOR_H

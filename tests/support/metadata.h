@@ -11,8 +11,8 @@ struct metadata {
     _Atomic uint64_t calls;   /* allocations asked for */
     _Atomic uint64_t bytes;   /* held now */
     _Atomic uint64_t blocks;
-    uint64_t fail_at;     /* refuse this call (the first is 1) ... */
-    uint64_t fail_count;  /* ... and so many calls in all */
+    uint64_t fail_at;          /* refuse this call (the first is 1) ... */
+    uint64_t fail_count;       /* ... and so many calls in all */
     bool (*refuse)(void *ctx); /* or whenever this says so; NULL: never */
     void *refuse_ctx;
 };

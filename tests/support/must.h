@@ -10,10 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define MUST(condition)                                                                            \
-    do {                                                                                           \
-        if (!(condition))                                                                          \
-            must_fail(#condition, __FILE__, __LINE__);                                             \
+#define MUST(condition)                                \
+    do {                                               \
+        if (!(condition))                              \
+            must_fail(#condition, __FILE__, __LINE__); \
     } while (0)
 
 /* Printed with a failure: how to have it again. Set by the program; may be NULL. */

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A fake VMM for the engine's tests: guests with a software page table, a pool of machine pages, and
- * share_ops over both, which refuse what a real VMM could not survive.
+ * A fake VMM for the engine's tests: guests with a software page table, a pool of machine pages,
+ * and share_ops over both, which refuse what a real VMM could not survive.
  *
- * A guest has `slots` pages; slot i is PPN begin + (i << shift), so that sparse maps cost nothing. All
- * of a VMM is one block of memory without pointers out of it but to the engine, so that it can be
- * copied away and back (the schedule tests do).
+ * A guest has `slots` pages; slot i is PPN begin + (i << shift), so that sparse maps cost nothing.
+ * All of a VMM is one block of memory without pointers out of it but to the engine, so that it can
+ * be copied away and back (the schedule tests do).
  *
- * Guest accesses honour protection: a store holds the page's lock from the check of its protection to
- * the write, and protect and remap take the same lock. So when protect has returned, no store through
- * the old mapping is under way.
+ * Guest accesses honour protection: a store holds the page's lock from the check of its protection
+ * to the write, and protect and remap take the same lock. So when protect has returned, no store
+ * through the old mapping is under way.
  *
- * What it refuses (MUST): freeing a machine page twice, while it is mapped or while somebody peeks at
- * it; peeking at a free one; remapping a page that is not protected; ops on a VM that was removed or a
- * page that was forgotten; an answer where none was asked for.
+ * What it refuses (MUST): freeing a machine page twice, while it is mapped or while somebody peeks
+ * at it; peeking at a free one; remapping a page that is not protected; ops on a VM that was
+ * removed or a page that was forgotten; an answer where none was asked for.
  */
 #ifndef VMM_H
 #define VMM_H

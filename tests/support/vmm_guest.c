@@ -16,8 +16,9 @@
 
 /*
  * A write that wins against a merge may run beside the compare that it defeats: by design, since no
- * writer waits for a compare, and its result is thrown away. The thread sanitizer must not see those
- * stores. It sees all others: to pages that were not unprotected since they were protected or mapped.
+ * writer waits for a compare, and its result is thrown away. The thread sanitizer must not see
+ * those stores. It sees all others: to pages that were not unprotected since they were protected or
+ * mapped.
  */
 static void store_seen(void *at, uint64_t value)
 {

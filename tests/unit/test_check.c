@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* share_check must see each kind of damage: a healthy engine, one wound, and the reason it gives. */
+/* share_check must see each kind of damage: a healthy engine, one wound, and the reason it gives.
+ */
 #include "engine.h"
 #include "metadata.h"
 #include "test.h"
@@ -31,8 +32,7 @@ static void build(void)
         share_vm vm = vmm_add(vmm, 0, 0, 0);
         for (unsigned slot = 0; slot < 4; slot++)
             assert_true(vmm_populate(
-                vmm, vm, slot,
-                (struct vmm_content){(const uint64_t[]){1, 0, 2 + i, 9}[slot], 0}));
+                vmm, vm, slot, (struct vmm_content){(const uint64_t[]){1, 0, 2 + i, 9}[slot], 0}));
     }
     assert_int_equal(share_now(share, 5, NULL), SHARE_OK);
     vmm_forget(vmm, 1, 3);
@@ -49,8 +49,8 @@ static void tear_down(void)
 static struct share_page_ref page_of(share_vm vm, uint64_t ppn)
 {
     struct share_page_ref page;
-    assert_true(share_page_find(&share->pages, &share_vm_at(share, vm)->tree, (share_ppn){ppn},
-                                &page));
+    assert_true(
+        share_page_find(&share->pages, &share_vm_at(share, vm)->tree, (share_ppn){ppn}, &page));
     return page;
 }
 
@@ -223,7 +223,10 @@ static void miscount_code_pages(void)
     atomic_fetch_add(&share_vm_at(share, 0)->counts.code_pages, 1);
 }
 
-#define WOUND(wound, reason) {#wound, wound, reason}
+#define WOUND(wound, reason)  \
+    {                         \
+#wound, wound, reason \
+    }
 
 static const struct {
     const char *name;

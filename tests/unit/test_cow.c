@@ -118,8 +118,8 @@ static void refusals_change_nothing(void **state)
         enum share_answer answer;
         enum share_result result;
     } cases[] = {
-        {VMM_ALLOC, SHARE_ANSWER_FAIL, SHARE_NOMEM},  {VMM_REMAP, SHARE_ANSWER_FAIL, SHARE_FAIL},
-        {VMM_REMAP, SHARE_ANSWER_BUSY, SHARE_RETRY},  {VMM_REMAP, SHARE_ANSWER_STALE, SHARE_RETRY},
+        {VMM_ALLOC, SHARE_ANSWER_FAIL, SHARE_NOMEM}, {VMM_REMAP, SHARE_ANSWER_FAIL, SHARE_FAIL},
+        {VMM_REMAP, SHARE_ANSWER_BUSY, SHARE_RETRY}, {VMM_REMAP, SHARE_ANSWER_STALE, SHARE_RETRY},
         {VMM_PEEK, SHARE_ANSWER_FAIL, SHARE_FAIL},
     };
     share_all();

@@ -61,8 +61,8 @@ static void share_millions(uint64_t (*content)(uint64_t number))
     assert_int_equal(source->freed_pages, pages - 1);
     for (uint64_t i = 1; i < pages; i++)
         assert_true(source->mpn[i] == source->mpn[0]);
-    assert_int_equal(
-        share_page_info(share, 3, (share_ppn){source->pages_per_vm - 1}, 1, &info), SHARE_OK);
+    assert_int_equal(share_page_info(share, 3, (share_ppn){source->pages_per_vm - 1}, 1, &info),
+                     SHARE_OK);
     assert_int_equal(info.refs, pages);
     must_be_sound(share);
     for (share_vm vm = 0; vm < 4; vm++)
@@ -102,8 +102,7 @@ static void as_many_vms_as_there_can_be(void **state)
     assert_int_equal(stats.vms, SHARE_VMS_MAX);
     assert_int_equal(stats.framed_pages, 2 * SHARE_VMS_MAX);
     assert_int_equal(stats.frames, 1000);
-    assert_true(stats.metadata_peak_bytes <=
-                SHARE_VMS_MAX * 2048 + 16 * 2 * SHARE_VMS_MAX + 32768);
+    assert_true(stats.metadata_peak_bytes <= SHARE_VMS_MAX * 2048 + 16 * 2 * SHARE_VMS_MAX + 32768);
     must_be_sound(share);
     for (vm = 0; vm < SHARE_VMS_MAX; vm += 3)
         assert_int_equal(share_vm_remove(share, vm), SHARE_OK);

@@ -115,7 +115,8 @@ static void false_match_then_ineligible_until_it_changes(void **state)
     unsigned next = 1;
     struct share_secret *secret = &share_group_at(vmm->share, 0)->secret;
     unsigned char bytes[SHARE_PAGE_SIZE] = {0};
-    uint64_t same[3] = {0}, other = 0; /* three contents of one hash, not the zero page's; one of it */
+    uint64_t same[3] = {0},
+             other = 0; /* three contents of one hash, not the zero page's; one of it */
     for (unsigned found = 0; found < 3 || !other; next++) {
         memcpy(bytes, &next, sizeof next);
         if (share_hash_stable(secret, bytes) == secret->zero_hash)

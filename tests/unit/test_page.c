@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "page.h"
 #include "metadata.h"
+#include "page.h"
 #include "random.h"
 #include "test.h"
 #include <stdlib.h>
@@ -149,8 +149,8 @@ static void refused_memory_changes_nothing(void **state)
         metadata.fail_count = 1;
         bool made = share_page_prepare(&pages, &tree, 9, (share_ppn){SHARE_PPN_END - 1}, &page);
         assert_true(share_page_find(&pages, &tree, (share_ppn){5}, &page));
-        assert_int_equal(
-            share_page_find(&pages, &tree, (share_ppn){SHARE_PPN_END - 1}, &page), made);
+        assert_int_equal(share_page_find(&pages, &tree, (share_ppn){SHARE_PPN_END - 1}, &page),
+                         made);
         if (made)
             break;
     }

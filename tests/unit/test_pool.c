@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "pool.h"
 #include "metadata.h"
+#include "pool.h"
 #include "test.h"
 
 struct item {

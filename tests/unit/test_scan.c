@@ -4,7 +4,7 @@
 #include "test.h"
 #include "vmm.h"
 
-#define VMS 3u
+#define VMS   3u
 #define SLOTS 150u
 
 static struct metadata metadata;
@@ -254,8 +254,7 @@ static void a_scan_without_memory_says_so(void **state)
     fill(13, 1000);
     metadata.fail_at = metadata.calls + 3;
     metadata.fail_count = UINT64_MAX / 2;
-    assert_int_equal(share_scan(vmm->share, SHARE_SEQUENTIAL, 0, UINT64_MAX, &report),
-                     SHARE_NOMEM);
+    assert_int_equal(share_scan(vmm->share, SHARE_SEQUENTIAL, 0, UINT64_MAX, &report), SHARE_NOMEM);
     assert_true(report.outcomes[SHARE_ERROR] > 0);
     assert_int_equal(share_now(vmm->share, 3, NULL), SHARE_NOMEM);
     assert_int_equal(share_dirty(vmm->share, 2, &(share_ppn){1 << 13}, 1), SHARE_NOMEM);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "table.h"
 #include "metadata.h"
 #include "random.h"
+#include "table.h"
 #include "test.h"
 
 static struct metadata metadata;
@@ -122,7 +122,8 @@ static void a_hint_becomes_a_frame(void **state)
     assert_int_equal(share_table_entries(&table), 1);
 }
 
-/* A lookup returns some of many; removal finds each. The chain goes over many buckets, and round. */
+/* A lookup returns some of many; removal finds each. The chain goes over many buckets, and round.
+ */
 static void many_of_one_hash_spill(void **state)
 {
     (void)state;
@@ -298,16 +299,11 @@ static void prefetch_harms_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(entries_are_found_by_36_bits),
-        TEST(hash_zero_is_a_hash),
-        TEST(a_hint_becomes_a_frame),
-        TEST(many_of_one_hash_spill),
-        TEST(removal_needs_26_bits_or_6),
-        TEST(growth_loses_nothing_and_moves_little),
-        TEST(memory_follows_entries),
-        TEST(shrinks_after_removals),
-        TEST(churn_does_not_wear_it),
-        TEST(refused_memory_fills_it_and_no_more),
+        TEST(entries_are_found_by_36_bits), TEST(hash_zero_is_a_hash),
+        TEST(a_hint_becomes_a_frame),       TEST(many_of_one_hash_spill),
+        TEST(removal_needs_26_bits_or_6),   TEST(growth_loses_nothing_and_moves_little),
+        TEST(memory_follows_entries),       TEST(shrinks_after_removals),
+        TEST(churn_does_not_wear_it),       TEST(refused_memory_fills_it_and_no_more),
         TEST(prefetch_harms_nothing),
     };
     return RUN(tests);

@@ -201,12 +201,9 @@ static void pages_not_looked_at_cost_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(wrong_ranges_are_refused),
-        TEST(a_vm_that_is_gone_is_gone),
-        TEST(removal_frees_frames_and_hints),
-        TEST(a_number_comes_back_clean),
-        TEST(regrouping_breaks_all_first),
-        TEST(a_regrouping_without_memory_can_be_resumed),
+        TEST(wrong_ranges_are_refused),         TEST(a_vm_that_is_gone_is_gone),
+        TEST(removal_frees_frames_and_hints),   TEST(a_number_comes_back_clean),
+        TEST(regrouping_breaks_all_first),      TEST(a_regrouping_without_memory_can_be_resumed),
         TEST(pages_not_looked_at_cost_nothing),
     };
     return RUN(tests);
