@@ -82,14 +82,20 @@ static void test_holes_zero(void **state)
 }
 
 /* A terabyte of hole costs nothing. */
+#ifdef __SANITIZE_THREAD__
+#define HUGE_LOG2 36 /* its shadow leaves no room for more */
+#else
+#define HUGE_LOG2 40
+#endif
+
 static void test_huge_hole(void **state)
 {
     (void)state;
     const char *path = write_file("huge", "", 0);
-    if (truncate(path, (off_t)1 << 40) != 0)
+    if (truncate(path, (off_t)1 << HUGE_LOG2) != 0)
         skip();
     struct ds_source *source = must_open(path, NULL);
-    assert_int_equal(ds_source_info(source)->pages[DS_HOLE], (uint64_t)1 << 28);
+    assert_int_equal(ds_source_info(source)->pages[DS_HOLE], (uint64_t)1 << (HUGE_LOG2 - 12));
     assert_int_equal(ds_source_info(source)->extents, 1);
     ds_source_free(source);
 }
