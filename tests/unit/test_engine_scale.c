@@ -4,6 +4,7 @@
 #include "generator.h"
 #include "test.h"
 #include <stdlib.h>
+#include <string.h>
 
 static uint64_t divisor = 1;
 
@@ -34,11 +35,18 @@ static void must_be_sound(struct share *share)
         fail_msg("%s", report.reason);
 }
 
+/* Its pages are aligned, so it is. */
+static struct generator *new_generator(void)
+{
+    struct generator *source = aligned_alloc(_Alignof(struct generator), sizeof *source);
+    return source ? memset(source, 0, sizeof *source) : NULL;
+}
+
 /* On a live engine: protected, compared, remapped, freed. */
 static void share_millions(uint64_t (*content)(uint64_t number))
 {
     uint64_t pages = 10000000 / divisor;
-    struct generator *source = calloc(1, sizeof *source);
+    struct generator *source = new_generator();
     struct share_stats stats;
     struct share_page_info info;
     struct share_scan_report report;
@@ -88,7 +96,7 @@ static void ten_million_zero_pages(void **state)
 static void as_many_vms_as_there_can_be(void **state)
 {
     (void)state;
-    struct generator *source = calloc(1, sizeof *source);
+    struct generator *source = new_generator();
     struct share_stats stats;
     share_vm vm;
     assert_non_null(source);
@@ -120,7 +128,7 @@ static void metadata_is_16_bytes_a_page(void **state)
     (void)state;
     static const uint64_t sizes[] = {100000,  310592,  314400,  745344,  1000000, 1500000,
                                      2000000, 2600000, 3000000, 4000000, 6000000, 8000000};
-    struct generator *source = calloc(1, sizeof *source);
+    struct generator *source = new_generator();
     struct share_stats stats;
     share_ppn ppns[64];
     assert_non_null(source);
