@@ -24,6 +24,7 @@ enum hv_charge {
     HV_CHARGE_SFENCE = 100,
     HV_CHARGE_ECALL = 200,
     HV_CHARGE_MMIO = 500,
+    HV_CHARGE_BALLOON_PAGE = 400, /* S-PT entries, physmap and machine page of one PPN go */
 };
 
 #endif

@@ -32,6 +32,10 @@ void hv_vm_figures(struct hv_vm *vm, struct hv_figures *figures)
     *figures = (struct hv_figures){
         .pages = vm->map.end.n - vm->map.begin.n,
         .touched_pages = vm->map.present_pages,
+        .balloon_target_pages = vm->balloon.target_pages,
+        .balloon_pages = vm->balloon.pages,
+        .balloon_touches = vm->balloon.touched,
+        .reported_pages = vm->balloon.reported,
         .tlb_misses = hart.tlb_misses,
         .shadow_fills = vm->shadow.stats.fills,
         .pt_write_traps = vm->counts.pt_write_traps,
@@ -48,6 +52,8 @@ void hv_vm_figures(struct hv_vm *vm, struct hv_figures *figures)
 static void add(struct hv_figures *sum, const struct hv_figures *one, bool alive)
 {
     sum->cow_breaks += one->cow_breaks;
+    sum->balloon_touches += one->balloon_touches;
+    sum->reported_pages += one->reported_pages;
     sum->tlb_misses += one->tlb_misses;
     sum->shadow_fills += one->shadow_fills;
     sum->pt_write_traps += one->pt_write_traps;
@@ -58,6 +64,8 @@ static void add(struct hv_figures *sum, const struct hv_figures *one, bool alive
         return;
     sum->pages += one->pages;
     sum->touched_pages += one->touched_pages;
+    sum->balloon_target_pages += one->balloon_target_pages;
+    sum->balloon_pages += one->balloon_pages;
     sum->shared_pages += one->shared_pages;
     sum->zero_pages += one->zero_pages;
     sum->code_shared_pages += one->code_shared_pages;

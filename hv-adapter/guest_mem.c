@@ -22,6 +22,8 @@ bool hv_guest_touch(struct hv_vm *vm, hv_ppn ppn)
         hv_vm_fail(vm, "the host has no machine memory left");
         return false;
     }
+    if (hv_physmap_at(&vm->map, ppn)->state & HV_PAGE_BALLOONED)
+        hv_balloon_touched(vm, ppn);
     hv_physmap_set(&vm->map, ppn, mpn);
     vm->counts.first_touches++;
     hv_vm_charge(vm, HV_CHARGE_FIRST_TOUCH);

@@ -95,6 +95,11 @@ void hv_vm_stop(struct hv_vm *vm);
 void hv_vm_resume(struct hv_vm *vm);
 /* Typed at its console. Returns how many bytes found room. */
 size_t hv_vm_type(struct hv_vm *vm, const char *bytes, size_t nbytes);
+/* Asks the guest's balloon driver to hold so many pages; it takes its time. False: not fewer than
+ * the VM's pages. */
+bool hv_vm_balloon_set(struct hv_vm *vm, uint64_t pages);
+/* Asks it for its kernel's statistics; hv_vm_guest_stats has them when it has answered. */
+void hv_vm_balloon_ask(struct hv_vm *vm);
 /* Hands out what it printed of a line that has not ended. */
 void hv_vm_flush(struct hv_vm *vm);
 /* Whether it waits for an interrupt, and nothing but its timer can wake it. */
@@ -102,14 +107,18 @@ bool hv_vm_is_idle(const struct hv_vm *vm);
 
 /* Figures of a VM, or of all VMs of a world. Pages that were shared when a VM ended are not. */
 struct hv_figures {
-    uint64_t pages;             /* memory it was given */
-    uint64_t touched_pages;     /* fetched, read or written */
-    uint64_t shared_pages;      /* on frames of two references or more */
-    uint64_t reclaimed_pages;   /* touched - distinct MPNs; a VM's: what its own duplicates save,
-                                   and its part of what is shared with others: touched - charge */
-    double saved_pages;         /* the same, not rounded */
-    uint64_t zero_pages;        /* on a zero frame */
-    uint64_t code_shared_pages; /* shared without COW marking */
+    uint64_t pages;                /* memory it was given */
+    uint64_t touched_pages;        /* fetched, read or written */
+    uint64_t shared_pages;         /* on frames of two references or more */
+    uint64_t reclaimed_pages;      /* touched - distinct MPNs; a VM's: what its own duplicates save,
+                                      and its part of what is shared with others: touched - charge */
+    double saved_pages;            /* the same, not rounded */
+    uint64_t zero_pages;           /* on a zero frame */
+    uint64_t code_shared_pages;    /* shared without COW marking */
+    uint64_t balloon_target_pages; /* that the VMM asked of the balloon driver */
+    uint64_t balloon_pages;        /* in the balloon */
+    uint64_t balloon_touches;      /* pages that the guest touched in the balloon */
+    uint64_t reported_pages;       /* free pages that the guest reported and the host took, ever */
     uint64_t cow_breaks;
     uint64_t tlb_misses;
     uint64_t shadow_fills;
@@ -127,6 +136,17 @@ void hv_world_figures(struct hv_world *world, struct hv_figures *figures);
 void hv_world_host_ns(const struct hv_world *world, uint64_t *guests_ns, uint64_t *scan_ns);
 /* The engine, for its statistics; NULL without sharing. */
 struct share *hv_world_share(const struct hv_world *world);
+
+/* What the guest's kernel says of its memory, in bytes and counts of events since it booted.
+ * Hearsay: for people, and for nothing that must be right. */
+struct hv_guest_stats {
+    bool known;     /* a driver has answered */
+    uint64_t ticks; /* when, on the VM's clock */
+    uint64_t total_bytes, free_bytes, available_bytes, cache_bytes;
+    uint64_t swapped_in_bytes, swapped_out_bytes;
+    uint64_t major_faults, minor_faults;
+};
+void hv_vm_guest_stats(const struct hv_vm *vm, struct hv_guest_stats *stats);
 
 /* One virtual address through every table. */
 struct hv_view {

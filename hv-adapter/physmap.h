@@ -22,6 +22,11 @@ enum hv_reason {
     HV_REASON_TABLE = 2,   /* found to be a guest page table */
 };
 
+/* What else is true of a page. */
+enum hv_page_state {
+    HV_PAGE_BALLOONED = 1, /* the guest's driver gave it away; then it is absent */
+};
+
 #define HV_MPN_NONE   UINT32_MAX
 #define HV_ENTRY_NONE UINT32_MAX
 
@@ -30,6 +35,7 @@ struct hv_physmap_entry {
     uint32_t maps;   /* first of the S-PT entries that name this PPN; HV_ENTRY_NONE: none */
     uint16_t pins;   /* writes of the VMM that are under way */
     uint8_t reasons; /* set of enum hv_reason */
+    uint8_t state;   /* set of enum hv_page_state */
 };
 
 struct hv_physmap {

@@ -209,12 +209,20 @@ bool hv_share_join(struct hv_vm *vm)
     return true;
 }
 
-/* The page leaves physmap, S-PT and TLB; its machine page goes unless the engine owns it. */
-static void leave_page(struct hv_vm *vm, hv_ppn ppn)
+/* The engine says who frees the machine page: it does if the page is on a shared frame. */
+bool hv_share_drop_page(struct hv_vm *vm, hv_ppn ppn, uint8_t states)
 {
     enum share_owner owner = SHARE_OWNER_CALLER;
     pthread_mutex_lock(&vm->lock);
-    hv_mpn mpn = {hv_physmap_at(&vm->map, ppn)->mpn};
+    struct hv_physmap_entry *page = hv_physmap_at(&vm->map, ppn);
+    hv_mpn mpn = {page->mpn};
+    bool pinned = page->pins > 0;
+    if (!pinned)
+        page->state |= states;
+    if (pinned || mpn.n == HV_MPN_NONE) {
+        pthread_mutex_unlock(&vm->lock);
+        return !pinned;
+    }
     hv_shadow_drop_table(&vm->shadow, ppn);
     hv_shadow_zap(&vm->shadow, ppn);
     hv_hart_tlb_drop_host_page(vm->hart, hv_machine_page(&vm->world->machine, mpn));
@@ -224,6 +232,7 @@ static void leave_page(struct hv_vm *vm, hv_ppn ppn)
         share_forget(vm->world->share, vm->share, (share_ppn){ppn.n}, &owner);
     if (owner == SHARE_OWNER_CALLER)
         hv_machine_release(&vm->world->machine, &mpn, 1);
+    return true;
 }
 
 void hv_share_leave(struct hv_vm *vm)
@@ -234,7 +243,7 @@ void hv_share_leave(struct hv_vm *vm)
     hv_hart_tlb_flush(vm->hart);
     pthread_mutex_unlock(&vm->lock);
     for (; hv_physmap_next(&vm->map, ppn, &ppn); ppn.n++)
-        leave_page(vm, ppn);
+        (void)hv_share_drop_page(vm, ppn, 0);
     if (vm->offered) {
         share_vm_remove(vm->world->share, vm->share);
         vm->world->by_share[vm->share] = NULL;

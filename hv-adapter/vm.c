@@ -54,6 +54,11 @@ static void free_vm(struct hv_vm *vm)
     free(vm);
 }
 
+static const struct hv_virtio_kind *const slots[HV_VIRTIO_SLOTS] = {
+    [HV_SLOT_RNG] = &hv_virtio_rng,
+    [HV_SLOT_BALLOON] = &hv_virtio_balloon,
+};
+
 static bool init_vm(struct hv_vm *vm, const struct hv_vm_config *config)
 {
     pthread_mutex_init(&vm->lock, NULL);
@@ -64,7 +69,9 @@ static bool init_vm(struct hv_vm *vm, const struct hv_vm_config *config)
     vm->console.output_ctx = config->output_ctx;
     vm->console.vm = vm;
     for (unsigned i = 0; i < HV_VIRTIO_SLOTS; i++)
-        hv_virtio_init(&vm->virtio[i], vm, i + 1, i == 0 ? &hv_virtio_rng : NULL, NULL);
+        hv_virtio_init(&vm->virtio[i], vm, i + 1, slots[i], NULL);
+    vm->virtio[HV_SLOT_BALLOON].state = &vm->balloon;
+    vm->balloon.device = &vm->virtio[HV_SLOT_BALLOON];
     vm->hart = hv_hart_new(&hart_ops, vm, CODE_PAGES);
     return vm->hart &&
            hv_physmap_init(&vm->map, hv_ppn_of(HV_RAM_BASE),

@@ -18,6 +18,7 @@
 #include "platform/console.h"
 #include "platform/plic.h"
 #include "shadow.h"
+#include "virtio/balloon.h"
 #include "virtio/mmio.h"
 
 /* The guest's map of guest-physical addresses. */
@@ -28,6 +29,7 @@
 #define HV_VIRTIO_STEP UINT64_C(0x1000)
 
 enum { HV_VIRTIO_SLOTS = 8, HV_VMS_MAX = 4096 };
+enum { HV_SLOT_RNG, HV_SLOT_BALLOON };
 
 struct hv_counts {
     uint64_t pt_write_traps;
@@ -59,6 +61,7 @@ struct hv_vm {
     struct hv_console console;
     struct hv_plic plic;
     struct hv_virtio_mmio virtio[HV_VIRTIO_SLOTS];
+    struct hv_balloon balloon;
     uint64_t random; /* state of the guest's random numbers */
 };
 
@@ -100,6 +103,10 @@ extern const struct share_ops hv_share_ops; /* ctx is the world */
 bool hv_share_break(struct hv_vm *vm, hv_ppn ppn);
 /* The VM becomes known to the engine, if there is one. */
 bool hv_share_join(struct hv_vm *vm);
+/* The page leaves physmap, S-PT and TLB, and is in these states (set of enum hv_page_state) from
+ * then on; its machine page goes. An absent page gets the states alone. No lock held. False: it is
+ * being written by the VMM, and nothing is done. */
+bool hv_share_drop_page(struct hv_vm *vm, hv_ppn ppn, uint8_t states);
 /* Unmaps and gives back all its pages, and takes it from the engine. */
 void hv_share_leave(struct hv_vm *vm);
 

@@ -244,6 +244,51 @@ static void cmd_stats(const struct command *command)
     hvrun_report_rows(command->answer, command->world);
 }
 
+static void say_guest(FILE *answer, struct hv_vm *vm)
+{
+    struct hv_guest_stats stats;
+    hv_vm_guest_stats(vm, &stats);
+    if (!stats.known) {
+        fprintf(answer, "guest's statistics: none yet\n");
+        return;
+    }
+    fprintf(
+        answer,
+        "guest's statistics at %.2f s: %.1f MiB in all, %.1f free, %.1f available, %.1f caches; "
+        "%.1f swapped in, %.1f out; %llu major and %llu minor faults\n",
+        (double)stats.ticks / (double)HV_TICKS_PER_SECOND, (double)stats.total_bytes / 0x1p20,
+        (double)stats.free_bytes / 0x1p20, (double)stats.available_bytes / 0x1p20,
+        (double)stats.cache_bytes / 0x1p20, (double)stats.swapped_in_bytes / 0x1p20,
+        (double)stats.swapped_out_bytes / 0x1p20, (unsigned long long)stats.major_faults,
+        (unsigned long long)stats.minor_faults);
+}
+
+/* balloon VM: what is in it; balloon VM SIZE: asks for that many bytes. */
+static void cmd_balloon(const struct command *command)
+{
+    FILE *answer = command->answer;
+    struct hv_vm *vm = vm_named(command, command->words[1]);
+    struct hv_figures figures;
+    uint64_t nbytes = 0;
+    if (!vm)
+        return;
+    const char *size = command->words[2];
+    if (size && !hvrun_size(size, &nbytes)) {
+        fail(answer, "balloon VM SIZE: expected a size as 24M", size);
+        return;
+    }
+    if (size && !hv_vm_balloon_set(vm, nbytes / HV_PAGE_BYTES)) {
+        fail(answer, "balloon VM SIZE: expected less than the VM's memory", size);
+        return;
+    }
+    hv_vm_figures(vm, &figures);
+    fprintf(answer, "ok\nVM %u: target %llu pages, in the balloon %llu of %llu\n", hv_vm_index(vm),
+            (unsigned long long)figures.balloon_target_pages,
+            (unsigned long long)figures.balloon_pages, (unsigned long long)figures.pages);
+    say_guest(answer, vm);
+    hv_vm_balloon_ask(vm);
+}
+
 static void cmd_check(const struct command *command)
 {
     const char *wrong = hv_world_check(command->world);
@@ -261,7 +306,7 @@ void hvrun_command(struct hv_world *world, char *line, FILE *answer)
     } all[] = {
         {"dump", cmd_dump},           {"walk", cmd_walk},   {"step", cmd_step},
         {"share-now", cmd_share_now}, {"stop", cmd_stop},   {"resume", cmd_stop},
-        {"stats", cmd_stats},         {"check", cmd_check},
+        {"stats", cmd_stats},         {"check", cmd_check}, {"balloon", cmd_balloon},
     };
     struct command command = {.world = world, .answer = answer};
     char *rest = line;

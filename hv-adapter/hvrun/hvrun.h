@@ -29,6 +29,8 @@ struct hvrun_options {
 
 /* options.c: false after a message on stderr. */
 void hvrun_options_init(struct hvrun_options *options);
+/* A whole number with an optional K, M or G. */
+bool hvrun_size(const char *text, uint64_t *value);
 bool hvrun_options_parse(struct hvrun_options *options, int argc, char **argv);
 
 /* guests.c: the world and its VMs; NULL after a message on stderr. */

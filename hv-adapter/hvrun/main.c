@@ -15,6 +15,7 @@ static const char usage[] =
     "         share-now                   scans until nothing is left to share\n"
     "         stop VM|all, resume VM|all  stopped VMs stand still; all: the scanner, too\n"
     "         stats [json]                the table of now\n"
+    "         balloon VM [SIZE]           shows the balloon; asks the guest to give up SIZE\n"
     "         check                       audits every table: slow\n"
     "       hvrun --help | SUBCOMMAND --help\n"
     "\n"
@@ -49,8 +50,8 @@ static const char usage[] =
 
 int main(int argc, char **argv)
 {
-    static const char *const commands[] = {"dump", "walk",   "step",  "share-now",
-                                           "stop", "resume", "stats", "check"};
+    static const char *const commands[] = {"dump",   "walk",  "step",  "share-now", "stop",
+                                           "resume", "stats", "check", "balloon"};
     for (int i = 1; i < argc; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             fputs(usage, stdout);

@@ -83,20 +83,23 @@ static bool bad(const char *option, const char *text, const char *expected)
     return false;
 }
 
-/* A whole number with an optional K, M or G. */
-static bool number(const char *option, const char *text, uint64_t max, uint64_t *value)
+bool hvrun_size(const char *text, uint64_t *value)
 {
     char *end;
-    double scale = 1;
     if (*text < '0' || *text > '9')
-        return bad(option, text, "a number");
+        return false;
     uint64_t n = strtoull(text, &end, 0);
     unsigned shift = *end == 'K' ? 10 : *end == 'M' ? 20 : *end == 'G' ? 30 : 0;
-    scale = (double)(UINT64_C(1) << shift);
-    if (end[shift ? 1 : 0] != 0 || (double)n * scale > (double)max)
-        return bad(option, text, "a number (K, M, G allowed) within its limit");
     *value = n << shift;
-    return true;
+    return end[shift ? 1 : 0] == 0 && n <= UINT64_MAX >> shift;
+}
+
+static bool number(const char *option, const char *text, uint64_t max, uint64_t *value)
+{
+    if (*text < '0' || *text > '9')
+        return bad(option, text, "a number");
+    return (hvrun_size(text, value) && *value <= max) ||
+           bad(option, text, "a number (K, M, G allowed) within its limit");
 }
 
 static bool small(const char *option, const char *text, unsigned max, unsigned *value)

@@ -45,15 +45,17 @@ static void parts(struct hv_world *world, unsigned i, double *sum, struct hv_fig
 
 void hvrun_report_header(FILE *stream)
 {
-    fprintf(stream, "%-6s %-8s %8s %8s %8s %8s %8s %8s %8s %10s %10s %9s\n", "VM", "state", "pages",
-            "touched", "shared", "reclaimd", "zero", "code", "breaks", "S-PT fills", "PT traps",
-            "M instr");
+    fprintf(stream, "%-6s %-8s %8s %8s %8s %8s %8s %8s %8s %8s %8s %10s %10s %9s\n", "VM", "state",
+            "pages", "touched", "target", "balloon", "shared", "reclaimd", "zero", "code", "breaks",
+            "S-PT fills", "PT traps", "M instr");
 }
 
 static void row(FILE *stream, const char *name, const char *state, const struct hv_figures *f)
 {
-    fprintf(stream, "%-6s %-8s %8llu %8llu %8llu %8llu %8llu %8llu %8llu %10llu %10llu %9.1f\n",
+    fprintf(stream,
+            "%-6s %-8s %8llu %8llu %8llu %8llu %8llu %8llu %8llu %8llu %8llu %10llu %10llu %9.1f\n",
             name, state, (unsigned long long)f->pages, (unsigned long long)f->touched_pages,
+            (unsigned long long)f->balloon_target_pages, (unsigned long long)f->balloon_pages,
             (unsigned long long)f->shared_pages, (unsigned long long)f->reclaimed_pages,
             (unsigned long long)f->zero_pages, (unsigned long long)f->code_shared_pages,
             (unsigned long long)f->cow_breaks, (unsigned long long)f->shadow_fills,
@@ -110,6 +112,10 @@ static void json_figures(FILE *stream, const char *indent, const struct hv_figur
         {"reclaimed_pages", f->reclaimed_pages},
         {"zero_pages", f->zero_pages},
         {"code_shared_pages", f->code_shared_pages},
+        {"balloon_target_pages", f->balloon_target_pages},
+        {"balloon_pages", f->balloon_pages},
+        {"balloon_touches", f->balloon_touches},
+        {"reported_pages", f->reported_pages},
         {"cow_breaks", f->cow_breaks},
         {"tlb_misses", f->tlb_misses},
         {"shadow_fills", f->shadow_fills},
@@ -142,10 +148,10 @@ static void json_charges(FILE *stream)
     fprintf(stream,
             "  \"charges_ticks\": {\"tlb_fill\": %d, \"shadow_fill\": %d, \"pt_write\": %d, "
             "\"first_touch\": %d, \"cow_break\": %d, \"satp_write\": %d, \"sfence\": %d, "
-            "\"ecall\": %d, \"mmio\": %d},\n",
+            "\"ecall\": %d, \"mmio\": %d, \"balloon_page\": %d},\n",
             HV_CHARGE_TLB_FILL, HV_CHARGE_SHADOW_FILL, HV_CHARGE_PT_WRITE, HV_CHARGE_FIRST_TOUCH,
             HV_CHARGE_COW_BREAK, HV_CHARGE_SATP_WRITE, HV_CHARGE_SFENCE, HV_CHARGE_ECALL,
-            HV_CHARGE_MMIO);
+            HV_CHARGE_MMIO, HV_CHARGE_BALLOON_PAGE);
 }
 
 void hvrun_report_json(FILE *stream, struct hv_world *world)

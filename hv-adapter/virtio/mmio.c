@@ -58,7 +58,11 @@ bool hv_virtio_has(const struct hv_virtio_mmio *device, unsigned feature)
 
 void hv_virtio_used(struct hv_virtio_mmio *device, unsigned queue)
 {
-    if (!hv_queue_wants_interrupt(device->vm, &device->queue[queue]))
+    struct hv_queue *ring = &device->queue[queue];
+    if (ring->used_told == ring->used_next)
+        return;
+    ring->used_told = ring->used_next;
+    if (!hv_queue_wants_interrupt(device->vm, ring))
         return;
     device->interrupt |= INTERRUPT_USED;
     update_irq(device);
@@ -173,17 +177,6 @@ static void queue_store(struct hv_virtio_mmio *device, uint64_t offset, uint32_t
         hv_virtio_broken(device);
 }
 
-static void status_store(struct hv_virtio_mmio *device, uint32_t value)
-{
-    if (value == 0) {
-        reset(device);
-        return;
-    }
-    if ((value & FEATURES_OK) && (device->driver_features & ~offered(device)))
-        value &= ~(uint32_t)FEATURES_OK;
-    device->status = value | (device->status & NEEDS_RESET);
-}
-
 static void notify(struct hv_virtio_mmio *device, uint32_t queue)
 {
     if (queue >= device->kind->queues || queue >= HV_VIRTIO_QUEUES ||
@@ -192,6 +185,22 @@ static void notify(struct hv_virtio_mmio *device, uint32_t queue)
     device->kind->notify(device, queue);
     if (device->queue[queue].broken)
         hv_virtio_broken(device);
+}
+
+static void status_store(struct hv_virtio_mmio *device, uint32_t value)
+{
+    if (value == 0) {
+        reset(device);
+        return;
+    }
+    if ((value & FEATURES_OK) && (device->driver_features & ~offered(device)))
+        value &= ~(uint32_t)FEATURES_OK;
+    bool starts = (value & ~device->status) & DRIVER_OK;
+    device->status = value | (device->status & NEEDS_RESET);
+    /* Linux's balloon driver fills its statistics queue and rings before it says DRIVER_OK. */
+    for (unsigned i = 0; starts && i < device->kind->queues; i++)
+        if (device->queue[i].ready)
+            notify(device, i);
 }
 
 void hv_virtio_store(struct hv_virtio_mmio *device, uint64_t offset, unsigned nbytes,

@@ -50,7 +50,8 @@ uint32_t hv_virtio_load(struct hv_virtio_mmio *device, uint64_t offset, unsigned
 void hv_virtio_store(struct hv_virtio_mmio *device, uint64_t offset, unsigned nbytes,
                      uint32_t value);
 
-/* For devices: buffers were given back; the configuration changed; the driver broke the rules. */
+/* For devices: buffers may have been given back; the configuration changed; the driver broke the
+ * rules. */
 void hv_virtio_used(struct hv_virtio_mmio *device, unsigned queue);
 void hv_virtio_config_changed(struct hv_virtio_mmio *device);
 void hv_virtio_broken(struct hv_virtio_mmio *device);
@@ -58,5 +59,7 @@ bool hv_virtio_has(const struct hv_virtio_mmio *device, unsigned feature);
 
 /* rng.c: an entropy source whose bytes come from the VM's seed. */
 extern const struct hv_virtio_kind hv_virtio_rng;
+/* balloon.c; state is the VM's struct hv_balloon. */
+extern const struct hv_virtio_kind hv_virtio_balloon;
 
 #endif

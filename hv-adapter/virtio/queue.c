@@ -30,7 +30,7 @@ bool hv_queue_start(struct hv_vm *vm, struct hv_queue *queue)
                     hv_guest_has(vm, queue->desc, size * DESC_NBYTES) &&
                     hv_guest_has(vm, queue->avail, 6 + 2 * size) &&
                     hv_guest_has(vm, queue->used, 6 + 8 * size);
-    queue->avail_next = queue->used_next = 0;
+    queue->avail_next = queue->used_next = queue->used_told = 0;
     queue->ready = possible;
     return possible || break_queue(queue);
 }

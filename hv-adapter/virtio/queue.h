@@ -24,6 +24,7 @@ struct hv_queue {
     uint64_t desc, avail, used; /* guest-physical addresses */
     uint16_t avail_next;        /* index of the next ring entry to take */
     uint16_t used_next;         /* and to give */
+    uint16_t used_told;         /* used_next when the driver was last told */
 };
 
 struct hv_buffer {

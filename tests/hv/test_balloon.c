@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The balloon: against a model that knows each page's content and whether it is in the balloon, in
+ * any order with touches (by a real hart, through S-PT and TLB), sharing, breaks and exits; its
+ * queues as Linux drives them; and drivers that lie. HV_TEST_SEED repeats a run.
+ */
+#include "driver.h"
+#include "rig.h"
+
+#include <sys/mman.h>
+
+enum { VMS = 3, PAGES = 2048, FIRST = 64, MODELLED = 256, STEPS = 4000 };
+enum { STATS = 1u << 1, OOM = 1u << 2, REPORTING = 1u << 5, ALL = STATS | OOM | REPORTING };
+enum { INFLATE, DEFLATE, STATS_QUEUE, REPORTING_QUEUE };
+enum { REG_T0 = 5, REG_T1 = 6, REG_A0 = 10, LOAD_AT = 0, STORE_AT = 4 };
+#define CODE    HV_RAM_BASE
+#define BUFFER  (HV_RAM_BASE + 0x38000)
+#define PPN(i)  ((uint32_t)((HV_RAM_BASE >> HV_PAGE_SHIFT) + FIRST + (i)))
+#define PAGE(i) ((uint64_t)PPN(i) << HV_PAGE_SHIFT)
+
+struct model {
+    struct hv_vm *vm; /* NULL: ended */
+    struct driver driver;
+    uint64_t word[MODELLED]; /* in every modelled page's first and last 8 bytes */
+    bool ballooned[MODELLED];
+    uint64_t touched;
+};
+
+static struct hv_vm *driven_vm(struct hv_world *world, struct driver *driver)
+{
+    static const uint32_t code[] = {0x00053303 /* ld t1,0(a0) */, 0x00553023 /* sd t0,0(a0) */};
+    struct hv_vm *vm = rig_vm(world, 0);
+    assert_true(hv_guest_write(vm, CODE, code, sizeof code));
+    driver_start(driver, vm, HV_SLOT_BALLOON, ALL, 4);
+    return vm;
+}
+
+static void send(struct driver *driver, unsigned queue, const uint32_t *pfns, unsigned count)
+{
+    const struct driver_buffer buffer = {BUFFER, 4 * count, false};
+    uint16_t before = driver_done(driver, queue);
+    assert_true(hv_guest_write(driver->vm, BUFFER, pfns, 4 * (size_t)count));
+    driver_offer(driver, queue, &buffer, 1);
+    driver_kick(driver, queue);
+    assert_int_equal((uint16_t)(driver_done(driver, queue) - before), 1);
+}
+
+/* The guest's own access: fetch, translate, load or store. */
+static uint64_t load(struct hv_vm *vm, uint64_t va)
+{
+    hv_hart_set_reg(vm->hart, REG_A0, va);
+    hv_hart_set_pc(vm->hart, CODE + LOAD_AT);
+    assert_int_equal(hv_hart_run(vm->hart, 1), HV_STOP_BUDGET);
+    return hv_hart_reg(vm->hart, REG_T1);
+}
+
+static void store(struct hv_vm *vm, uint64_t va, uint64_t word)
+{
+    hv_hart_set_reg(vm->hart, REG_A0, va);
+    hv_hart_set_reg(vm->hart, REG_T0, word);
+    hv_hart_set_pc(vm->hart, CODE + STORE_AT);
+    assert_int_equal(hv_hart_run(vm->hart, 1), HV_STOP_BUDGET);
+}
+
+/* What a touch does to the model: out of the balloon, with zeros. */
+static void model_touch(struct model *model, unsigned i)
+{
+    model->touched += model->ballooned[i];
+    model->ballooned[i] = false;
+}
+
+static void check_page(struct model *model, unsigned i)
+{
+    uint64_t at = PAGE(i) + (i % 2 ? 0 : HV_PAGE_BYTES - 8);
+    assert_int_equal(load(model->vm, at), model->word[i]);
+    model_touch(model, i);
+}
+
+static void write_page(struct model *model, unsigned i, uint64_t word)
+{
+    store(model->vm, PAGE(i), word);
+    store(model->vm, PAGE(i) + HV_PAGE_BYTES - 8, word);
+    model_touch(model, i);
+    model->word[i] = word;
+}
+
+static void inflate_some(struct model *model, uint64_t *random, bool in)
+{
+    uint32_t pfns[40];
+    unsigned count = 1 + (unsigned)(rig_random(random) % 40);
+    uint64_t refused = model->vm->balloon.refused, wrong = 0;
+    for (unsigned n = 0; n < count; n++) {
+        unsigned i = (unsigned)(rig_random(random) % MODELLED);
+        bool lie = rig_random(random) % 16 == 0;
+        pfns[n] = lie ? (uint32_t)rig_random(random) | 0x40000000 : PPN(i);
+        wrong += lie;
+        if (lie || model->ballooned[i] == in)
+            continue;
+        model->ballooned[i] = in;
+        if (in)
+            model->word[i] = 0;
+    }
+    send(&model->driver, in ? INFLATE : DEFLATE, pfns, count);
+    assert_int_equal(model->vm->balloon.refused - refused, wrong);
+}
+
+/* Pages that the guest freed: their content may go; none is in the balloon. */
+static void report_some(struct model *model, uint64_t *random)
+{
+    unsigned first = (unsigned)(rig_random(random) % MODELLED), end = first;
+    while (end < MODELLED && end < first + 8 && !model->ballooned[end])
+        model->word[end++] = 0;
+    const struct driver_buffer buffer = {PAGE(first), (uint32_t)((end - first) * HV_PAGE_BYTES),
+                                         true};
+    if (end == first)
+        return;
+    driver_offer(&model->driver, REPORTING_QUEUE, &buffer, 1);
+    driver_kick(&model->driver, REPORTING_QUEUE);
+}
+
+static void share_some(struct hv_world *world, const struct model *model, uint64_t *random)
+{
+    enum share_outcome outcome;
+    share_ppn ppn = {PPN(rig_random(random) % MODELLED)};
+    if (rig_random(random) % 8 == 0)
+        (void)hv_world_share_now(world);
+    else
+        assert_int_equal(share_offer(world->share, model->vm->share, &ppn, 1, &outcome), SHARE_OK);
+}
+
+static void check_world(struct hv_world *world, struct model *models, bool read_all)
+{
+    uint64_t present = 0, reclaimed;
+    struct hv_figures figures;
+    for (unsigned v = 0; v < VMS; v++) {
+        uint64_t in = 0;
+        if (!models[v].vm)
+            continue;
+        for (unsigned i = 0; i < MODELLED; i++) {
+            const struct hv_physmap_entry *page =
+                hv_physmap_at(&models[v].vm->map, (hv_ppn){PPN(i)});
+            in += models[v].ballooned[i];
+            assert_true(!models[v].ballooned[i] || page->mpn == HV_MPN_NONE);
+        }
+        hv_vm_figures(models[v].vm, &figures);
+        assert_int_equal(figures.balloon_pages, in);
+        assert_int_equal(figures.balloon_touches, models[v].touched);
+        present += figures.touched_pages;
+    }
+    hv_world_figures(world, &figures);
+    reclaimed = figures.reclaimed_pages;
+    assert_int_equal(present - reclaimed, hv_machine_used(&world->machine));
+    const char *wrong = hv_world_check(world);
+    if (wrong)
+        fail_msg("%s", wrong);
+    for (unsigned v = 0; read_all && v < VMS; v++)
+        for (unsigned i = 0; models[v].vm && i < MODELLED; i++)
+            check_page(&models[v], i);
+}
+
+static void step(struct hv_world *world, struct model *models, uint64_t *random)
+{
+    struct model *model = &models[rig_random(random) % VMS];
+    unsigned i = (unsigned)(rig_random(random) % MODELLED);
+    if (!model->vm)
+        return;
+    switch (rig_random(random) % 10) {
+    case 0:
+    case 1:
+        inflate_some(model, random, true);
+        break;
+    case 2:
+        inflate_some(model, random, false);
+        break;
+    case 3:
+    case 4:
+        write_page(model, i, rig_random(random) % 4); /* few contents: much to share */
+        break;
+    case 5:
+    case 6:
+        check_page(model, i);
+        break;
+    case 7:
+        report_some(model, random);
+        break;
+    case 8:
+        share_some(world, model, random);
+        break;
+    default:
+        (void)hv_vm_break_page(model->vm, (hv_ppn){PPN(i)});
+    }
+}
+
+static void against_a_model(void **state)
+{
+    (void)state;
+    struct hv_world *world = rig_world(true, VMS);
+    struct model models[VMS] = {{NULL}};
+    uint64_t random = rig_seed();
+    print_message("HV_TEST_SEED=%llu\n", (unsigned long long)random);
+    for (unsigned v = 0; v < VMS; v++)
+        models[v].vm = driven_vm(world, &models[v].driver);
+    for (unsigned n = 0; n < STEPS; n++) {
+        step(world, models, &random);
+        if (n % 50 == 49)
+            check_world(world, models, n % 200 == 199);
+        if (n == STEPS / 2) {
+            hv_vm_exit(models[0].vm);
+            models[0].vm = NULL;
+        }
+    }
+    for (unsigned v = 1; v < VMS; v++)
+        hv_vm_exit(models[v].vm);
+    assert_int_equal(hv_machine_used(&world->machine), 0);
+    hv_world_free(world);
+}
+
+/* The page's machine memory is really back with the host. */
+static void memory_goes_back(void **state)
+{
+    (void)state;
+    struct hv_world *world = rig_world(true, 1);
+    struct driver driver;
+    struct hv_vm *vm = driven_vm(world, &driver);
+    uint32_t pfns[MODELLED];
+    hv_mpn mpns[MODELLED];
+    for (unsigned i = 0; i < MODELLED; i++) {
+        pfns[i] = PPN(i);
+        store(vm, PAGE(i), i + 1);
+        mpns[i].n = hv_physmap_at(&vm->map, (hv_ppn){pfns[i]})->mpn;
+    }
+    send(&driver, INFLATE, pfns, MODELLED);
+    hv_machine_trim(&world->machine);
+    for (unsigned i = 0; i < MODELLED; i++) {
+        unsigned char resident = 1;
+        assert_int_equal(mincore(hv_machine_page(&world->machine, mpns[i]), 1, &resident), 0);
+        assert_int_equal(resident & 1, 0);
+    }
+    send(&driver, DEFLATE, pfns, MODELLED);
+    assert_int_equal(vm->balloon.pages, 0);
+    assert_int_equal(load(vm, PAGE(7)), 0);
+    assert_int_equal(vm->balloon.touched, 0);
+    hv_world_free(world);
+}
+
+/* Targets by configuration change, statistics when asked, and a reset that empties the balloon. */
+static void as_linux_drives_it(void **state)
+{
+    (void)state;
+    struct hv_world *world = rig_world(false, 1);
+    struct driver driver;
+    struct hv_vm *vm = driven_vm(world, &driver);
+    struct hv_guest_stats stats;
+    uint8_t told[20] = {HV_STAT_FREE, 0, 0, 0x10, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    assert_int_equal(driver_load(&driver, 0x008), 5);
+    assert_true(hv_vm_balloon_set(vm, 100));
+    assert_int_equal(driver_load(&driver, 0x060), 2); /* the configuration changed */
+    driver_store(&driver, 0x064, 2);
+    assert_int_equal(driver_load(&driver, 0x100), 100);
+    driver_store(&driver, 0x104, 99);
+    assert_int_equal(driver_load(&driver, 0x104), 99);
+    assert_false(hv_vm_balloon_set(vm, PAGES));
+    hv_vm_balloon_ask(vm); /* nothing to ask with yet */
+    hv_vm_guest_stats(vm, &stats);
+    assert_false(stats.known);
+    for (unsigned round = 0; round < 3 * DRIVER_QUEUE; round++) {
+        const struct driver_buffer buffer = {BUFFER, sizeof told, false};
+        told[4] = (uint8_t)round;
+        assert_true(hv_guest_write(vm, BUFFER, told, sizeof told));
+        driver_offer(&driver, STATS_QUEUE, &buffer, 1);
+        driver_kick(&driver, STATS_QUEUE);
+        assert_int_equal(driver_done(&driver, STATS_QUEUE), round); /* held */
+        hv_vm_guest_stats(vm, &stats);
+        assert_int_equal(stats.free_bytes, 0x1000 + 0x10000 * round);
+        hv_vm_balloon_ask(vm);
+        hv_vm_balloon_ask(vm); /* once is enough */
+        assert_int_equal(driver_done(&driver, STATS_QUEUE), round + 1);
+    }
+    send(&driver, INFLATE, (uint32_t[]){PPN(0), PPN(1), PPN(0)}, 3);
+    assert_int_equal(vm->balloon.pages, 2);
+    driver_store(&driver, 0x070, 0);
+    assert_int_equal(vm->balloon.pages, 0);
+    hv_world_free(world);
+}
+
+/* The specification numbers reporting 4; Linux counts the queues that there are. Each set of
+ * features has its queues densely. */
+static void queues_are_dense(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t features;
+        unsigned reporting; /* the queue that is for it */
+    } rows[] = {{REPORTING, 2}, {STATS | REPORTING, 3}};
+    for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct hv_world *world = rig_world(false, 1);
+        struct driver driver;
+        struct hv_vm *vm = driven_vm(world, &driver);
+        const struct driver_buffer buffer = {PAGE(0), HV_PAGE_BYTES, true};
+        store(vm, PAGE(0), 1);
+        driver_start(&driver, vm, HV_SLOT_BALLOON, rows[i].features, rows[i].reporting + 1);
+        driver_offer(&driver, rows[i].reporting, &buffer, 1);
+        driver_kick(&driver, rows[i].reporting);
+        assert_int_equal(vm->balloon.reported, 1);
+        assert_int_equal(load(vm, PAGE(0)), 0);
+        hv_world_free(world);
+    }
+}
+
+/* A kick before DRIVER_OK is not lost: Linux fills the statistics queue while it probes. */
+static void an_early_bell_is_heard(void **state)
+{
+    (void)state;
+    struct hv_world *world = rig_world(false, 1);
+    struct driver driver;
+    struct hv_vm *vm = driven_vm(world, &driver);
+    const struct driver_buffer buffer = {BUFFER, 10, false};
+    driver_store(&driver, 0x070, 1 | 2 | 8);
+    driver_offer(&driver, STATS_QUEUE, &buffer, 1);
+    driver_kick(&driver, STATS_QUEUE);
+    assert_false(vm->balloon.stats_held);
+    driver_store(&driver, 0x070, 1 | 2 | 8 | 4);
+    assert_true(vm->balloon.stats_held);
+    hv_world_free(world);
+}
+
+/* Its own rings and its own code into the balloon; lists that are too long; reports of no page. */
+static void drivers_that_lie(void **state)
+{
+    (void)state;
+    struct hv_world *world = rig_world(true, 2);
+    struct driver driver, other;
+    struct hv_vm *vm = driven_vm(world, &driver), *neighbour = driven_vm(world, &other);
+    static uint32_t everything[PAGES];
+    store(neighbour, PAGE(1), 77);
+    for (unsigned i = 0; i < PAGES; i++)
+        everything[i] = (uint32_t)(HV_RAM_BASE >> HV_PAGE_SHIFT) + i;
+    uint64_t list = HV_RAM_BASE + PAGES * HV_PAGE_BYTES - sizeof everything; /* goes last */
+    const struct driver_buffer all = {list, sizeof everything, false},
+                               part = {PAGE(0) + 1, HV_PAGE_BYTES, true},
+                               far = {HV_RAM_BASE, PAGES * HV_PAGE_BYTES, false};
+    driver_offer(&driver, REPORTING_QUEUE, &part, 1); /* parts of two pages, none whole */
+    driver_kick(&driver, REPORTING_QUEUE);
+    assert_int_equal(vm->balloon.refused, 1);
+    assert_true(hv_guest_write(vm, list, everything, sizeof everything));
+    driver_offer(&driver, INFLATE, &all, 1);
+    driver_kick(&driver, INFLATE);
+    assert_true(vm->balloon.pages >= PAGES - 16);
+    assert_null(hv_world_check(world));
+    driver_start(&driver, vm, HV_SLOT_BALLOON, ALL, 4);
+    assert_int_equal(vm->balloon.pages, 0);
+    driver_offer(&driver, INFLATE, &far, 1); /* half a million numbers */
+    driver_kick(&driver, INFLATE);
+    assert_true(driver_load(&driver, 0x070) & DRIVER_NEEDS_RESET);
+    assert_int_equal(load(neighbour, PAGE(1)), 77);
+    assert_null(hv_world_check(world));
+    hv_world_free(world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(against_a_model),        cmocka_unit_test(memory_goes_back),
+        cmocka_unit_test(as_linux_drives_it),     cmocka_unit_test(queues_are_dense),
+        cmocka_unit_test(an_early_bell_is_heard), cmocka_unit_test(drivers_that_lie),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
