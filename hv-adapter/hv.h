@@ -49,6 +49,7 @@ struct hv_vm_config {
     const char *append;    /* kernel command line */
     uint64_t seed;         /* of the guest's random numbers */
     uint64_t start_ticks;  /* stands still so long after it was added */
+    bool no_fp;            /* rv64imac: without F and D */
     uint32_t shadow_nodes; /* bound of S-PT memory, 8.3 KiB each; 0: 512 */
     /* What the guest prints; NULL: only the last lines are kept. */
     void (*output)(void *ctx, struct hv_vm *vm, const char *bytes, size_t nbytes);

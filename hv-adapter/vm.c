@@ -73,6 +73,8 @@ static bool init_vm(struct hv_vm *vm, const struct hv_vm_config *config)
     vm->virtio[HV_SLOT_BALLOON].state = &vm->balloon;
     vm->balloon.device = &vm->virtio[HV_SLOT_BALLOON];
     vm->hart = hv_hart_new(&hart_ops, vm, CODE_PAGES);
+    if (vm->hart)
+        hv_hart_set_fp(vm->hart, !config->no_fp);
     return vm->hart &&
            hv_physmap_init(&vm->map, hv_ppn_of(HV_RAM_BASE),
                            config->memory_bytes / HV_PAGE_BYTES) &&

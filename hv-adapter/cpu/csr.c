@@ -3,14 +3,16 @@
  * The CSRs that S and U mode see.
  *
  * A CSR number carries its lowest privilege in bits 8, 9 and "read-only" as 3 in bits 10, 11.
- * Whatever is not listed does not exist: access is illegal. F and D will add fflags, frm and fcsr
- * to the two switches, and FS to sstatus.
+ * Whatever is not listed does not exist: access is illegal.
  *
- * Source: volume II, 2.1 (numbers), 4.1 (supervisor CSRs), 10.5 of volume I (counters).
+ * Source: volume II, 2.1 (numbers), 4.1 (supervisor CSRs); volume I, 10.5 (counters), 11.2 (fcsr).
  */
 #include "state.h"
 
 enum {
+    CSR_FFLAGS = 0x001,
+    CSR_FRM = 0x002,
+    CSR_FCSR = 0x003,
     CSR_SSTATUS = 0x100,
     CSR_SIE = 0x104,
     CSR_STVEC = 0x105,
@@ -29,9 +31,11 @@ enum {
 
 #define IRQ_BIT(irq) (UINT64_C(1) << (irq))
 #define IRQ_ALL      (IRQ_BIT(HV_IRQ_SOFT) | IRQ_BIT(HV_IRQ_TIMER) | IRQ_BIT(HV_IRQ_EXTERNAL))
-#define SSTATUS_WRITE \
-    (HV_SSTATUS_SIE | HV_SSTATUS_SPIE | HV_SSTATUS_SPP | HV_SSTATUS_SUM | HV_SSTATUS_MXR)
+#define SSTATUS_WRITE                                                                      \
+    (HV_SSTATUS_SIE | HV_SSTATUS_SPIE | HV_SSTATUS_SPP | HV_SSTATUS_SUM | HV_SSTATUS_MXR | \
+     HV_SSTATUS_FS)
 #define SSTATUS_UXL64 (UINT64_C(2) << 32)
+#define SSTATUS_SD    (UINT64_C(1) << 63) /* FS is dirty */
 #define SATP_SV39     UINT64_C(8)
 #define SATP_PPN      ((UINT64_C(1) << 44) - 1)
 
@@ -39,6 +43,8 @@ static bool readable(const struct hv_hart *hart, unsigned csr)
 {
     if ((csr >> 8 & 3) > (unsigned)hart->priv)
         return false;
+    if (csr >= CSR_FFLAGS && csr <= CSR_FCSR)
+        return (hart->csr.sstatus & HV_SSTATUS_FS) != 0;
     if (csr >= CSR_CYCLE && csr <= CSR_INSTRET && hart->priv == HV_PRIV_U)
         return hart->csr.scounteren >> (csr - CSR_CYCLE) & 1;
     return true;
@@ -50,8 +56,18 @@ bool hv_csr_read(const struct hv_hart *hart, unsigned csr, uint64_t *value)
     if (!readable(hart, csr))
         return false;
     switch (csr) {
+    case CSR_FFLAGS:
+        *value = all->fflags;
+        return true;
+    case CSR_FRM:
+        *value = all->frm;
+        return true;
+    case CSR_FCSR:
+        *value = all->frm << 5 | all->fflags;
+        return true;
     case CSR_SSTATUS:
-        *value = all->sstatus | SSTATUS_UXL64;
+        *value = all->sstatus | SSTATUS_UXL64 |
+                 ((all->sstatus & HV_SSTATUS_FS) == HV_SSTATUS_FS ? SSTATUS_SD : 0);
         return true;
     case CSR_SIE:
         *value = all->sie;
@@ -100,7 +116,7 @@ bool hv_csr_read(const struct hv_hart *hart, unsigned csr, uint64_t *value)
 static void write_sstatus(struct hv_hart *hart, uint64_t value)
 {
     uint64_t changed = hart->csr.sstatus ^ value;
-    hart->csr.sstatus = value & SSTATUS_WRITE;
+    hart->csr.sstatus = value & SSTATUS_WRITE & ~(hart->has_fp ? 0 : HV_SSTATUS_FS);
     if (changed & HV_SSTATUS_MXR) /* rare, so it has no bank of its own */
         hv_tlb_flush(&hart->tlb);
     hv_select_bank(hart);
@@ -120,6 +136,13 @@ static bool write_satp(struct hv_hart *hart, uint64_t value)
     return true;
 }
 
+static void write_fcsr(struct hv_csrs *all, uint64_t fflags, uint64_t frm)
+{
+    all->fflags = (uint32_t)fflags;
+    all->frm = (uint32_t)frm;
+    all->sstatus |= HV_SSTATUS_FS;
+}
+
 static void write_sip(struct hv_hart *hart, uint64_t value)
 {
     uint32_t soft = (uint32_t)IRQ_BIT(HV_IRQ_SOFT);
@@ -135,6 +158,15 @@ bool hv_csr_write(struct hv_hart *hart, unsigned csr, uint64_t value)
     if (!readable(hart, csr) || csr >> 10 == 3)
         return false;
     switch (csr) {
+    case CSR_FFLAGS:
+        write_fcsr(all, value & 31, all->frm);
+        return true;
+    case CSR_FRM:
+        write_fcsr(all, all->fflags, value & 7);
+        return true;
+    case CSR_FCSR:
+        write_fcsr(all, value & 31, value >> 5 & 7);
+        return true;
     case CSR_SSTATUS:
         write_sstatus(hart, value);
         return true;

@@ -6,7 +6,6 @@
  * funct3 where the ISA has one. A table entry 0 (HV_OP_decode) means that nothing is there.
  *
  * Source: volume I, 24 (RV32/64G instruction set listings), 16.8 (RVC listings).
- * F and D: opcodes LOAD-FP, STORE-FP, OP-FP, MADD, MSUB, NMSUB, NMADD are free below.
  */
 #include "decode.h"
 
@@ -263,11 +262,13 @@ static void make_near(struct hv_insn *insn, unsigned offset)
 typedef struct hv_insn decode_fn(uint32_t bits);
 
 static decode_fn *const opcodes[32] = {
-    [0x00] = decode_load,  [0x03] = decode_misc_mem,  [0x04] = decode_op_imm,
-    [0x05] = decode_auipc, [0x06] = decode_op_imm_32, [0x08] = decode_store,
-    [0x0b] = decode_amo,   [0x0c] = decode_op,        [0x0d] = decode_lui,
-    [0x0e] = decode_op_32, [0x18] = decode_branch,    [0x19] = decode_jalr,
-    [0x1b] = decode_jal,   [0x1c] = decode_system,
+    [0x00] = decode_load,        [0x01] = hv_decode_fp_load,  [0x03] = decode_misc_mem,
+    [0x04] = decode_op_imm,      [0x05] = decode_auipc,       [0x06] = decode_op_imm_32,
+    [0x08] = decode_store,       [0x09] = hv_decode_fp_store, [0x0b] = decode_amo,
+    [0x0c] = decode_op,          [0x0d] = decode_lui,         [0x0e] = decode_op_32,
+    [0x10] = hv_decode_fp_fused, [0x11] = hv_decode_fp_fused, [0x12] = hv_decode_fp_fused,
+    [0x13] = hv_decode_fp_fused, [0x14] = hv_decode_fp,       [0x18] = decode_branch,
+    [0x19] = decode_jalr,        [0x1b] = decode_jal,         [0x1c] = decode_system,
 };
 
 struct hv_insn hv_decode(uint32_t bits, unsigned offset, bool near_ok)

@@ -30,6 +30,48 @@ enum {
     HV_AMO_MAXU = 28,
 };
 
+/*
+ * Kinds of HV_OP_fp: an operation in the lower bits, the format, the rounding mode (HV_FP_RNE for
+ * operations that have none) and the third source. rd is a general register from TO_W on.
+ */
+enum hv_fp_op {
+    HV_FP_OP_ADD,
+    HV_FP_OP_SUB,
+    HV_FP_OP_MUL,
+    HV_FP_OP_DIV,
+    HV_FP_OP_SQRT,
+    HV_FP_OP_MADD,
+    HV_FP_OP_MSUB,
+    HV_FP_OP_NMSUB,
+    HV_FP_OP_NMADD,
+    HV_FP_OP_SGNJ,
+    HV_FP_OP_SGNJN,
+    HV_FP_OP_SGNJX,
+    HV_FP_OP_MIN,
+    HV_FP_OP_MAX,
+    HV_FP_OP_FROM_FP, /* fcvt from the other format */
+    HV_FP_OP_FROM_W,
+    HV_FP_OP_FROM_WU,
+    HV_FP_OP_FROM_L,
+    HV_FP_OP_FROM_LU,
+    HV_FP_OP_FROM_BITS, /* fmv from x */
+    HV_FP_OP_TO_W,
+    HV_FP_OP_TO_WU,
+    HV_FP_OP_TO_L,
+    HV_FP_OP_TO_LU,
+    HV_FP_OP_LE,
+    HV_FP_OP_LT,
+    HV_FP_OP_EQ,
+    HV_FP_OP_TO_BITS, /* fmv to x */
+    HV_FP_OP_CLASS,
+};
+enum {
+    HV_FP_OP_MASK = 31,
+    HV_FP_KIND_DOUBLE = 32,
+    HV_FP_KIND_RM = 6,  /* shift */
+    HV_FP_KIND_RS3 = 9, /* shift */
+};
+
 static inline bool hv_insn_is_long(uint32_t bits)
 {
     return (bits & 3) == 3;
@@ -41,6 +83,12 @@ static inline bool hv_insn_is_long(uint32_t bits)
  * become near if near_ok.
  */
 struct hv_insn hv_decode(uint32_t bits, unsigned offset, bool near_ok);
+
+/* decode_fp.c: LOAD-FP, STORE-FP, the four fused opcodes, OP-FP */
+struct hv_insn hv_decode_fp_load(uint32_t bits);
+struct hv_insn hv_decode_fp_store(uint32_t bits);
+struct hv_insn hv_decode_fp_fused(uint32_t bits);
+struct hv_insn hv_decode_fp(uint32_t bits);
 
 /* Whether the instruction ends a straight run: whatever comes next is not simply behind it, or
  * wants exact counters. */

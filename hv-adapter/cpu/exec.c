@@ -75,32 +75,54 @@
         NEXT(1);           \
     }
 
-#define LOAD(type)                                                            \
+#define LOAD_VALUE(value, nbytes)                                             \
     do {                                                                      \
-        uint64_t va = RS1 + IMM, value;                                       \
+        uint64_t va = RS1 + IMM;                                              \
         const struct hv_tlb_data *entry = &bank->read[hv_tlb_data_index(va)]; \
-        if (HV_LIKELY(entry->tag == hv_tlb_tag(va, sizeof(type)))) {          \
-            value = hv_mem_load(hv_tlb_host(entry, va), sizeof(type));        \
+        if (HV_LIKELY(entry->tag == hv_tlb_tag(va, nbytes))) {                \
+            value = hv_mem_load(hv_tlb_host(entry, va), nbytes);              \
         } else {                                                              \
             SAVE();                                                           \
-            if (hv_load_slow(hart, va, sizeof(type)) != HV_DONE)              \
+            if (hv_load_slow(hart, va, nbytes) != HV_DONE)                    \
                 goto redirected;                                              \
             value = hart->loaded;                                             \
         }                                                                     \
-        RD = (uint64_t)(int64_t)(type)value;                                  \
     } while (0)
 
-#define STORE(nbytes)                                                          \
+#define LOAD(type)                           \
+    do {                                     \
+        uint64_t value;                      \
+        LOAD_VALUE(value, sizeof(type));     \
+        RD = (uint64_t)(int64_t)(type)value; \
+    } while (0)
+
+#define STORE(value, nbytes)                                                   \
     do {                                                                       \
         uint64_t va = RS1 + IMM;                                               \
         const struct hv_tlb_data *entry = &bank->write[hv_tlb_data_index(va)]; \
         if (HV_LIKELY(entry->tag == hv_tlb_tag(va, nbytes))) {                 \
-            hv_mem_store(hv_tlb_host(entry, va), nbytes, RS2);                 \
+            hv_mem_store(hv_tlb_host(entry, va), nbytes, value);               \
         } else {                                                               \
             SAVE();                                                            \
-            if (hv_store_slow(hart, va, nbytes, RS2) != HV_DONE)               \
+            if (hv_store_slow(hart, va, nbytes, value) != HV_DONE)             \
                 goto redirected;                                               \
         }                                                                      \
+    } while (0)
+
+/* An instruction of F or D; with FS off there is none. */
+#define FP(...)                                      \
+    do {                                             \
+        if (HV_UNLIKELY(!(*status & HV_SSTATUS_FS))) \
+            goto illegal_fp;                         \
+        __VA_ARGS__;                                 \
+    } while (0)
+
+#define FP_LOAD(nbytes, box)             \
+    do {                                 \
+        uint64_t value;                  \
+        LOAD_VALUE(value, nbytes);       \
+        hart->f[insn->rd] = value | box; \
+        *status |= HV_SSTATUS_FS;        \
     } while (0)
 
 /* A taken jump inside the page; a kick or an interrupt is noticed here. */
@@ -154,7 +176,7 @@
 void hv_execute(struct hv_hart *hart)
 {
     static const void *const handlers[HV_OP_COUNT] = {HV_OPS(LABEL_ONE, LABEL_TWO)};
-    uint64_t *const x = hart->x;
+    uint64_t *const x = hart->x, *const status = &hart->csr.sstatus;
     const struct hv_tlb_bank *bank;
     const struct hv_tlb_code *code;
     struct hv_code_page *page;
@@ -231,6 +253,11 @@ op_illegal:
     hv_raise(hart, HV_CAUSE_ILLEGAL, (uint32_t)insn->imm);
     goto redirected;
 
+illegal_fp:
+    SAVE();
+    hv_raise(hart, HV_CAUSE_ILLEGAL, hv_fetch_bits(hart, page, SLOT));
+    goto redirected;
+
 op_system:
     SAVE();
     hv_system(hart, (uint32_t)insn->imm);
@@ -300,10 +327,16 @@ op_amo:
     OP(lbu, LOAD(uint8_t))
     OP(lhu, LOAD(uint16_t))
     OP(lwu, LOAD(uint32_t))
-    OP(sb, STORE(1))
-    OP(sh, STORE(2))
-    OP_BOTH(sw, STORE(4))
-    OP_BOTH(sd, STORE(8))
+    OP(sb, STORE(RS2, 1))
+    OP(sh, STORE(RS2, 2))
+    OP_BOTH(sw, STORE(RS2, 4))
+    OP_BOTH(sd, STORE(RS2, 8))
+
+    OP(flw, FP(FP_LOAD(4, UINT64_C(0xffffffff00000000))))
+    OP_BOTH(fld, FP(FP_LOAD(8, 0)))
+    OP(fsw, FP(STORE(hart->f[insn->rs2], 4)))
+    OP_BOTH(fsd, FP(STORE(hart->f[insn->rs2], 8)))
+    OP(fp, FP(if (!hv_fp(hart, insn)) goto illegal_fp))
 
     BRANCH(beq, , 2, RS1 == RS2)
     BRANCH(bne, , 2, RS1 != RS2)

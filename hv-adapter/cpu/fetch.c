@@ -44,6 +44,16 @@ static enum hv_result fetch_parcel(struct hv_hart *hart, uint64_t va, uint32_t *
     return HV_DONE;
 }
 
+uint32_t hv_fetch_bits(const struct hv_hart *hart, struct hv_code_page *page, unsigned slot)
+{
+    if (page == &hart->step)
+        return hart->step_bits;
+    uint32_t bits = hv_code_page_parcel(page, slot);
+    if (hv_insn_is_long(bits))
+        bits |= (uint32_t)hv_code_page_parcel(page, slot + 1) << 16;
+    return bits;
+}
+
 enum hv_result hv_fetch_step(struct hv_hart *hart)
 {
     uint32_t bits, upper;

@@ -22,6 +22,7 @@ struct hv_hart *hv_hart_new(const struct hv_hart_ops *ops, void *ctx, unsigned c
     hart->ops = ops;
     hart->ctx = ctx;
     hart->priv = HV_PRIV_S;
+    hart->has_fp = true;
     hart->stop = HV_STOP_BUDGET;
     atomic_init(&hart->attention, 0);
     atomic_init(&hart->irq, 0);
@@ -38,6 +39,13 @@ void hv_hart_free(struct hv_hart *hart)
         return;
     hv_code_cache_fini(&hart->code);
     free(hart);
+}
+
+void hv_hart_set_fp(struct hv_hart *hart, bool has_fp)
+{
+    hart->has_fp = has_fp;
+    if (!has_fp)
+        hart->csr.sstatus &= ~HV_SSTATUS_FS;
 }
 
 enum hv_stop hv_hart_run(struct hv_hart *hart, uint64_t budget)
@@ -86,6 +94,16 @@ void hv_hart_set_reg(struct hv_hart *hart, unsigned i, uint64_t value)
 {
     if (i & 31)
         hart->x[i & 31] = value;
+}
+
+uint64_t hv_hart_freg(const struct hv_hart *hart, unsigned i)
+{
+    return hart->f[i & 31];
+}
+
+void hv_hart_set_freg(struct hv_hart *hart, unsigned i, uint64_t value)
+{
+    hart->f[i & 31] = value;
 }
 
 uint64_t hv_hart_pc(const struct hv_hart *hart)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The guest CPU as a VMM sees it: one RV64IMAC hart with S and U mode, run by instruction budgets.
+ * The guest CPU as a VMM sees it: one RV64IMAFDC hart with S and U mode, run by instruction
+ * budgets.
  *
  * Idea: the hart knows instructions, CSRs, traps and a TLB, and nothing of machine memory. What a
  * virtual address means is asked from the VMM (ops->fill) on a TLB miss and then remembered until
@@ -123,6 +124,9 @@ enum hv_stop {
  */
 struct hv_hart *hv_hart_new(const struct hv_hart_ops *ops, void *ctx, unsigned code_pages_max);
 void hv_hart_free(struct hv_hart *hart);
+/* Whether the hart has F and D: a new one does. Without them sstatus.FS cannot be switched on, and
+ * so their instructions and CSRs are illegal. Before the first run. */
+void hv_hart_set_fp(struct hv_hart *hart, bool has_fp);
 
 /* Runs until one of the reasons of enum hv_stop, at most budget ticks. */
 enum hv_stop hv_hart_run(struct hv_hart *hart, uint64_t budget);
@@ -137,6 +141,9 @@ bool hv_hart_wakes(const struct hv_hart *hart);
 /* General registers: i is 0..31; writes to register 0 are ignored. */
 uint64_t hv_hart_reg(const struct hv_hart *hart, unsigned i);
 void hv_hart_set_reg(struct hv_hart *hart, unsigned i, uint64_t value);
+/* Floating-point registers: i is 0..31; singles are NaN-boxed. */
+uint64_t hv_hart_freg(const struct hv_hart *hart, unsigned i);
+void hv_hart_set_freg(struct hv_hart *hart, unsigned i, uint64_t value);
 uint64_t hv_hart_pc(const struct hv_hart *hart);
 /* Not from ops: the instruction at hand decides there. */
 void hv_hart_set_pc(struct hv_hart *hart, uint64_t pc);

@@ -18,7 +18,7 @@
 /*
  * About one line a group. ONE(name): exists with four bytes only. TWO(name): with four and two.
  * Branches and jal come near (target in the same page, imm in halfwords) and far (imm in bytes).
- * F and D will be one more group here, one more decode function and one file, fp.c.
+ * What F and D compute is one operation here, with the kind in imm: see decode.h.
  */
 /* clang-format off */
 #define HV_OPS(ONE, TWO)                                                                       \
@@ -34,6 +34,7 @@
     ONE(lb) ONE(lh) TWO(lw) TWO(ld) ONE(lbu) ONE(lhu) ONE(lwu)                                 \
     ONE(sb) ONE(sh) TWO(sw) TWO(sd)                                                            \
     ONE(amo)                                                                                   \
+    ONE(flw) TWO(fld) ONE(fsw) TWO(fsd) ONE(fp)                                                \
     TWO(beq) TWO(bne) ONE(blt) ONE(bge) ONE(bltu) ONE(bgeu) /* from here on: ends of runs */   \
     TWO(beq_far) TWO(bne_far) ONE(blt_far) ONE(bge_far) ONE(bltu_far) ONE(bgeu_far)            \
     TWO(jal) TWO(jal_far) TWO(jalr)
@@ -48,7 +49,8 @@ struct hv_insn {
     uint8_t rd; /* HV_REG_SINK for x0 */
     uint8_t rs1;
     uint8_t rs2;
-    int32_t imm; /* also: the raw bits of system and illegal instructions, the kind of an amo */
+    int32_t
+        imm; /* also: the raw bits of system and illegal instructions, the kind of an amo or fp */
 };
 _Static_assert(sizeof(struct hv_insn) == 8, "eight bytes, so that a slot's address is a shift");
 _Static_assert(HV_OP_COUNT <= 256, "op is one byte");

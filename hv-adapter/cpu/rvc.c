@@ -6,8 +6,7 @@
  * the bit field [low, low+width) of the parcel to position `to`. Reserved encodings give 0, hints
  * give what they look like.
  *
- * Source: volume I, 16.8, tables 16.5 to 16.7. The rows of F and D (c.fld, c.fsd, c.fldsp, c.fsdsp)
- * give 0.
+ * Source: volume I, 16.8, tables 16.5 to 16.7, as RV64 with D.
  */
 #include "decode.h"
 
@@ -15,9 +14,11 @@
 
 enum {
     OP_LOAD = 0x03,
+    OP_LOAD_FP = 0x07,
     OP_IMM = 0x13,
     OP_IMM_32 = 0x1b,
     OP_STORE = 0x23,
+    OP_STORE_FP = 0x27,
     OP_OP = 0x33,
     OP_LUI = 0x37,
     OP_OP_32 = 0x3b,
@@ -37,9 +38,9 @@ static uint32_t type_i(uint32_t opcode, uint32_t funct3, uint32_t rd, uint32_t r
     return imm << 20 | rs1 << 15 | funct3 << 12 | rd << 7 | opcode;
 }
 
-static uint32_t type_s(uint32_t funct3, uint32_t rs1, uint32_t rs2, uint32_t imm)
+static uint32_t type_s(uint32_t opcode, uint32_t funct3, uint32_t rs1, uint32_t rs2, uint32_t imm)
 {
-    return (imm >> 5) << 25 | rs2 << 20 | rs1 << 15 | funct3 << 12 | (imm & 31) << 7 | OP_STORE;
+    return (imm >> 5) << 25 | rs2 << 20 | rs1 << 15 | funct3 << 12 | (imm & 31) << 7 | opcode;
 }
 
 /* Sign-extends the lower `width` bits. */
@@ -82,14 +83,18 @@ static uint32_t quadrant0(uint16_t bits)
     switch (bits >> 13) {
     case 0: /* c.addi4spn */
         return addend ? type_i(OP_IMM, 0, low_reg(bits), 2, addend) : 0;
+    case 1: /* c.fld */
+        return type_i(OP_LOAD_FP, 3, low_reg(bits), high_reg(bits), doubleword);
     case 2: /* c.lw */
         return type_i(OP_LOAD, 2, low_reg(bits), high_reg(bits), word);
     case 3: /* c.ld */
         return type_i(OP_LOAD, 3, low_reg(bits), high_reg(bits), doubleword);
+    case 5: /* c.fsd */
+        return type_s(OP_STORE_FP, 3, high_reg(bits), low_reg(bits), doubleword);
     case 6: /* c.sw */
-        return type_s(2, high_reg(bits), low_reg(bits), word);
+        return type_s(OP_STORE, 2, high_reg(bits), low_reg(bits), word);
     case 7: /* c.sd */
-        return type_s(3, high_reg(bits), low_reg(bits), doubleword);
+        return type_s(OP_STORE, 3, high_reg(bits), low_reg(bits), doubleword);
     default:
         return 0;
     }
@@ -184,21 +189,26 @@ static uint32_t quadrant2_jump(uint16_t bits)
 static uint32_t quadrant2(uint16_t bits)
 {
     uint32_t rd = full_reg(bits), rs2 = PICK(2, 5, 0);
+    uint32_t load_word = PICK(12, 1, 5) | PICK(4, 3, 2) | PICK(2, 2, 6);
+    uint32_t load_doubleword = PICK(12, 1, 5) | PICK(5, 2, 3) | PICK(2, 3, 6);
+    uint32_t store_doubleword = PICK(10, 3, 3) | PICK(7, 3, 6);
     switch (bits >> 13) {
     case 0: /* c.slli */
         return type_i(OP_IMM, 1, rd, rd, shift6(bits));
+    case 1: /* c.fldsp */
+        return type_i(OP_LOAD_FP, 3, rd, 2, load_doubleword);
     case 2: /* c.lwsp */
-        return rd ? type_i(OP_LOAD, 2, rd, 2, PICK(12, 1, 5) | PICK(4, 3, 2) | PICK(2, 2, 6)) : 0;
+        return rd ? type_i(OP_LOAD, 2, rd, 2, load_word) : 0;
     case 3: /* c.ldsp */
-        return rd ? type_i(OP_LOAD, 3, rd, 2, PICK(12, 1, 5) | PICK(5, 2, 3) | PICK(2, 3, 6)) : 0;
+        return rd ? type_i(OP_LOAD, 3, rd, 2, load_doubleword) : 0;
     case 4:
         return quadrant2_jump(bits);
+    case 5: /* c.fsdsp */
+        return type_s(OP_STORE_FP, 3, 2, rs2, store_doubleword);
     case 6: /* c.swsp */
-        return type_s(2, 2, rs2, PICK(9, 4, 2) | PICK(7, 2, 6));
-    case 7: /* c.sdsp */
-        return type_s(3, 2, rs2, PICK(10, 3, 3) | PICK(7, 3, 6));
-    default:
-        return 0;
+        return type_s(OP_STORE, 2, 2, rs2, PICK(9, 4, 2) | PICK(7, 2, 6));
+    default: /* c.sdsp */
+        return type_s(OP_STORE, 3, 2, rs2, store_doubleword);
     }
 }
 

@@ -34,15 +34,16 @@ enum {
     HV_ATTEND_FETCH = 4, /* a fetch translation was dropped: the page at hand may be gone */
 };
 
-/* sstatus (volume II, 4.1.1). FS (bits 13, 14) is 0: off, and stays so until there are F and D. */
+/* sstatus (volume II, 4.1.1). FS: 0 off, 1 initial, 2 clean, 3 dirty. */
 #define HV_SSTATUS_SIE  (UINT64_C(1) << 1)
 #define HV_SSTATUS_SPIE (UINT64_C(1) << 5)
 #define HV_SSTATUS_SPP  (UINT64_C(1) << 8)
+#define HV_SSTATUS_FS   (UINT64_C(3) << 13)
 #define HV_SSTATUS_SUM  (UINT64_C(1) << 18)
 #define HV_SSTATUS_MXR  (UINT64_C(1) << 19)
 
 struct hv_csrs {
-    uint64_t sstatus; /* the bits above; UXL is added when read */
+    uint64_t sstatus; /* the bits above; UXL and SD are added when read */
     uint64_t sie;
     uint64_t stvec;
     uint64_t scounteren;
@@ -51,6 +52,8 @@ struct hv_csrs {
     uint64_t scause;
     uint64_t stval;
     uint64_t satp;
+    uint32_t fflags;
+    uint32_t frm; /* 5 to 7 are no modes, and may be here */
 };
 
 struct hv_reservation {
@@ -63,6 +66,7 @@ struct hv_reservation {
 
 struct hv_hart {
     uint64_t x[HV_REGS];
+    uint64_t f[32]; /* singles are boxed: upper half all ones */
     uint64_t pc;
     int64_t ticks_left;       /* of the budget, before the instruction at pc */
     uint64_t ticks_end;       /* ticks when the budget is used up: ticks = ticks_end - ticks_left */
@@ -73,6 +77,7 @@ struct hv_hart {
     _Atomic uint32_t irq; /* sip: the lines, and SSIP */
     int stop;             /* HV_RUNNING or enum hv_stop */
     enum hv_priv priv;
+    bool has_fp; /* F and D; without them sstatus.FS is always 0 */
     struct hv_csrs csr;
     struct hv_reservation reservation;
     uint64_t exceptions;
@@ -146,10 +151,16 @@ static inline void hv_wrote(struct hv_hart *hart, const struct hv_place *place, 
 /* amo.c */
 enum hv_result hv_amo(struct hv_hart *hart, const struct hv_insn *insn);
 
+/* fp.c: what F and D compute, FS not being off. False: no rounding mode, the instruction is
+ * illegal. */
+bool hv_fp(struct hv_hart *hart, const struct hv_insn *insn);
+
 /* fetch.c */
 /* Makes the code at hart->pc known to the TLB. */
 enum hv_result hv_fetch_fill(struct hv_hart *hart);
 /* Puts the one instruction at hart->pc into hart->step, at its own slot. */
 enum hv_result hv_fetch_step(struct hv_hart *hart);
+/* The bits that the decoded instruction at a slot of a page came from; 16 if compressed. */
+uint32_t hv_fetch_bits(const struct hv_hart *hart, struct hv_code_page *page, unsigned slot);
 
 #endif

@@ -62,6 +62,7 @@ static bool add_vm(struct hvrun_guests *guests, const struct hvrun_options *o, u
         .initrd = o->initrd[0] ? o->initrd : NULL,
         .append = append,
         .seed = o->seed * 1000003 + who,
+        .no_fp = !o->has_fp,
         .start_ticks = (uint64_t)o->start_ms * who * (HV_TICKS_PER_SECOND / 1000),
         .output = output,
         .output_ctx = guests,

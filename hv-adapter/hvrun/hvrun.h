@@ -22,6 +22,7 @@ struct hvrun_options {
     const char *log; /* directory for what the VMs print; NULL: not kept */
     bool json;
     bool same_seed, scattered, settle;
+    bool has_fp;
     uint64_t seed;
     unsigned rounds, touch_kib, start_ms;
     uint64_t machine_bytes; /* 0: what the VMs need at most */

@@ -39,6 +39,7 @@ static const char usage[] =
     "  --same-seed           all VMs get the same seed and start together\n"
     "  --start-offset MS     each VM starts so much later than the one before (37)\n"
     "  --machine SIZE        memory of the host for guests (what they can need)\n"
+    "  --isa NAME            rv64imafdc, or rv64imac: without F and D (rv64imafdc)\n"
     "  --scattered           machine memory as non-contiguous as possible\n"
     "\n"
     "Virtual time: 100 million ticks a second; a tick is an instruction, or part of what an\n"

@@ -29,6 +29,7 @@ enum {
     OPT_TOUCH,
     OPT_START,
     OPT_MACHINE,
+    OPT_ISA,
 };
 
 static const struct option words[] = {
@@ -52,6 +53,7 @@ static const struct option words[] = {
     {"touch", required_argument, NULL, OPT_TOUCH},
     {"start-offset", required_argument, NULL, OPT_START},
     {"machine", required_argument, NULL, OPT_MACHINE},
+    {"isa", required_argument, NULL, OPT_ISA},
     {NULL, 0, NULL, 0},
 };
 
@@ -68,6 +70,7 @@ void hvrun_options_init(struct hvrun_options *options)
         .seed = 1,
         .touch_kib = 4096,
         .start_ms = 37,
+        .has_fp = true,
     };
     bool given = cache && *cache;
     const char *base = given ? cache : home ? home : "";
@@ -176,6 +179,8 @@ static bool set(struct hvrun_options *o, int option, const char *name, const cha
     case OPT_SCATTERED:
         o->scattered = true;
         return true;
+    case OPT_ISA:
+        return word(name, text, "rv64imac", "rv64imafdc", &o->has_fp);
     case OPT_SETTLE:
         o->settle = true;
         return true;

@@ -42,7 +42,7 @@ static void chosen(const struct hv_fdt *what, void *blob, int *error)
     note(error, fdt_end_node(blob));
 }
 
-static void cpu(void *blob, int *error)
+static void cpu(const struct hv_fdt *what, void *blob, int *error)
 {
     note(error, fdt_begin_node(blob, "cpus"));
     cells(blob, error, 1, 0);
@@ -51,7 +51,7 @@ static void cpu(void *blob, int *error)
     note(error, fdt_property_string(blob, "device_type", "cpu"));
     note(error, fdt_property_u32(blob, "reg", 0));
     note(error, fdt_property_string(blob, "compatible", "riscv"));
-    note(error, fdt_property_string(blob, "riscv,isa", "rv64imac"));
+    note(error, fdt_property(blob, "riscv,isa", what->isa, (int)strlen(what->isa) + 1));
     note(error, fdt_property_string(blob, "mmu-type", "riscv,sv39"));
     note(error, fdt_property_string(blob, "status", "okay"));
     note(error, fdt_begin_node(blob, "interrupt-controller"));
@@ -110,7 +110,7 @@ int hv_fdt_build(const struct hv_fdt *what, void *blob)
     note(&error, fdt_property_string(blob, "compatible", "riscv-virtio"));
     note(&error, fdt_property_string(blob, "model", "libshare,tiny-vmm"));
     chosen(what, blob, &error);
-    cpu(blob, &error);
+    cpu(what, blob, &error);
     memory(what, blob, &error);
     note(&error, fdt_begin_node(blob, "soc"));
     cells(blob, &error, 2, 2);

@@ -10,6 +10,7 @@ struct hv_fdt {
     uint64_t ram_base, ram_nbytes;
     uint64_t initrd_begin, initrd_end; /* equal: none */
     const char *append;                /* kernel command line */
+    const char *isa;                   /* as rv64imafdc */
     const uint8_t *rng_seed;           /* 32 bytes */
 };
 

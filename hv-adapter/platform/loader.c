@@ -171,6 +171,7 @@ bool hv_platform_load(struct hv_vm *vm, const struct hv_vm_config *config, struc
     struct hv_fdt what = {.ram_base = HV_RAM_BASE,
                           .ram_nbytes = config->memory_bytes,
                           .append = config->append ? config->append : "",
+                          .isa = config->no_fp ? "rv64imac" : "rv64imafdc",
                           .rng_seed = seed};
     struct file kernel = {.bytes = NULL};
     random_bytes(&vm->random, seed, sizeof seed);

@@ -16,6 +16,8 @@ enum { REG_SP = 2, REG_A0 = 10, REG_A1, REG_A2, REG_A6 = 16, REG_A7 };
 enum { CSR_SSTATUS = 0x100, CSR_STVEC = 0x105, CSR_SEPC = 0x141, CSR_SCAUSE = 0x142 };
 enum { CSR_SCOUNTEREN = 0x106, CSR_STVAL = 0x143 };
 
+#define SSTATUS_FS_INITIAL (UINT64_C(1) << 13)
+
 /* Below a user guest: its S mode. Every trap comes to the ecall, which comes to board_ecall. */
 static const uint32_t trampoline[] = {0x00000073 /* ecall */, 0x10200073 /* sret */};
 #define TRAMPOLINE UINT64_C(0x1000)
@@ -233,7 +235,7 @@ static void enter_user(struct board *board, uint64_t entry)
     memcpy(ram_at(board, TRAMPOLINE, sizeof trampoline), trampoline, sizeof trampoline);
     hv_hart_csr_write(hart, CSR_STVEC, TRAMPOLINE);
     hv_hart_csr_write(hart, CSR_SEPC, entry);
-    hv_hart_csr_write(hart, CSR_SSTATUS, 0);
+    hv_hart_csr_write(hart, CSR_SSTATUS, SSTATUS_FS_INITIAL);
     hv_hart_csr_write(hart, CSR_SCOUNTEREN, 7);
     hv_hart_set_reg(hart, REG_SP, board->ram_base + board->ram_nbytes - 64);
     hv_hart_set_pc(hart, TRAMPOLINE + 4);
@@ -265,6 +267,7 @@ bool board_load(struct board *board, const char *path, bool user)
 {
     GElf_Ehdr header = {.e_entry = 0};
     board->user = user;
+    hv_hart_set_fp(board->hart, user); /* the privileged guests want QEMU's f=off,d=off */
     elf_version(EV_CURRENT);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     Elf *elf = fd >= 0 ? elf_begin(fd, ELF_C_READ, NULL) : NULL;

@@ -163,8 +163,9 @@ static void start(struct machine *machine, const uint8_t *data, size_t size)
     hv_hart_csr_write(hart, 0x106, 7);
     hv_hart_csr_write(hart, 0x141, entry);
     hv_hart_csr_write(hart, 0x100,
-                      (options & USER ? 0 : 1 << 8) | (options & SUM ? 1 << 18 : 0) |
-                          (options & MXR ? 1 << 19 : 0) | (options & INTERRUPTS ? 1 << 5 : 0));
+                      1 << 13 /* FS */ | (options & USER ? 0 : 1 << 8) |
+                          (options & SUM ? 1 << 18 : 0) | (options & MXR ? 1 << 19 : 0) |
+                          (options & INTERRUPTS ? 1 << 5 : 0));
     hv_hart_csr_write(hart, 0x104, 0x222);
     if (options & INTERRUPTS)
         hv_hart_set_irq(hart, HV_IRQ_EXTERNAL, true);

@@ -150,6 +150,12 @@ static void random_programs(void **state)
     check("torture", true);
 }
 
+static void floating_point(void **state)
+{
+    (void)state;
+    check("fp", true);
+}
+
 static void csrs(void **state)
 {
     (void)state;
@@ -173,6 +179,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(operands_of_every_instruction),
         cmocka_unit_test(random_programs),
+        cmocka_unit_test(floating_point),
         cmocka_unit_test(csrs),
         cmocka_unit_test(traps_and_interrupts),
         cmocka_unit_test(paging),
