@@ -22,6 +22,7 @@
 struct hv_world;
 struct hv_vm;
 struct share;
+struct share_alloc;
 
 /* Why something could not be done, for a person: one line without a newline. */
 struct hv_error {
@@ -35,6 +36,7 @@ struct hv_world_config {
     uint64_t scan_rate;   /* pages looked at per virtual second, in all */
     uint64_t slice_ticks; /* length of a turn; 0: a millisecond */
     uint64_t seed;
+    const struct share_alloc *alloc; /* of the engine's metadata, copied; NULL: the C library's */
 };
 
 /* NULL, and *error says why. */

@@ -183,17 +183,16 @@ void hv_vm_run_until(struct hv_vm *vm, uint64_t end)
         if (now >= end)
             break;
         uint64_t next = next_event(vm, now, end);
+        if (vm->waiting && !hv_hart_wakes(vm->hart)) {
+            vm->skipped += next - now;
+            continue;
+        }
+        vm->waiting = false;
         enum hv_stop stop = hv_hart_run(vm->hart, next - now);
-        vm->waiting = stop == HV_STOP_WFI;
+        vm->waiting = vm->waiting || stop == HV_STOP_WFI;
         stuck = stop == HV_STOP_FILL ? stuck + 1 : 0;
         if (stuck == STUCK_MAX)
             hv_vm_fail(vm, "an access that crosses two pages never finds both");
-        now = hv_vm_ticks(vm);
-        if (vm->waiting) {
-            next = next_event(vm, now, end);
-            if (!hv_hart_wakes(vm->hart) && next > now)
-                vm->skipped += next - now;
-        }
     }
     notice_trap_loop(vm, &before);
     if (vm->console.printed != printed)

@@ -51,7 +51,7 @@ struct hv_vm {
     uint64_t skipped; /* ticks that wfi jumped over, or that it stood still */
     uint64_t charged; /* ticks that events cost */
     uint64_t timer;   /* tick at which the timer interrupt comes; UINT64_MAX: never */
-    bool waiting;     /* in wfi */
+    bool waiting;     /* in wfi, or suspended by SBI: until an interrupt that sie enables */
 
     enum hv_state state;
     char reason[128];

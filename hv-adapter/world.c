@@ -27,6 +27,7 @@ static bool new_share(struct hv_world *world)
         .struct_size = sizeof config,
         .ops = &hv_share_ops,
         .ops_ctx = world,
+        .alloc = world->config.alloc,
         .salt = world->config.seed,
     };
     return share_new(&config, &world->share) == SHARE_OK;

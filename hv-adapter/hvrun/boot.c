@@ -34,6 +34,7 @@ struct boot {
     unsigned rows;                 /* lines that it took */
     uint64_t printed;              /* whole virtual seconds with a line */
     bool *told;                    /* per VM: its end was told */
+    bool failed;                   /* a VM has */
     bool terminal;
 };
 
@@ -61,8 +62,10 @@ static bool collect(struct boot *boot)
             continue;
         boot->told[i] = true;
         fprintf(stderr, "VM %u: %s\n", i, hv_vm_reason(vm));
-        if (hv_vm_state(vm) == HV_FAILED)
+        if (hv_vm_state(vm) == HV_FAILED) {
             fprintf(stderr, "%s\n", last_lines(vm));
+            boot->failed = true;
+        }
         hv_vm_exit(vm);
         boot->rows = 0;
     }
@@ -154,7 +157,7 @@ int hvrun_boot(int argc, char **argv)
         boot.started = wall_seconds();
         run(&boot);
         finish(&boot);
-        code = 0;
+        code = boot.failed ? 1 : 0;
     }
     hvrun_control_free(boot.control);
     free(boot.told);

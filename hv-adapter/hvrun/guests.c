@@ -7,6 +7,9 @@
 #include <unistd.h>
 
 #include "hvrun.h"
+#ifdef HVRUN_JEMALLOC
+#include <share_jemalloc.h>
+#endif
 
 struct hvrun_guests {
     struct hv_world *world;
@@ -14,6 +17,10 @@ struct hvrun_guests {
     unsigned count;
     void (*output)(void *, struct hv_vm *, const char *, size_t);
     void *output_ctx;
+#ifdef HVRUN_JEMALLOC
+    struct share_alloc arena; /* the engine's metadata lies here, apart from the VMM's heap */
+    bool has_arena;
+#endif
 };
 
 static void output(void *ctx, struct hv_vm *vm, const char *bytes, size_t nbytes)
@@ -111,6 +118,10 @@ struct hvrun_guests *hvrun_guests_new(const struct hvrun_options *options,
     guests->count = options->vms;
     guests->output = to;
     guests->output_ctx = to_ctx;
+#ifdef HVRUN_JEMALLOC
+    guests->has_arena = share_jemalloc_init(&guests->arena);
+    config.alloc = guests->has_arena ? &guests->arena : NULL;
+#endif
     guests->world = hv_world_new(&config, &error);
     if (!guests->world)
         fprintf(stderr, "hvrun: %s\n", error.text);
@@ -126,6 +137,10 @@ struct hvrun_guests *hvrun_guests_new(const struct hvrun_options *options,
 void hvrun_guests_free(struct hvrun_guests *guests)
 {
     hv_world_free(guests->world);
+#ifdef HVRUN_JEMALLOC
+    if (guests->has_arena)
+        share_jemalloc_fini(&guests->arena);
+#endif
     for (unsigned i = 0; guests->logs && i < guests->count; i++)
         if (guests->logs[i])
             fclose(guests->logs[i]);

@@ -45,7 +45,7 @@ static const char usage[] =
     "Virtual time: 100 million ticks a second; a tick is an instruction, or part of what an\n"
     "event costs (charges.h; printed with --format json). Same options, same figures.\n"
     "\n"
-    "Exit codes: 0 done; 1 could not; 2 wrong usage.\n"
+    "Exit codes: 0 done; 1 could not, or a VM failed; 2 wrong usage.\n"
     "The guest is built by hv-adapter/guest/build.\n"
     "Example: hvrun boot --vms 10 --workload files --seconds 20\n";
 

@@ -19,7 +19,13 @@
 #include "platform/fdt.h"
 #include "vm_state.h"
 
-enum { REG_A0 = 10, REG_A1 = 11, IMAGE_HEADER = 64, FILE_MAX_MIB = 1024 };
+enum {
+    REG_A0 = 10,
+    REG_A1 = 11,
+    IMAGE_HEADER = 64,
+    FILE_MAX_MIB = 1024,
+    SEGMENTS_MAX = 64, /* each may name the whole file: loading stays bounded */
+};
 
 struct file {
     const char *path;
@@ -104,6 +110,8 @@ static bool load_elf(struct hv_vm *vm, const struct file *file, uint64_t *entry,
     if (header.e_phentsize != sizeof(Elf64_Phdr) || header.e_phoff > file->nbytes ||
         header.e_phnum > (file->nbytes - header.e_phoff) / sizeof(Elf64_Phdr))
         return bad_elf(file, "its program headers lie outside the file", error);
+    if (header.e_phnum > SEGMENTS_MAX)
+        return bad_elf(file, "more segments than any kernel has", error);
     *entry = header.e_entry;
     for (unsigned i = 0; i < header.e_phnum; i++) {
         Elf64_Phdr segment;
@@ -177,6 +185,11 @@ bool hv_platform_load(struct hv_vm *vm, const struct hv_vm_config *config, struc
     random_bytes(&vm->random, seed, sizeof seed);
     bool loaded = blob && open_file(&kernel, config->kernel, error) &&
                   load_kernel(vm, &kernel, &entry, &kernel_end, error);
+    if (loaded && kernel_end > fdt_gpa) {
+        hv_error_set(error, "%s: leaves no room for a device tree in %llu MiB", config->kernel,
+                     (unsigned long long)(config->memory_bytes >> 20));
+        loaded = false;
+    }
     if (loaded && config->initrd)
         loaded = load_initrd(vm, config->initrd, kernel_end, &what, fdt_gpa, error);
     if (loaded && hv_fdt_build(&what, blob) != 0) {

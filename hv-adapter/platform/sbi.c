@@ -84,33 +84,50 @@ static struct result base(struct hv_vm *vm, uint64_t function)
     }
 }
 
-/* Whether a hart mask with its base names hart 0. */
-static bool names_hart_0(uint64_t mask, uint64_t first)
+/* Reads a hart mask and its base; false if it names a hart that is not there. */
+static bool mask_is_valid(const struct hv_vm *vm, bool *hart_0)
 {
-    return first == UINT64_MAX || (first == 0 && (mask & 1));
+    uint64_t mask = arg(vm, 0), first = arg(vm, 1);
+    *hart_0 = first == UINT64_MAX || (mask & 1);
+    return first == UINT64_MAX || (first == 0 && (mask & ~UINT64_C(1)) == 0);
 }
 
 static struct result ipi(struct hv_vm *vm, uint64_t function)
 {
+    bool hart_0;
     if (function != 0)
         return answer(ERR_NOT_SUPPORTED, 0);
-    if (!names_hart_0(arg(vm, 0), arg(vm, 1)))
+    if (!mask_is_valid(vm, &hart_0))
         return answer(ERR_INVALID, 0);
-    hv_hart_set_irq(vm->hart, HV_IRQ_SOFT, true);
+    if (hart_0)
+        hv_hart_set_irq(vm->hart, HV_IRQ_SOFT, true);
     return answer(OK, 0);
 }
 
 static struct result rfence(struct hv_vm *vm, uint64_t function)
 {
+    bool hart_0;
     if (function > 2) /* 3 to 6 are the hypervisor extension's */
         return answer(ERR_NOT_SUPPORTED, 0);
-    if (!names_hart_0(arg(vm, 0), arg(vm, 1)))
+    if (!mask_is_valid(vm, &hart_0))
         return answer(ERR_INVALID, 0);
-    if (function == 0)
+    if (hart_0 && function == 0)
         hv_hart_tlb_flush_code(vm->hart);
-    else
+    else if (hart_0)
         hv_hart_tlb_flush(vm->hart);
     return answer(OK, 0);
+}
+
+static struct result suspend(struct hv_vm *vm)
+{
+    const uint32_t retentive = 0, non_retentive = UINT32_C(0x80000000);
+    uint32_t type = (uint32_t)arg(vm, 0);
+    if (type == non_retentive)
+        return answer(ERR_NOT_SUPPORTED, 0);
+    if (type != retentive) /* reserved, or a platform's own */
+        return answer(ERR_INVALID, 0);
+    vm->waiting = true;
+    return (struct result){OK, 0, HV_ECALL_STOP};
 }
 
 static struct result hsm(struct hv_vm *vm, uint64_t function)
@@ -122,10 +139,10 @@ static struct result hsm(struct hv_vm *vm, uint64_t function)
     case STOP:
         hv_vm_end(vm, "its only hart stopped itself");
         return (struct result){OK, 0, HV_ECALL_STOP};
-    case STATUS:
+    case STATUS: /* started */
         return answer(arg(vm, 0) == 0 ? OK : ERR_INVALID, 0);
-    case SUSPEND: /* default retentive: as wfi, which may return at once */
-        return answer(arg(vm, 0) == 0 ? OK : ERR_NOT_SUPPORTED, 0);
+    case SUSPEND:
+        return suspend(vm);
     default:
         return answer(ERR_NOT_SUPPORTED, 0);
     }
@@ -135,19 +152,25 @@ static struct result srst(struct hv_vm *vm, uint64_t function)
 {
     if (function != 0)
         return answer(ERR_NOT_SUPPORTED, 0);
-    if (arg(vm, 0) > 2)
+    uint32_t type = (uint32_t)arg(vm, 0), reason = (uint32_t)arg(vm, 1);
+    if (type > 2 || reason > 1)
         return answer(ERR_INVALID, 0);
-    hv_vm_end(vm, arg(vm, 0) == 0 ? "powered off" : "rebooted");
+    if (reason == 1)
+        hv_vm_fail(vm, "the guest says: system failure");
+    else
+        hv_vm_end(vm, type == 0 ? "powered off" : "rebooted");
     return (struct result){OK, 0, HV_ECALL_STOP};
 }
 
 static struct result console_write(struct hv_vm *vm, uint64_t nbytes, uint64_t gpa)
 {
-    char text[256];
+    char text[256]; /* a call may write less than it was asked to */
+    if (!hv_guest_has(vm, gpa, nbytes))
+        return answer(ERR_INVALID, 0);
     if (nbytes > sizeof text)
         nbytes = sizeof text;
     if (!hv_guest_read(vm, gpa, text, nbytes))
-        return answer(ERR_INVALID, 0);
+        return answer(ERR_FAILED, 0);
     hv_console_put(&vm->console, text, nbytes);
     return answer(OK, nbytes);
 }

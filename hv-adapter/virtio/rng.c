@@ -5,6 +5,8 @@
 #include "virtio/mmio.h"
 #include "vm_state.h"
 
+enum { CHAIN_NBYTES = 4096 }; /* a request gets no more at once: a kick's work is bounded */
+
 /* splitmix64 */
 static uint64_t next(uint64_t *state)
 {
@@ -14,13 +16,13 @@ static uint64_t next(uint64_t *state)
     return z ^ z >> 31;
 }
 
-/* The bytes written; a buffer that is only to be read is left out. */
-static uint32_t fill(struct hv_vm *vm, const struct hv_buffer *buffer)
+/* The bytes written, at most `room`; a buffer that is only to be read is left out. */
+static uint32_t fill(struct hv_vm *vm, const struct hv_buffer *buffer, uint32_t room)
 {
-    uint32_t done = 0;
-    while (buffer->device_writes && done < buffer->nbytes) {
+    uint32_t done = 0, end = buffer->nbytes < room ? buffer->nbytes : room;
+    while (buffer->device_writes && done < end) {
         uint64_t word = next(&vm->random);
-        uint32_t left = buffer->nbytes - done, part = left < sizeof word ? left : sizeof word;
+        uint32_t left = end - done, part = left < sizeof word ? left : sizeof word;
         if (!hv_guest_write(vm, buffer->gpa + done, &word, part))
             break;
         done += part;
@@ -34,7 +36,7 @@ static void notify(struct hv_virtio_mmio *device, unsigned queue)
     while (hv_queue_take(device->vm, &device->queue[queue], &chain)) {
         uint32_t nbytes = 0;
         for (unsigned i = 0; i < chain.count; i++)
-            nbytes += fill(device->vm, &chain.buffer[i]);
+            nbytes += fill(device->vm, &chain.buffer[i], CHAIN_NBYTES - nbytes);
         hv_queue_give(device->vm, &device->queue[queue], chain.head, nbytes);
     }
     hv_virtio_used(device, queue);

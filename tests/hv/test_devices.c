@@ -121,6 +121,24 @@ static void lies_need_a_reset(void **state)
     hv_world_free(world);
 }
 
+/* One kick, eight requests for all of memory each: the device gives each a little. */
+static void a_kick_has_bounded_work(void **state)
+{
+    (void)state;
+    struct hv_world *world = rig_world(false, 1);
+    struct hv_vm *vm = rig_vm(world, 0);
+    uint32_t used[2];
+    set_up(vm, DESC, AVAIL, USED, QUEUE);
+    put_desc(vm, 0, BUF, (8 << 20) - 0x13000, 2, 0);
+    for (uint16_t i = 0; i < QUEUE; i++)
+        offer(vm, i, 0);
+    reg(vm, 0x050, 0);
+    assert_true(hv_guest_read(vm, USED + 4, used, sizeof used));
+    assert_int_equal(used[1], 4096);
+    assert_true(vm->map.present_pages < 8);
+    hv_world_free(world);
+}
+
 /* Registers and rings at random: nothing to assert but that it lives, and that its neighbour's
  * memory is what it was. */
 static void random_registers(void **state)
@@ -149,6 +167,63 @@ static void random_registers(void **state)
     assert_memory_equal(page, before, 4096);
     assert_int_equal(neighbour->map.present_pages, 1);
     assert_null(hv_world_check(world));
+    hv_world_free(world);
+}
+
+static uint32_t plic_get(struct hv_vm *vm, uint64_t offset)
+{
+    uint64_t value = 0;
+    assert_true(hv_mmio_load(vm, HV_PLIC_BASE + offset, 4, &value));
+    return (uint32_t)value;
+}
+
+static void plic_put(struct hv_vm *vm, uint64_t offset, uint32_t value)
+{
+    assert_true(hv_mmio_store(vm, HV_PLIC_BASE + offset, 4, value));
+}
+
+static bool external(struct hv_vm *vm)
+{
+    uint64_t sip = 0;
+    assert_true(hv_hart_csr_read(vm->hart, 0x144, &sip));
+    return sip >> 9 & 1;
+}
+
+/* By the PLIC's specification: enabled, above the threshold, the highest priority, the lowest
+ * number; claimed until it is completed; a level that stays comes again. */
+static void interrupts_by_priority(void **state)
+{
+    (void)state;
+    enum { PENDING = 0x1000, ENABLE = 0x2000, THRESHOLD = 0x200000, CLAIM = 0x200004 };
+    struct hv_world *world = rig_world(false, 1);
+    struct hv_vm *vm = rig_vm(world, 0);
+    hv_plic_set(&vm->plic, 3, true);
+    hv_plic_set(&vm->plic, 5, true);
+    hv_plic_set(&vm->plic, 4, true);
+    assert_int_equal(plic_get(vm, PENDING), 1 << 3 | 1 << 4 | 1 << 5);
+    assert_int_equal(plic_get(vm, CLAIM), 0); /* none is enabled */
+    plic_put(vm, ENABLE, 1 << 3 | 1 << 4 | 1 << 5);
+    assert_false(external(vm)); /* priority 0 never interrupts */
+    for (unsigned i = 3; i <= 5; i++)
+        plic_put(vm, 4 * i, i == 3 ? 1 : 2);
+    plic_put(vm, THRESHOLD, 2);
+    assert_false(external(vm));
+    plic_put(vm, THRESHOLD, 0);
+    assert_true(external(vm));
+    assert_int_equal(plic_get(vm, CLAIM), 4);
+    assert_int_equal(plic_get(vm, CLAIM), 5);
+    assert_int_equal(plic_get(vm, CLAIM), 3);
+    assert_int_equal(plic_get(vm, CLAIM), 0);
+    assert_false(external(vm));
+    hv_plic_set(&vm->plic, 5, false);
+    plic_put(vm, CLAIM, 4);
+    plic_put(vm, CLAIM, 5);
+    plic_put(vm, CLAIM, 77); /* no source: ignored */
+    assert_true(external(vm));
+    assert_int_equal(plic_get(vm, CLAIM), 4);
+    assert_int_equal(plic_get(vm, CLAIM), 0); /* 5 has gone, 3 is not completed */
+    plic_put(vm, 4 * 4, UINT32_MAX);
+    assert_int_equal(plic_get(vm, 4 * 4), 7);
     hv_world_free(world);
 }
 
@@ -197,10 +272,9 @@ static void sbi_answers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_driver_gets_its_bytes),
-        cmocka_unit_test(lies_need_a_reset),
-        cmocka_unit_test(random_registers),
-        cmocka_unit_test(sbi_answers),
+        cmocka_unit_test(a_driver_gets_its_bytes), cmocka_unit_test(lies_need_a_reset),
+        cmocka_unit_test(a_kick_has_bounded_work), cmocka_unit_test(random_registers),
+        cmocka_unit_test(interrupts_by_priority),  cmocka_unit_test(sbi_answers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

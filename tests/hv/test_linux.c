@@ -53,6 +53,22 @@ static void same_seed_same_figures(void **state)
     assert_memory_equal(&first, &second, sizeof first);
 }
 
+/* A guest that waits costs next to nothing: it is not run until its interrupt comes. */
+static void idle_guests_stand_still(void **state)
+{
+    (void)state;
+    struct linux_setup setup = {.vms = 2, .workload = "idle", .rounds = 1};
+    struct hv_figures before, after;
+    struct hv_world *world = linux_boot(&setup, logs_on);
+    linux_run(world, logs_on, 2);
+    hv_world_figures(world, &before);
+    hv_world_run(world, 10 * HV_TICKS_PER_SECOND, NULL, NULL);
+    hv_world_figures(world, &after);
+    assert_in_range(after.instructions - before.instructions, 1,
+                    2 * 10 * HV_TICKS_PER_SECOND / 1000);
+    hv_world_free(world);
+}
+
 static uint64_t resident_bytes(void)
 {
     unsigned long long size = 0, resident = 0;
@@ -89,6 +105,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(same_results_with_sharing_on_and_off),
         cmocka_unit_test(same_seed_same_figures),
+        cmocka_unit_test(idle_guests_stand_still),
         cmocka_unit_test(exit_gives_everything_back),
     };
     if (!linux_is_built())
