@@ -24,6 +24,7 @@ enum hv_charge {
     HV_CHARGE_SFENCE = 100,
     HV_CHARGE_ECALL = 200,
     HV_CHARGE_MMIO = 500,
+    HV_CHARGE_SAMPLE_PAGE = 300,  /* its S-PT entries and its TLB entry go */
     HV_CHARGE_BALLOON_PAGE = 400, /* S-PT entries, physmap and machine page of one PPN go */
 };
 

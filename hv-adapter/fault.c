@@ -96,6 +96,8 @@ static enum step found(struct miss *miss, const struct hv_sv39_walk *walk, struc
         return is_device(walk->gpa) ? STEP_MMIO : STEP_FAULT;
     if (!hv_guest_touch(vm, hv_ppn_of(walk->gpa)))
         return STEP_STOP;
+    if (page->reasons & HV_REASON_SAMPLING)
+        hv_sample_touched(vm, page);
     if (miss->store && (page->reasons & HV_REASON_SHARING)) {
         miss->ppn = hv_ppn_of(walk->gpa);
         return STEP_BREAK;

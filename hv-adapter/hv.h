@@ -151,6 +151,21 @@ struct hv_guest_stats {
 };
 void hv_vm_guest_stats(const struct hv_vm *vm, struct hv_guest_stats *stats);
 
+/* Samples the VM's working set, in periods of so many ticks of its time; 0 ends it. `census`: all
+ * pages are watched as well, uncharged, to know the truth. Starts anew if it is on. */
+void hv_vm_sample(struct hv_vm *vm, uint64_t period_ticks, bool census);
+/* Fractions are of the pages that are not in the balloon; see estimate.h. */
+struct hv_active {
+    bool known; /* a period has ended */
+    uint64_t periods;
+    double active; /* the largest of the next three */
+    double slow, fast, current;
+    double last;         /* what the last period's sample said */
+    double truth;        /* and what was so, if there was a census; else negative */
+    uint64_t cost_ticks; /* charged to the VM for sampling, ever */
+};
+void hv_vm_active(const struct hv_vm *vm, struct hv_active *active);
+
 /* One virtual address through every table. */
 struct hv_view {
     uint64_t va;

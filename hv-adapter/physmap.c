@@ -40,7 +40,7 @@ void hv_physmap_set(struct hv_physmap *map, hv_ppn ppn, hv_mpn mpn)
     uint64_t i = ppn.n - map->begin.n;
     assert(ppn.n < map->end.n && map->entries[i].mpn == HV_MPN_NONE && mpn.n < HV_MPN_NONE);
     map->entries[i].mpn = (uint32_t)mpn.n;
-    map->entries[i].reasons = 0;
+    map->entries[i].reasons &= HV_REASON_SAMPLING;
     map->present[i / 64] |= UINT64_C(1) << i % 64;
     map->present_words[i / 4096] |= UINT64_C(1) << i / 64 % 64;
     map->present_pages++;
@@ -51,7 +51,7 @@ void hv_physmap_clear(struct hv_physmap *map, hv_ppn ppn)
     uint64_t i = ppn.n - map->begin.n;
     assert(ppn.n < map->end.n && map->entries[i].mpn != HV_MPN_NONE);
     map->entries[i].mpn = HV_MPN_NONE;
-    map->entries[i].reasons = 0;
+    map->entries[i].reasons &= HV_REASON_SAMPLING;
     map->present[i / 64] &= ~(UINT64_C(1) << i % 64);
     if (map->present[i / 64] == 0)
         map->present_words[i / 4096] &= ~(UINT64_C(1) << i / 64 % 64);

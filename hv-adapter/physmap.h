@@ -18,13 +18,17 @@
 #include "pages.h"
 
 enum hv_reason {
-    HV_REASON_SHARING = 1, /* the engine's: on a shared frame, or being merged */
-    HV_REASON_TABLE = 2,   /* found to be a guest page table */
+    HV_REASON_SHARING = 1,  /* the engine's: on a shared frame, or being merged */
+    HV_REASON_TABLE = 2,    /* found to be a guest page table */
+    HV_REASON_SAMPLING = 4, /* in the sample and not touched yet: not even readable; absent pages
+                               can have it */
 };
 
 /* What else is true of a page. */
 enum hv_page_state {
     HV_PAGE_BALLOONED = 1, /* the guest's driver gave it away; then it is absent */
+    HV_PAGE_SAMPLED = 2,   /* in the sample of this period, touched or not */
+    HV_PAGE_UNMAPPED = 4,  /* had S-PT entries until sampling took them */
 };
 
 #define HV_MPN_NONE   UINT32_MAX
@@ -57,7 +61,7 @@ static inline struct hv_physmap_entry *hv_physmap_at(const struct hv_physmap *ma
 
 /* ppn is the VM's memory and absent. */
 void hv_physmap_set(struct hv_physmap *map, hv_ppn ppn, hv_mpn mpn);
-/* ppn is present. Its reasons end with it. */
+/* ppn is present. Its reasons end with it, but for sampling. */
 void hv_physmap_clear(struct hv_physmap *map, hv_ppn ppn);
 /* The first present page at or after `from`. */
 bool hv_physmap_next(const struct hv_physmap *map, hv_ppn from, hv_ppn *found);

@@ -21,6 +21,7 @@
  * Invariants (hv_shadow_check tests them):
  *   - a leaf entry names the MPN that the physmap gives its PPN, and is on that PPN's list;
  *   - a leaf entry permits a write only if its PPN has no reason to be protected;
+ *   - a page with HV_REASON_SAMPLING has no leaf entry;
  *   - a page has HV_REASON_TABLE if and only if it has a node;
  *   - a node that is no root has a parent; nodes in use <= nodes_max.
  *

@@ -36,7 +36,8 @@ static void apply(struct hv_shadow *shadow, uint32_t number, unsigned slot)
     hv_entry_drop(shadow, number, slot);
     hv_ppn ppn = {hv_sv39_ppn(pte)};
     const struct hv_physmap_entry *page = hv_physmap_at(shadow->map, ppn);
-    if (!hv_sv39_is_leaf(pte, 0) || !(pte & HV_PTE_A) || !page || page->mpn == HV_MPN_NONE)
+    if (!hv_sv39_is_leaf(pte, 0) || !(pte & HV_PTE_A) || !page || page->mpn == HV_MPN_NONE ||
+        (page->reasons & HV_REASON_SAMPLING))
         return;
     uint64_t flags = pte & (HV_PTE_V | HV_PTE_R | HV_PTE_W | HV_PTE_X | HV_PTE_U);
     if (page->reasons || !(pte & HV_PTE_D))
@@ -161,6 +162,8 @@ static const char *check_page(const struct hv_shadow *shadow, hv_ppn ppn, uint64
 {
     const struct hv_physmap_entry *page = page_of(shadow, ppn);
     bool table = false;
+    if ((page->reasons & HV_REASON_SAMPLING) && page->maps != HV_ENTRY_NONE)
+        return "a page that is watched for its first access has an entry";
     for (uint32_t at = page->maps; at != HV_ENTRY_NONE; at = next_of(shadow, at)) {
         uint64_t entry = *entry_at(shadow, at);
         ++*leaves;

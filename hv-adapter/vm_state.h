@@ -17,6 +17,7 @@
 #include "physmap.h"
 #include "platform/console.h"
 #include "platform/plic.h"
+#include "sample.h"
 #include "shadow.h"
 #include "virtio/balloon.h"
 #include "virtio/mmio.h"
@@ -62,6 +63,7 @@ struct hv_vm {
     struct hv_plic plic;
     struct hv_virtio_mmio virtio[HV_VIRTIO_SLOTS];
     struct hv_balloon balloon;
+    struct hv_sample sample;
     uint64_t random; /* state of the guest's random numbers */
 };
 

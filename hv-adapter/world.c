@@ -151,6 +151,7 @@ void hv_world_run(struct hv_world *world, uint64_t ticks, bool (*until)(void *ct
         for (unsigned i = 0; i < world->vms_count; i++) {
             hv_vm_run_until(world->vms[i], world->ticks);
             stand_still(world->vms[i], world->ticks);
+            hv_sample_turn(world->vms[i], slice);
         }
         uint64_t middle = cpu_ns();
         scan(world, slice);

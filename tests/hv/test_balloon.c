@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The balloon: against a model that knows each page's content and whether it is in the balloon, in
- * any order with touches (by a real hart, through S-PT and TLB), sharing, breaks and exits; its
+ * any order with touches (by a real hart, through S-PT and TLB), sharing, breaks,
+ * sampling and exits; its
  * queues as Linux drives them; and drivers that lie. HV_TEST_SEED repeats a run.
  */
 #include "driver.h"
@@ -164,7 +165,7 @@ static void step(struct hv_world *world, struct model *models, uint64_t *random)
     unsigned i = (unsigned)(rig_random(random) % MODELLED);
     if (!model->vm)
         return;
-    switch (rig_random(random) % 10) {
+    switch (rig_random(random) % 11) {
     case 0:
     case 1:
         inflate_some(model, random, true);
@@ -185,6 +186,9 @@ static void step(struct hv_world *world, struct model *models, uint64_t *random)
         break;
     case 8:
         share_some(world, model, random);
+        break;
+    case 9: /* watched pages: a new sample, every second time of all pages */
+        hv_vm_sample(model->vm, 1, i % 2);
         break;
     default:
         (void)hv_vm_break_page(model->vm, (hv_ppn){PPN(i)});
