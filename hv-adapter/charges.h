@@ -28,4 +28,10 @@ enum hv_charge {
     HV_CHARGE_BALLOON_PAGE = 400, /* S-PT entries, physmap and machine page of one PPN go */
 };
 
+/* Not charged: the guest may do something else meanwhile, and waits for it if it has nothing. */
+enum hv_latency {
+    HV_LATENCY_DISK = 10000,    /* a request: 100 microseconds, a flash disk's */
+    HV_LATENCY_DISK_PAGE = 400, /* and each 4 KiB of it: 1 GB/s */
+};
+
 #endif

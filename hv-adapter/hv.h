@@ -52,7 +52,9 @@ struct hv_vm_config {
     uint64_t seed;         /* of the guest's random numbers */
     uint64_t start_ticks;  /* stands still so long after it was added */
     bool no_fp;            /* rv64imac: without F and D */
-    uint32_t shadow_nodes; /* bound of S-PT memory, 8.3 KiB each; 0: 512 */
+    uint64_t disk_bytes;   /* a blank disk, a multiple of 4096; 0: none */
+    uint64_t disk_latency_ticks; /* of a request; 0: HV_LATENCY_DISK */
+    uint32_t shadow_nodes;       /* bound of S-PT memory, 8.3 KiB each; 0: 512 */
     /* What the guest prints; NULL: only the last lines are kept. */
     void (*output)(void *ctx, struct hv_vm *vm, const char *bytes, size_t nbytes);
     void *output_ctx;

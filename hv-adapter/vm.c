@@ -50,6 +50,7 @@ static void free_vm(struct hv_vm *vm)
     hv_hart_free(vm->hart);
     hv_shadow_fini(&vm->shadow);
     hv_physmap_fini(&vm->map);
+    hv_store_fini(&vm->disk.store);
     pthread_mutex_destroy(&vm->lock);
     free(vm);
 }
@@ -59,10 +60,24 @@ static const struct hv_virtio_kind *const slots[HV_VIRTIO_SLOTS] = {
     [HV_SLOT_BALLOON] = &hv_virtio_balloon,
 };
 
+static bool add_disk(struct hv_vm *vm, const struct hv_vm_config *config)
+{
+    struct hv_virtio_mmio *device = &vm->virtio[HV_SLOT_DISK];
+    if (!hv_store_init(&vm->disk.store, config->disk_bytes))
+        return false;
+    vm->disk.sectors = config->disk_bytes / 512;
+    vm->disk.latency_ticks =
+        config->disk_latency_ticks ? config->disk_latency_ticks : HV_LATENCY_DISK;
+    vm->disk.device = device;
+    hv_virtio_init(device, vm, device->source, &hv_virtio_blk, &vm->disk);
+    return true;
+}
+
 static bool init_vm(struct hv_vm *vm, const struct hv_vm_config *config)
 {
     pthread_mutex_init(&vm->lock, NULL);
     vm->timer = UINT64_MAX;
+    vm->disk.store.fd = -1;
     vm->random = config->seed;
     vm->skipped = config->start_ticks;
     vm->console.output = config->output;
@@ -72,6 +87,8 @@ static bool init_vm(struct hv_vm *vm, const struct hv_vm_config *config)
         hv_virtio_init(&vm->virtio[i], vm, i + 1, slots[i], NULL);
     vm->virtio[HV_SLOT_BALLOON].state = &vm->balloon;
     vm->balloon.device = &vm->virtio[HV_SLOT_BALLOON];
+    if (config->disk_bytes && !add_disk(vm, config))
+        return false;
     vm->hart = hv_hart_new(&hart_ops, vm, CODE_PAGES);
     if (vm->hart)
         hv_hart_set_fp(vm->hart, !config->no_fp);
@@ -91,6 +108,11 @@ static bool check_config(const struct hv_world *world, const struct hv_vm_config
         hv_error_set(error,
                      "memory of a VM: a multiple of 2 MiB from %d MiB to %d MiB, not %llu bytes",
                      MEMORY_MIN_MIB, MEMORY_MAX_MIB, (unsigned long long)config->memory_bytes);
+        return false;
+    }
+    if (config->disk_bytes % HV_PAGE_BYTES) {
+        hv_error_set(error, "a disk of a VM: a multiple of 4096 bytes, not %llu",
+                     (unsigned long long)config->disk_bytes);
         return false;
     }
     if (world->vms_count < HV_VMS_MAX)
@@ -146,13 +168,15 @@ void hv_vm_end(struct hv_vm *vm, const char *why)
     vm->state = HV_ENDED;
 }
 
-/* Raises the timer interrupt when its time has come; else when to look again. */
+/* Raises the timer interrupt and ends disk requests whose time has come; when to look again. */
 static uint64_t next_event(struct hv_vm *vm, uint64_t now, uint64_t end)
 {
     bool due = vm->timer <= now;
     if (due)
         hv_hart_set_irq(vm->hart, HV_IRQ_TIMER, true);
-    return !due && vm->timer < end ? vm->timer : end;
+    hv_disk_turn(vm, now);
+    uint64_t next = !due && vm->timer < end ? vm->timer : end, disk = hv_disk_next(&vm->disk);
+    return disk < next ? disk : next;
 }
 
 /* Linux says so itself when it can go on no more; it then waits for ever. */
@@ -264,5 +288,5 @@ void hv_vm_flush(struct hv_vm *vm)
 
 bool hv_vm_is_idle(const struct hv_vm *vm)
 {
-    return vm->state != HV_RUNNING_VM || vm->waiting;
+    return vm->state != HV_RUNNING_VM || (vm->waiting && vm->disk.waiting == 0);
 }

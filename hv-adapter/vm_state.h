@@ -20,6 +20,7 @@
 #include "sample.h"
 #include "shadow.h"
 #include "virtio/balloon.h"
+#include "virtio/blk.h"
 #include "virtio/mmio.h"
 
 /* The guest's map of guest-physical addresses. */
@@ -30,7 +31,7 @@
 #define HV_VIRTIO_STEP UINT64_C(0x1000)
 
 enum { HV_VIRTIO_SLOTS = 8, HV_VMS_MAX = 4096 };
-enum { HV_SLOT_RNG, HV_SLOT_BALLOON };
+enum { HV_SLOT_RNG, HV_SLOT_BALLOON, HV_SLOT_DISK };
 
 struct hv_counts {
     uint64_t pt_write_traps;
@@ -63,6 +64,7 @@ struct hv_vm {
     struct hv_plic plic;
     struct hv_virtio_mmio virtio[HV_VIRTIO_SLOTS];
     struct hv_balloon balloon;
+    struct hv_disk disk;
     struct hv_sample sample;
     uint64_t random; /* state of the guest's random numbers */
 };

@@ -25,6 +25,7 @@ struct hvrun_options {
     bool has_fp;
     uint64_t seed;
     unsigned rounds, touch_kib, start_ms;
+    uint64_t disk_bytes;    /* of each VM; 0: none */
     uint64_t machine_bytes; /* 0: what the VMs need at most */
 };
 

@@ -38,6 +38,7 @@ static const char usage[] =
     "  --seed N              of everything random (1)\n"
     "  --same-seed           all VMs get the same seed and start together\n"
     "  --start-offset MS     each VM starts so much later than the one before (37)\n"
+    "  --disk SIZE           a blank disk for each VM: /dev/vda (none)\n"
     "  --machine SIZE        memory of the host for guests (what they can need)\n"
     "  --isa NAME            rv64imafdc, or rv64imac: without F and D (rv64imafdc)\n"
     "  --scattered           machine memory as non-contiguous as possible\n"

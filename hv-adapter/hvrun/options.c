@@ -29,6 +29,7 @@ enum {
     OPT_TOUCH,
     OPT_START,
     OPT_MACHINE,
+    OPT_DISK,
     OPT_ISA,
 };
 
@@ -53,6 +54,7 @@ static const struct option words[] = {
     {"touch", required_argument, NULL, OPT_TOUCH},
     {"start-offset", required_argument, NULL, OPT_START},
     {"machine", required_argument, NULL, OPT_MACHINE},
+    {"disk", required_argument, NULL, OPT_DISK},
     {"isa", required_argument, NULL, OPT_ISA},
     {NULL, 0, NULL, 0},
 };
@@ -146,6 +148,8 @@ static bool set(struct hvrun_options *o, int option, const char *name, const cha
         return number(name, text, big, &o->memory_bytes);
     case OPT_MACHINE:
         return number(name, text, big, &o->machine_bytes);
+    case OPT_DISK:
+        return number(name, text, big, &o->disk_bytes);
     case OPT_KERNEL:
         o->initrd[0] = 0; /* ours is for our kernel */
         return path(o->kernel, sizeof o->kernel, text);

@@ -61,5 +61,7 @@ bool hv_virtio_has(const struct hv_virtio_mmio *device, unsigned feature);
 extern const struct hv_virtio_kind hv_virtio_rng;
 /* balloon.c; state is the VM's struct hv_balloon. */
 extern const struct hv_virtio_kind hv_virtio_balloon;
+/* blk.c; state is the VM's struct hv_disk. */
+extern const struct hv_virtio_kind hv_virtio_blk;
 
 #endif

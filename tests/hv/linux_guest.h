@@ -50,8 +50,8 @@ static inline void linux_keep(void *ctx, struct hv_vm *vm, const char *bytes, si
 }
 
 /* `words` is added to the command line: HV_WORKLOAD=... and so on. */
-static inline void linux_add(struct hv_world *world, struct linux_guest *guest, unsigned mib,
-                             const char *words)
+static inline void linux_add_disk(struct hv_world *world, struct linux_guest *guest, unsigned mib,
+                                  unsigned disk_mib, const char *words)
 {
     char append[512];
     struct hv_error error = {""};
@@ -61,12 +61,19 @@ static inline void linux_add(struct hv_world *world, struct linux_guest *guest, 
                                   .kernel = linux_kernel,
                                   .initrd = linux_initrd,
                                   .append = append,
+                                  .disk_bytes = (uint64_t)disk_mib << 20,
                                   .seed = 1,
                                   .output = linux_keep,
                                   .output_ctx = &guest->log};
     guest->vm = hv_vm_new(world, &config, &error);
     if (!guest->vm)
         fail_msg("%s", error.text);
+}
+
+static inline void linux_add(struct hv_world *world, struct linux_guest *guest, unsigned mib,
+                             const char *words)
+{
+    linux_add_disk(world, guest, mib, 0, words);
 }
 
 /* Runs the world until the guest has printed this; at most so many virtual seconds. */

@@ -3,11 +3,11 @@
  * The guest's init: mounts what it needs, runs the workload that the command line names.
  *
  * The kernel hands words NAME=VALUE of its command line to init as environment:
- *   HV_WORKLOAD  idle, files, compute, touch, forks, or shell (a person at the console)
- *   HV_SEED      what makes this VM differ from the others
- *   HV_ROUNDS    rounds before it idles (0: for ever); HV_PAUSE_MS between two of them
- *   HV_DELAY_MS  waits so long before the first one; HV_TOUCH_KIB for touch; HV_NAME host name
- *   HV_END=off   powers off after the last round
+ *   HV_WORKLOAD  idle, files, compute, touch, forks, sweep, reads, or shell (a person at the
+ * console) HV_SEED      what makes this VM differ from the others HV_ROUNDS    rounds before it
+ * idles (0: for ever); HV_PAUSE_MS between two of them HV_DELAY_MS  waits so long before the first
+ * one; HV_TOUCH_KIB for touch; HV_NAME host name HV_PLAN      sweep, reads: how much memory when
+ * (work_memory.c) HV_END=off   powers off after the last round
  */
 #include "sys.h"
 #include "workloads.h"
@@ -74,7 +74,8 @@ static work_fn find(const char *name)
         work_fn run;
     } all[] = {
         {"idle", work_idle},   {"files", work_files}, {"compute", work_compute},
-        {"touch", work_touch}, {"forks", work_forks},
+        {"touch", work_touch}, {"forks", work_forks}, {"sweep", work_sweep},
+        {"reads", work_reads},
     };
     for (unsigned i = 0; i < sizeof all / sizeof *all; i++)
         if (same(name, all[i].name))
@@ -113,7 +114,8 @@ _Noreturn void init_main(const long *stack)
     }
     uint64_t rounds = text_to_number(setting("HV_ROUNDS", "0")), all = CHECKSUM_EMPTY;
     struct work work = {.seed = text_to_number(setting("HV_SEED", "0")),
-                        .touch_kib = text_to_number(setting("HV_TOUCH_KIB", "4096"))};
+                        .touch_kib = text_to_number(setting("HV_TOUCH_KIB", "4096")),
+                        .plan = setting("HV_PLAN", "")};
     for (work.round = 1; rounds == 0 || work.round <= rounds; work.round++) {
         uint64_t checksum = run(&work);
         all = checksum_add(all, &checksum, sizeof checksum);

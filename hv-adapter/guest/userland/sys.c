@@ -15,8 +15,10 @@ enum {
     NR_PIPE2 = 59,
     NR_READ = 63,
     NR_WRITE = 64,
+    NR_FSYNC = 82,
     NR_EXIT_GROUP = 94,
     NR_NANOSLEEP = 101,
+    NR_CLOCK_GETTIME = 113,
     NR_REBOOT = 142,
     NR_SETSID = 157,
     NR_SETHOSTNAME = 161,
@@ -24,6 +26,7 @@ enum {
     NR_CLONE = 220,
     NR_EXECVE = 221,
     NR_MMAP = 222,
+    NR_MADVISE = 233,
     NR_WAIT4 = 260,
 };
 
@@ -112,6 +115,21 @@ void *sys_map(size_t nbytes)
     return at < 0 && at > -4096 ? NULL : (void *)at;
 }
 
+const void *sys_map_random(int fd, size_t nbytes)
+{
+    enum { READ = 1, SHARED = 1, RANDOM = 1 };
+    long at = call(NR_MMAP, 0, (long)nbytes, READ, SHARED, fd, 0);
+    if (at < 0 && at > -4096)
+        return NULL;
+    call(NR_MADVISE, at, (long)nbytes, RANDOM, 0, 0, 0);
+    return (const void *)at;
+}
+
+long sys_sync(int fd)
+{
+    return call(NR_FSYNC, fd, 0, 0, 0, 0, 0);
+}
+
 void sys_unmap(void *memory, size_t nbytes)
 {
     call(NR_MUNMAP, (long)memory, (long)nbytes, 0, 0, 0, 0);
@@ -123,6 +141,16 @@ void sys_sleep_ms(uint64_t ms)
         int64_t seconds, nanoseconds;
     } time = {(int64_t)(ms / 1000), (int64_t)(ms % 1000) * 1000000};
     call(NR_NANOSLEEP, (long)&time, 0, 0, 0, 0, 0);
+}
+
+uint64_t sys_now_ms(void)
+{
+    enum { MONOTONIC = 1 };
+    struct {
+        int64_t seconds, nanoseconds;
+    } time = {0, 0};
+    call(NR_CLOCK_GETTIME, MONOTONIC, (long)&time, 0, 0, 0, 0);
+    return (uint64_t)time.seconds * 1000 + (uint64_t)time.nanoseconds / 1000000;
 }
 
 void sys_hostname(const char *name)

@@ -20,8 +20,12 @@ long sys_fork(void);
 long sys_exec(const char *path, const char *const argv[], const char *const envp[]);
 long sys_wait(long pid, int *status);
 void *sys_map(size_t nbytes); /* anonymous memory; NULL if refused */
+/* A file for reading, without reading ahead. */
+const void *sys_map_random(int fd, size_t nbytes);
+long sys_sync(int fd);
 void sys_unmap(void *memory, size_t nbytes);
 void sys_sleep_ms(uint64_t ms);
+uint64_t sys_now_ms(void); /* since the kernel began, a few ms after the VM did */
 void sys_hostname(const char *name);
 void sys_setsid_console(void);
 void sys_poweroff(void);

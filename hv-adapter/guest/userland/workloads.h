@@ -12,7 +12,8 @@
 struct work {
     uint64_t seed;      /* of this VM: what differs between VMs comes from here */
     uint64_t round;     /* counted from 1 */
-    uint64_t touch_kib; /* touch: how much memory */
+    uint64_t touch_kib; /* touch, sweep, reads: how much memory */
+    const char *plan;   /* sweep, reads: how much when; "" if always touch_kib */
 };
 
 uint64_t work_idle(const struct work *work);
@@ -20,5 +21,8 @@ uint64_t work_files(const struct work *work);
 uint64_t work_compute(const struct work *work);
 uint64_t work_touch(const struct work *work);
 uint64_t work_forks(const struct work *work);
+/* Their checksums depend on when they ran, too. */
+uint64_t work_sweep(const struct work *work);
+uint64_t work_reads(const struct work *work);
 
 #endif

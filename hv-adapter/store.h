@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Bytes of the VMM's that are not in memory: an unlinked temporary file, for disks of guests and
+ * for pages that the VMM paged out. What was never written reads as zeros and takes no room.
+ *
+ * Threads: any; the file's own.
+ */
+#ifndef HV_STORE_H
+#define HV_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct hv_store {
+    int fd; /* owned; -1: none */
+    uint64_t nbytes;
+};
+
+/* False if the host gives no such file ($TMPDIR, else /tmp). */
+bool hv_store_init(struct hv_store *store, uint64_t nbytes);
+void hv_store_fini(struct hv_store *store);
+/* False: outside the store, or the host's file system failed. */
+bool hv_store_read(const struct hv_store *store, uint64_t offset, void *bytes, size_t nbytes);
+bool hv_store_write(const struct hv_store *store, uint64_t offset, const void *bytes,
+                    size_t nbytes);
+
+#endif
