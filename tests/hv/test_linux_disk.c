@@ -45,9 +45,10 @@ static void swaps_to_it(void **state)
     linux_add_disk(world, &guest, 24, 32, "HV_WORKLOAD=shell");
     linux_run_ms(world, 500);
     /* more in memory than there is memory, twice read back */
-    const char *fill = "mkswap /dev/vda >/dev/null; swapon /dev/vda; mkdir /tmp/y; "
-                       "mount -t tmpfs -o size=40m y /tmp/y; seq 1 3500000 >/tmp/y/x; "
-                       "tail -n 1 /tmp/y/x; md5sum /tmp/y/x; echo fin''ished\n";
+    const char *fill =
+        "mkswap /dev/vda >/dev/null; swapon /dev/vda; mkdir /tmp/y; "
+        "mount -t tmpfs -o size=40m y /tmp/y; seq 1 3500000 >/tmp/y/x; "
+        "tail -n 1 /tmp/y/x; md5sum /tmp/y/x; echo fin''ished\n";
     assert_int_equal(hv_vm_type(guest.vm, fill, strlen(fill)), strlen(fill));
     linux_until(world, &guest, "finished", 200);
     assert_non_null(strstr(guest.log.text, "3500000\r\n"));
