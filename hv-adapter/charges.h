@@ -22,7 +22,8 @@ enum hv_charge {
     HV_CHARGE_COW_BREAK = 1500,  /* copy of a page, remap */
     HV_CHARGE_SATP_WRITE = 200,  /* address-space switch */
     HV_CHARGE_SFENCE = 100,
-    HV_CHARGE_ECALL = 200,
+    HV_CHARGE_ECALL = 200,    /* an SBI call or a hypercall */
+    HV_CHARGE_PT_UPDATE = 30, /* an entry that a hypercall checks and writes */
     HV_CHARGE_MMIO = 500,
     HV_CHARGE_SAMPLE_PAGE = 300,  /* its S-PT entries and its TLB entry go */
     HV_CHARGE_BALLOON_PAGE = 400, /* S-PT entries, physmap and machine page of one PPN go */

@@ -18,7 +18,7 @@ static bool next_run(const struct hv_vm *vm, hv_ppn from, hv_ppn *begin, hv_ppn 
     if (!hv_physmap_next(&vm->map, from, begin))
         return false;
     for (*end = *begin; end->n < vm->map.end.n; end->n++)
-        if (hv_physmap_at(&vm->map, *end)->mpn == HV_MPN_NONE)
+        if (!hv_physmap_is_present(hv_physmap_at(&vm->map, *end)))
             break;
     return true;
 }

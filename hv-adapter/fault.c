@@ -10,6 +10,7 @@
  * A fetch does not ask for the right to write: what is only executed and read has no writable S-PT
  * entry, and is shared without COW marking even where the guest's kernel maps everything writable.
  */
+#include "access_kind.h"
 #include "guest_mem.h"
 #include "vm_state.h"
 
@@ -48,41 +49,17 @@ static bool walk_update(void *ctx, uint64_t gpa, uint64_t *expected, uint64_t de
     return update == HV_UPDATE_DONE;
 }
 
-static enum hv_cause access_fault(enum hv_access access)
-{
-    return access == HV_ACCESS_FETCH  ? HV_CAUSE_FETCH_ACCESS
-           : access == HV_ACCESS_LOAD ? HV_CAUSE_LOAD_ACCESS
-                                      : HV_CAUSE_STORE_ACCESS;
-}
-
-static unsigned needed(enum hv_access access)
-{
-    static const uint8_t all[] = {
-        [HV_ACCESS_FETCH] = HV_ALLOW_EXEC,
-        [HV_ACCESS_LOAD] = HV_ALLOW_READ,
-        [HV_ACCESS_STORE] = HV_ALLOW_WRITE,
-        [HV_ACCESS_AMO] = HV_ALLOW_READ | HV_ALLOW_WRITE,
-    };
-    return all[access];
-}
-
 /* Whether the S-PT has the answer. */
 static bool hit(const struct miss *miss, struct hv_tlb_fill *out)
 {
     struct hv_vm *vm = miss->vm;
     struct hv_shadow_hit found = hv_shadow_lookup(&vm->shadow, &miss->mmu, miss->va);
-    if ((found.allow & needed(miss->access)) != needed(miss->access))
+    if ((found.allow & hv_access_needs(miss->access)) != hv_access_needs(miss->access))
         return false;
     out->page = hv_machine_page(&vm->world->machine, found.mpn);
     out->allow = found.allow;
     out->span_bits = found.span_bits;
     return true;
-}
-
-static bool is_device(uint64_t gpa)
-{
-    return (gpa >= HV_PLIC_BASE && gpa < HV_PLIC_BASE + HV_PLIC_NBYTES) ||
-           (gpa >= HV_VIRTIO_BASE && gpa < HV_VIRTIO_BASE + HV_VIRTIO_SLOTS * HV_VIRTIO_STEP);
 }
 
 /* The guest's tables gave walk->gpa: memory, a device, or nothing. */
@@ -91,9 +68,9 @@ static enum step found(struct miss *miss, const struct hv_sv39_walk *walk, struc
     struct hv_vm *vm = miss->vm;
     struct hv_physmap_entry *page = hv_physmap_at(&vm->map, hv_ppn_of(walk->gpa));
     out->gpa = walk->gpa;
-    out->cause = access_fault(miss->access);
+    out->cause = hv_access_fault(miss->access);
     if (!page)
-        return is_device(walk->gpa) ? STEP_MMIO : STEP_FAULT;
+        return hv_is_device(walk->gpa) ? STEP_MMIO : STEP_FAULT;
     if (!hv_guest_touch(vm, hv_ppn_of(walk->gpa)))
         return STEP_STOP;
     if (page->reasons & HV_REASON_SAMPLING)
@@ -145,7 +122,7 @@ enum hv_fill hv_fault_fill(void *ctx, uint64_t va, enum hv_access access, struct
                         .mmu = hv_hart_mmu(vm->hart),
                         .va = va,
                         .access = access,
-                        .store = access == HV_ACCESS_STORE || access == HV_ACCESS_AMO};
+                        .store = hv_access_stores(access)};
     for (;;) {
         pthread_mutex_lock(&vm->lock);
         enum step step = look(&miss, out);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "guest_mem.h"
-#include "vm_state.h"
+#include "tables.h"
 
 static void sharing_figures(struct hv_vm *vm, struct hv_figures *figures)
 {
@@ -45,6 +45,11 @@ void hv_vm_figures(struct hv_vm *vm, struct hv_figures *figures)
         .shadow_nodes = vm->shadow.stats.nodes,
         .ticks = hv_vm_ticks(vm),
     };
+    if (vm->para) {
+        figures->hypercalls = vm->para->stats.hypercalls;
+        figures->pt_updates = vm->para->stats.updates;
+        figures->table_pages = vm->para->stats.tables;
+    }
     sharing_figures(vm, figures);
 }
 
@@ -60,6 +65,8 @@ static void add(struct hv_figures *sum, const struct hv_figures *one, bool alive
     sum->instructions += one->instructions;
     sum->satp_writes += one->satp_writes;
     sum->sfences += one->sfences;
+    sum->hypercalls += one->hypercalls;
+    sum->pt_updates += one->pt_updates;
     if (!alive)
         return;
     sum->pages += one->pages;
@@ -70,6 +77,7 @@ static void add(struct hv_figures *sum, const struct hv_figures *one, bool alive
     sum->zero_pages += one->zero_pages;
     sum->code_shared_pages += one->code_shared_pages;
     sum->shadow_nodes += one->shadow_nodes;
+    sum->table_pages += one->table_pages;
 }
 
 void hv_world_figures(struct hv_world *world, struct hv_figures *figures)
@@ -80,8 +88,10 @@ void hv_world_figures(struct hv_world *world, struct hv_figures *figures)
         hv_vm_figures(world->vms[i], &one);
         add(figures, &one, world->vms[i]->map.entries != NULL);
     }
-    /* touched - distinct MPNs: every machine page in use backs at least one guest page */
-    figures->reclaimed_pages = figures->touched_pages - hv_machine_used(&world->machine);
+    /* touched - distinct MPNs: every machine page in use backs at least one guest page, or is a
+     * page table of a paravirtualized guest */
+    figures->reclaimed_pages =
+        figures->touched_pages + figures->table_pages - hv_machine_used(&world->machine);
     figures->ticks = world->ticks;
 }
 
@@ -125,26 +135,41 @@ static void view_tables(struct hv_vm *vm, const struct hv_mmu *mmu, struct hv_vi
             view->pte[i] = 0;
 }
 
+/* The tables that the TLB walks are the guest's. */
+static void view_para(struct hv_vm *vm, struct hv_view *view)
+{
+    struct hv_para_path path = hv_para_path(vm->para, view->va);
+    bool window = view->va >= HV_PARA_DEVICES_VA;
+    view->mapped = !window && (path.mapped || path.steps == 0);
+    view->gpa = path.steps ? path.ppn.n << HV_PAGE_SHIFT | hv_page_offset(view->va) : view->va;
+    view->steps = window ? 0 : path.steps;
+    memcpy(view->pte_gpa, path.gpa, sizeof view->pte_gpa);
+    memcpy(view->pte, path.entry, sizeof view->pte);
+}
+
 void hv_vm_view(struct hv_vm *vm, uint64_t va, struct hv_view *view)
 {
     struct hv_mmu mmu = hv_hart_mmu(vm->hart);
-    *view = (struct hv_view){.va = va, .satp = mmu.satp};
+    *view = (struct hv_view){.va = va, .satp = mmu.satp, .para = vm->para != NULL};
     if (!vm->map.entries)
         return;
     mmu.priv = va >> 63 ? HV_PRIV_S : HV_PRIV_U; /* as the address's owner sees it */
     mmu.sum = true;
     pthread_mutex_lock(&vm->lock);
-    view_tables(vm, &mmu, view);
+    if (vm->para)
+        view_para(vm, view);
+    else
+        view_tables(vm, &mmu, view);
     const struct hv_physmap_entry *page = hv_physmap_at(&vm->map, hv_ppn_of(view->gpa));
     view->memory = view->mapped && page;
     if (view->memory) {
         view->present = page->mpn != HV_MPN_NONE;
         view->mpn.n = view->present ? page->mpn : 0;
         view->reasons = page->reasons;
-        view->shadow_entries =
-            hv_shadow_count(&vm->shadow, hv_ppn_of(view->gpa), &view->shadow_writable);
+        view->shadow_entries = hv_tables_count(vm, hv_ppn_of(view->gpa), &view->shadow_writable);
     }
-    view->shadow_entry = hv_shadow_lookup(&vm->shadow, &mmu, va).entry;
+    if (!vm->para)
+        view->shadow_entry = hv_shadow_lookup(&vm->shadow, &mmu, va).entry;
     view->tlb_load = hv_hart_tlb_find(vm->hart, va, HV_ACCESS_LOAD) != NULL;
     view->tlb_store = hv_hart_tlb_find(vm->hart, va, HV_ACCESS_STORE) != NULL;
     view->tlb_fetch = hv_hart_tlb_find(vm->hart, va, HV_ACCESS_FETCH) != NULL;

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "cpu/access.h"
-#include "vm_state.h"
+#include "tables.h"
 
 bool hv_guest_has(const struct hv_vm *vm, uint64_t gpa, uint64_t nbytes)
 {
@@ -25,6 +25,7 @@ bool hv_guest_touch(struct hv_vm *vm, hv_ppn ppn)
     if (hv_physmap_at(&vm->map, ppn)->state & HV_PAGE_BALLOONED)
         hv_balloon_touched(vm, ppn);
     hv_physmap_set(&vm->map, ppn, mpn);
+    hv_tables_refresh(vm, ppn);
     vm->counts.first_touches++;
     hv_vm_charge(vm, HV_CHARGE_FIRST_TOUCH);
     return true;
@@ -91,13 +92,14 @@ bool hv_guest_read(struct hv_vm *vm, uint64_t gpa, void *bytes, size_t nbytes)
     return true;
 }
 
-/* The page has memory of its own and a pin, and the lock is held; false: the VM has failed. */
+/* The page has memory of its own and a pin, and the lock is held; false: the VM has failed, or the
+ * page is one of its page tables, which nobody writes like this. */
 static bool begin_write(struct hv_vm *vm, hv_ppn ppn)
 {
     struct hv_physmap_entry *page = hv_physmap_at(&vm->map, ppn);
     for (;;) {
         pthread_mutex_lock(&vm->lock);
-        bool touched = hv_guest_touch(vm, ppn);
+        bool touched = !(page->reasons & HV_REASON_PARA_TABLE) && hv_guest_touch(vm, ppn);
         if (touched && !(page->reasons & HV_REASON_SHARING)) {
             page->pins++;
             return true;

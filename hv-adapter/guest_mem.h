@@ -19,7 +19,8 @@
 struct hv_vm;
 
 /* Without the VM's lock. False if not all of it is the VM's memory (then nothing is done), or the
- * VM has failed for want of machine memory. Pages never touched read as zero and stay absent. */
+ * VM has failed for want of machine memory, or a page table of a paravirtualized guest was to be
+ * written (what lies before it is done). Pages never touched read as zero and stay absent. */
 bool hv_guest_read(struct hv_vm *vm, uint64_t gpa, void *bytes, size_t nbytes);
 bool hv_guest_write(struct hv_vm *vm, uint64_t gpa, const void *bytes, size_t nbytes);
 

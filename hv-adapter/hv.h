@@ -44,6 +44,8 @@ struct hv_world *hv_world_new(const struct hv_world_config *config, struct hv_er
 /* Removes all VMs, too. NULL is allowed. */
 void hv_world_free(struct hv_world *world);
 
+enum { HV_GROUPS_MAX = 1024 };
+
 struct hv_vm_config {
     uint64_t memory_bytes; /* a multiple of 2 MiB, at least 8 MiB */
     const char *kernel;    /* path: Linux Image, ELF, or flat binary; NULL: loaded by the caller */
@@ -55,6 +57,9 @@ struct hv_vm_config {
     uint64_t disk_bytes;   /* a blank disk, a multiple of 4096; 0: none */
     uint64_t disk_latency_ticks; /* of a request; 0: HV_LATENCY_DISK */
     uint32_t shadow_nodes;       /* bound of S-PT memory, 8.3 KiB each; 0: 512 */
+    bool para;                   /* paravirtualized: the kernel uses the calls of hypercall.h */
+    uint32_t para_tables;        /* bound of its page tables, 6 KiB of the host's each; 0: 512 */
+    unsigned group;              /* pages are shared within a group; below HV_GROUPS_MAX */
     /* What the guest prints; NULL: only the last lines are kept. */
     void (*output)(void *ctx, struct hv_vm *vm, const char *bytes, size_t nbytes);
     void *output_ctx;
@@ -132,7 +137,11 @@ struct hv_figures {
     uint64_t satp_writes;
     uint64_t sfences;
     uint64_t shadow_nodes;
-    uint64_t ticks; /* of virtual time */
+    uint64_t hypercalls; /* of a paravirtualized VM */
+    uint64_t pt_updates; /* page-table entries that they wrote */
+    uint64_t
+        table_pages; /* its pages that are page tables: the VMM's meanwhile, not touched pages */
+    uint64_t ticks;  /* of virtual time */
 };
 void hv_vm_figures(struct hv_vm *vm, struct hv_figures *figures);
 void hv_world_figures(struct hv_world *world, struct hv_figures *figures);
@@ -174,13 +183,14 @@ struct hv_view {
     uint64_t satp;
     unsigned steps; /* entries of the guest's tables */
     uint64_t pte_gpa[3], pte[3];
+    bool para;   /* pte[] are of the tables that the TLB walks: their numbers are MPNs */
     bool mapped; /* the guest's tables give it a page */
     uint64_t gpa;
     bool memory;  /* gpa is the VM's memory */
     bool present; /* physmap has an MPN */
     hv_mpn mpn;
     unsigned reasons;                         /* enum hv_reason */
-    uint64_t shadow_entry;                    /* 0: none */
+    uint64_t shadow_entry;                    /* 0: none; full virtualization */
     uint64_t shadow_entries, shadow_writable; /* of this PPN, in all address spaces */
     bool tlb_load, tlb_store, tlb_fetch;
 };

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "p2m.h"
+
 static uint64_t words_for(uint64_t bits)
 {
     return (bits + 63) / 64;
@@ -35,27 +37,67 @@ void hv_physmap_fini(struct hv_physmap *map)
     *map = (struct hv_physmap){.entries = NULL};
 }
 
-void hv_physmap_set(struct hv_physmap *map, hv_ppn ppn, hv_mpn mpn)
+static void mark_present(struct hv_physmap *map, uint64_t i)
 {
-    uint64_t i = ppn.n - map->begin.n;
-    assert(ppn.n < map->end.n && map->entries[i].mpn == HV_MPN_NONE && mpn.n < HV_MPN_NONE);
-    map->entries[i].mpn = (uint32_t)mpn.n;
-    map->entries[i].reasons &= HV_REASON_SAMPLING;
     map->present[i / 64] |= UINT64_C(1) << i % 64;
     map->present_words[i / 4096] |= UINT64_C(1) << i / 64 % 64;
     map->present_pages++;
 }
 
-void hv_physmap_clear(struct hv_physmap *map, hv_ppn ppn)
+static void mark_absent(struct hv_physmap *map, uint64_t i)
 {
-    uint64_t i = ppn.n - map->begin.n;
-    assert(ppn.n < map->end.n && map->entries[i].mpn != HV_MPN_NONE);
-    map->entries[i].mpn = HV_MPN_NONE;
-    map->entries[i].reasons &= HV_REASON_SAMPLING;
     map->present[i / 64] &= ~(UINT64_C(1) << i % 64);
     if (map->present[i / 64] == 0)
         map->present_words[i / 4096] &= ~(UINT64_C(1) << i / 64 % 64);
     map->present_pages--;
+}
+
+static void name_machine_page(struct hv_physmap *map, uint64_t i, uint32_t mpn)
+{
+    map->entries[i].mpn = mpn;
+    if (map->p2m)
+        hv_p2m_set(map->p2m, i, mpn);
+}
+
+void hv_physmap_set(struct hv_physmap *map, hv_ppn ppn, hv_mpn mpn)
+{
+    uint64_t i = ppn.n - map->begin.n;
+    assert(ppn.n < map->end.n && map->entries[i].mpn == HV_MPN_NONE && mpn.n < HV_MPN_NONE);
+    name_machine_page(map, i, (uint32_t)mpn.n);
+    map->entries[i].reasons &= HV_REASON_SAMPLING;
+    mark_present(map, i);
+}
+
+void hv_physmap_clear(struct hv_physmap *map, hv_ppn ppn)
+{
+    uint64_t i = ppn.n - map->begin.n;
+    assert(ppn.n < map->end.n && hv_physmap_is_present(&map->entries[i]));
+    name_machine_page(map, i, HV_MPN_NONE);
+    map->entries[i].reasons &= HV_REASON_SAMPLING;
+    mark_absent(map, i);
+}
+
+void hv_physmap_move(struct hv_physmap *map, hv_ppn ppn, hv_mpn mpn)
+{
+    uint64_t i = ppn.n - map->begin.n;
+    assert(ppn.n < map->end.n && hv_physmap_is_present(&map->entries[i]));
+    name_machine_page(map, i, (uint32_t)mpn.n);
+}
+
+void hv_physmap_take(struct hv_physmap *map, hv_ppn ppn)
+{
+    uint64_t i = ppn.n - map->begin.n;
+    assert(ppn.n < map->end.n && map->entries[i].mpn != HV_MPN_NONE && !map->entries[i].reasons);
+    map->entries[i].reasons = HV_REASON_PARA_TABLE;
+    mark_absent(map, i);
+}
+
+void hv_physmap_give(struct hv_physmap *map, hv_ppn ppn)
+{
+    uint64_t i = ppn.n - map->begin.n;
+    assert(ppn.n < map->end.n && map->entries[i].reasons == HV_REASON_PARA_TABLE);
+    map->entries[i].reasons = 0;
+    mark_present(map, i);
 }
 
 /* The first set bit at or after `from`; `bits` if there is none. */

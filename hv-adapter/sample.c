@@ -2,7 +2,7 @@
 /* Sampling of working sets. See sample.h. */
 #include "sample.h"
 
-#include "vm_state.h"
+#include "tables.h"
 
 enum { TRIES_A_PAGE = 64 }; /* of drawing; a VM that is nearly all balloon gets a smaller sample */
 
@@ -29,7 +29,7 @@ static void watch(struct hv_vm *vm, uint64_t i)
         page->state |= HV_PAGE_UNMAPPED;
     if (page->mpn == HV_MPN_NONE)
         return;
-    hv_shadow_zap(&vm->shadow, (hv_ppn){vm->map.begin.n + i});
+    hv_tables_hide(vm, (hv_ppn){vm->map.begin.n + i});
     if (!vm->sample.census) /* it empties the TLB once for all */
         hv_hart_tlb_drop_host_page(vm->hart,
                                    hv_machine_page(&vm->world->machine, (hv_mpn){page->mpn}));
@@ -43,7 +43,8 @@ static void draw_sample(struct hv_vm *vm)
          sample->drawn < HV_SAMPLE_PAGES && tries < HV_SAMPLE_PAGES * TRIES_A_PAGE; tries++) {
         uint64_t i = draw(&sample->random, pages_of(vm));
         struct hv_physmap_entry *page = &vm->map.entries[i];
-        if (page->state & (HV_PAGE_BALLOONED | HV_PAGE_SAMPLED))
+        if ((page->state & (HV_PAGE_BALLOONED | HV_PAGE_SAMPLED)) ||
+            (page->reasons & HV_REASON_PARA_TABLE))
             continue;
         page->state |= HV_PAGE_SAMPLED;
         sample->ppn[sample->drawn++] = (uint32_t)i;
@@ -57,7 +58,8 @@ static void draw_sample(struct hv_vm *vm)
 static void begin_census(struct hv_vm *vm)
 {
     for (uint64_t i = 0; i < pages_of(vm); i++)
-        if (!(vm->map.entries[i].state & HV_PAGE_BALLOONED))
+        if (!(vm->map.entries[i].state & HV_PAGE_BALLOONED) &&
+            !(vm->map.entries[i].reasons & HV_REASON_PARA_TABLE))
             watch(vm, i);
     hv_hart_tlb_flush(vm->hart);
 }
@@ -78,10 +80,14 @@ static double fraction(uint64_t part, uint64_t whole)
     return whole ? (double)part / (double)whole : 0;
 }
 
-static void forget(struct hv_physmap_entry *page)
+static void forget(struct hv_vm *vm, uint64_t i)
 {
+    struct hv_physmap_entry *page = &vm->map.entries[i];
     page->state &= (uint8_t) ~(HV_PAGE_SAMPLED | HV_PAGE_UNMAPPED);
+    if (!(page->reasons & HV_REASON_SAMPLING))
+        return;
     page->reasons &= (uint8_t)~HV_REASON_SAMPLING;
+    hv_tables_refresh(vm, (hv_ppn){vm->map.begin.n + i});
 }
 
 static void end_period(struct hv_vm *vm)
@@ -94,9 +100,9 @@ static void end_period(struct hv_vm *vm)
         sample->periods++;
     }
     for (unsigned i = 0; i < sample->drawn; i++)
-        forget(&vm->map.entries[sample->ppn[i]]);
+        forget(vm, sample->ppn[i]);
     for (uint64_t i = 0; sample->census && i < pages_of(vm); i++)
-        forget(&vm->map.entries[i]);
+        forget(vm, i);
     sample->drawn = 0;
 }
 
@@ -104,6 +110,7 @@ void hv_sample_touched(struct hv_vm *vm, struct hv_physmap_entry *page)
 {
     struct hv_sample *sample = &vm->sample;
     page->reasons &= (uint8_t)~HV_REASON_SAMPLING;
+    hv_tables_refresh(vm, (hv_ppn){vm->map.begin.n + (uint64_t)(page - vm->map.entries)});
     sample->population_touched++;
     bool sampled = page->state & HV_PAGE_SAMPLED, unmapped = page->state & HV_PAGE_UNMAPPED;
     page->state &= (uint8_t)~HV_PAGE_UNMAPPED;

@@ -13,7 +13,7 @@
  */
 #include <string.h>
 
-#include "vm_state.h"
+#include "tables.h"
 
 /* NULL if the engine's number is of no VM (any more). */
 static struct hv_vm *vm_of(void *ctx, share_vm number)
@@ -30,7 +30,7 @@ static struct hv_vm *lock_vm(void *ctx, share_vm number, share_ppn ppn,
         return NULL;
     pthread_mutex_lock(&vm->lock);
     *page = hv_physmap_at(&vm->map, (hv_ppn){ppn.n});
-    if (*page && (*page)->mpn != HV_MPN_NONE)
+    if (*page && hv_physmap_is_present(*page))
         return vm;
     pthread_mutex_unlock(&vm->lock);
     return NULL;
@@ -69,10 +69,11 @@ static const void *op_peek(void *ctx, share_mpn mpn)
 /* Whether the TLB may still hold a right to write that no S-PT entry shows; then it is emptied. */
 static bool flush_untracked(struct hv_vm *vm)
 {
-    if (!vm->shadow.writes_untracked)
+    bool *untracked = hv_tables_untracked(vm);
+    if (!*untracked)
         return false;
     hv_hart_tlb_flush(vm->hart);
-    vm->shadow.writes_untracked = false;
+    *untracked = false;
     return true;
 }
 
@@ -80,7 +81,7 @@ static enum share_answer protect_page(struct hv_vm *vm, struct hv_physmap_entry 
 {
     if (page->pins)
         return SHARE_ANSWER_BUSY;
-    bool edited = hv_shadow_write_protect(&vm->shadow, ppn);
+    bool edited = hv_tables_write_protect(vm, ppn);
     bool flushed = flush_untracked(vm);
     page->reasons |= HV_REASON_SHARING;
     if (!edited)
@@ -112,8 +113,8 @@ static void op_unprotect(void *ctx, const struct share_protect *pages, size_t co
         struct hv_vm *vm = lock_vm(ctx, pages[i].vm, pages[i].ppn, &page);
         if (!vm)
             continue;
-        /* The next store faults and gets the right to write back. */
         page->reasons &= (uint8_t)~HV_REASON_SHARING;
+        hv_tables_refresh(vm, (hv_ppn){pages[i].ppn.n});
         pthread_mutex_unlock(&vm->lock);
     }
 }
@@ -123,14 +124,14 @@ static enum share_answer remap_page(struct hv_vm *vm, struct hv_physmap_entry *p
 {
     if (page->pins)
         return SHARE_ANSWER_BUSY;
-    hv_shadow_remap(&vm->shadow, (hv_ppn){to->ppn.n}, (hv_mpn){to->to.n});
-    hv_hart_tlb_drop_host_page(vm->hart,
-                               hv_machine_page(&vm->world->machine, (hv_mpn){to->from.n}));
-    page->mpn = (uint32_t)to->to.n;
     if (to->writable)
         page->reasons &= (uint8_t)~HV_REASON_SHARING;
     else
         page->reasons |= HV_REASON_SHARING;
+    hv_tables_remap(vm, (hv_ppn){to->ppn.n}, (hv_mpn){to->to.n});
+    hv_physmap_move(&vm->map, (hv_ppn){to->ppn.n}, (hv_mpn){to->to.n});
+    hv_hart_tlb_drop_host_page(vm->hart,
+                               hv_machine_page(&vm->world->machine, (hv_mpn){to->from.n}));
     return SHARE_ANSWER_OK;
 }
 
@@ -196,12 +197,28 @@ bool hv_share_break(struct hv_vm *vm, hv_ppn ppn)
     }
 }
 
+/* Groups are made when the first VM of them, or of a later one, comes. */
+static bool group_of(struct hv_world *world, unsigned number, share_group *group)
+{
+    for (; world->groups_count <= number; world->groups_count++) {
+        share_group *next = &world->groups[world->groups_count];
+        if (world->groups_count == 0)
+            *next = 0; /* there from the start */
+        else if (share_group_add(world->share, true, next) != SHARE_OK)
+            return false;
+    }
+    *group = world->groups[number];
+    return true;
+}
+
 bool hv_share_join(struct hv_vm *vm)
 {
     struct hv_world *world = vm->world;
+    share_group group;
     if (!world->share)
         return true;
-    if (share_vm_add(world->share, 0, (share_ppn){vm->map.begin.n}, (share_ppn){vm->map.end.n},
+    if (!group_of(world, vm->group, &group) ||
+        share_vm_add(world->share, group, (share_ppn){vm->map.begin.n}, (share_ppn){vm->map.end.n},
                      &vm->share) != SHARE_OK)
         return false;
     world->by_share[vm->share] = vm;
@@ -209,28 +226,32 @@ bool hv_share_join(struct hv_vm *vm)
     return true;
 }
 
+bool hv_share_forget(struct hv_vm *vm, hv_ppn ppn)
+{
+    enum share_owner owner = SHARE_OWNER_CALLER;
+    if (vm->offered)
+        share_forget(vm->world->share, vm->share, (share_ppn){ppn.n}, &owner);
+    return owner == SHARE_OWNER_CALLER;
+}
+
 /* The engine says who frees the machine page: it does if the page is on a shared frame. */
 bool hv_share_drop_page(struct hv_vm *vm, hv_ppn ppn, uint8_t states)
 {
-    enum share_owner owner = SHARE_OWNER_CALLER;
     pthread_mutex_lock(&vm->lock);
     struct hv_physmap_entry *page = hv_physmap_at(&vm->map, ppn);
     hv_mpn mpn = {page->mpn};
-    bool pinned = page->pins > 0;
-    if (!pinned)
+    bool kept = page->pins > 0 || (page->reasons & HV_REASON_PARA_TABLE);
+    if (!kept)
         page->state |= states;
-    if (pinned || mpn.n == HV_MPN_NONE) {
+    if (kept || mpn.n == HV_MPN_NONE) {
         pthread_mutex_unlock(&vm->lock);
-        return !pinned;
+        return !kept;
     }
-    hv_shadow_drop_table(&vm->shadow, ppn);
-    hv_shadow_zap(&vm->shadow, ppn);
+    hv_tables_zap(vm, ppn);
     hv_hart_tlb_drop_host_page(vm->hart, hv_machine_page(&vm->world->machine, mpn));
     hv_physmap_clear(&vm->map, ppn);
     pthread_mutex_unlock(&vm->lock);
-    if (vm->offered)
-        share_forget(vm->world->share, vm->share, (share_ppn){ppn.n}, &owner);
-    if (owner == SHARE_OWNER_CALLER)
+    if (hv_share_forget(vm, ppn))
         hv_machine_release(&vm->world->machine, &mpn, 1);
     return true;
 }
@@ -239,7 +260,7 @@ void hv_share_leave(struct hv_vm *vm)
 {
     hv_ppn ppn = vm->map.begin;
     pthread_mutex_lock(&vm->lock);
-    hv_shadow_flush(&vm->shadow);
+    hv_tables_flush(vm);
     hv_hart_tlb_flush(vm->hart);
     pthread_mutex_unlock(&vm->lock);
     for (; hv_physmap_next(&vm->map, ppn, &ppn); ppn.n++)

@@ -11,6 +11,7 @@
 enum {
     CODE_PAGES = 256, /* decoded at a time: a kernel's and a shell's hot code */
     SHADOW_NODES = 512,
+    PARA_TABLES = 512,
     MEMORY_MIN_MIB = 8,
     MEMORY_MAX_MIB = 65536,
 };
@@ -39,15 +40,34 @@ static const struct hv_hart_ops hart_ops = {
     .wrote = hv_fault_wrote,
 };
 
+static const struct hv_hart_ops para_ops = {
+    .fill = hv_para_fill,
+    .mmio_load = hv_mmio_load,
+    .mmio_store = hv_mmio_store,
+    .ecall = hv_sbi_ecall,
+    .satp_write = hv_para_satp,
+    .sfence_vma = hv_para_sfence,
+    .time = vm_time,
+};
+
 static void tlb_write_protect(void *ctx, hv_mpn mpn)
 {
     struct hv_vm *vm = ctx;
     hv_hart_tlb_write_protect_host_page(vm->hart, hv_machine_page(&vm->world->machine, mpn));
 }
 
+static void free_para(struct hv_vm *vm)
+{
+    if (vm->para)
+        hv_para_fini(vm->para);
+    free(vm->para);
+    vm->para = NULL;
+}
+
 static void free_vm(struct hv_vm *vm)
 {
     hv_hart_free(vm->hart);
+    free_para(vm);
     hv_shadow_fini(&vm->shadow);
     hv_physmap_fini(&vm->map);
     hv_store_fini(&vm->disk.store);
@@ -73,6 +93,15 @@ static bool add_disk(struct hv_vm *vm, const struct hv_vm_config *config)
     return true;
 }
 
+static bool init_para(struct hv_vm *vm, const struct hv_vm_config *config)
+{
+    if (!config->para)
+        return true;
+    vm->para = calloc(1, sizeof *vm->para);
+    return vm->para && hv_para_init(vm->para, &vm->map, &vm->world->machine,
+                                    config->para_tables ? config->para_tables : PARA_TABLES);
+}
+
 static bool init_vm(struct hv_vm *vm, const struct hv_vm_config *config)
 {
     pthread_mutex_init(&vm->lock, NULL);
@@ -89,12 +118,14 @@ static bool init_vm(struct hv_vm *vm, const struct hv_vm_config *config)
     vm->balloon.device = &vm->virtio[HV_SLOT_BALLOON];
     if (config->disk_bytes && !add_disk(vm, config))
         return false;
-    vm->hart = hv_hart_new(&hart_ops, vm, CODE_PAGES);
+    vm->group = config->group;
+    vm->hart = hv_hart_new(config->para ? &para_ops : &hart_ops, vm, CODE_PAGES);
     if (vm->hart)
         hv_hart_set_fp(vm->hart, !config->no_fp);
     return vm->hart &&
            hv_physmap_init(&vm->map, hv_ppn_of(HV_RAM_BASE),
                            config->memory_bytes / HV_PAGE_BYTES) &&
+           init_para(vm, config) &&
            hv_shadow_init(&vm->shadow, &vm->map, &vm->world->machine,
                           config->shadow_nodes ? config->shadow_nodes : SHADOW_NODES);
 }
@@ -113,6 +144,10 @@ static bool check_config(const struct hv_world *world, const struct hv_vm_config
     if (config->disk_bytes % HV_PAGE_BYTES) {
         hv_error_set(error, "a disk of a VM: a multiple of 4096 bytes, not %llu",
                      (unsigned long long)config->disk_bytes);
+        return false;
+    }
+    if (config->group >= HV_GROUPS_MAX) {
+        hv_error_set(error, "group of a VM: below %d, not %u", HV_GROUPS_MAX, config->group);
         return false;
     }
     if (world->vms_count < HV_VMS_MAX)
@@ -233,6 +268,7 @@ void hv_vm_exit(struct hv_vm *vm)
     hv_console_flush(&vm->console);
     hv_share_leave(vm);
     pthread_mutex_lock(&vm->lock);
+    free_para(vm);
     hv_shadow_fini(&vm->shadow);
     hv_physmap_fini(&vm->map);
     pthread_mutex_unlock(&vm->lock);

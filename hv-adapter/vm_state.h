@@ -14,6 +14,7 @@
 #include "cpu/hart.h"
 #include "hv.h"
 #include "machine.h"
+#include "para.h"
 #include "physmap.h"
 #include "platform/console.h"
 #include "platform/plic.h"
@@ -33,6 +34,12 @@
 enum { HV_VIRTIO_SLOTS = 8, HV_VMS_MAX = 4096 };
 enum { HV_SLOT_RNG, HV_SLOT_BALLOON, HV_SLOT_DISK };
 
+static inline bool hv_is_device(uint64_t gpa)
+{
+    return (gpa >= HV_PLIC_BASE && gpa < HV_PLIC_BASE + HV_PLIC_NBYTES) ||
+           (gpa >= HV_VIRTIO_BASE && gpa < HV_VIRTIO_BASE + HV_VIRTIO_SLOTS * HV_VIRTIO_STEP);
+}
+
 struct hv_counts {
     uint64_t pt_write_traps;
     uint64_t satp_writes;
@@ -44,9 +51,11 @@ struct hv_vm {
     struct hv_world *world;
     unsigned index;
     struct hv_hart *hart; /* owned */
-    pthread_mutex_t lock; /* owns map, shadow and the hart's TLB */
+    pthread_mutex_t lock; /* owns map, shadow, para and the hart's TLB */
     struct hv_physmap map;
     struct hv_shadow shadow;
+    struct hv_para *para; /* owned; NULL: full virtualization, and only then shadow is used */
+    unsigned group;
     bool offered; /* the engine knows it as `share` */
     share_vm share;
 
@@ -78,6 +87,8 @@ struct hv_world {
     uint64_t scan_credit;          /* pages * HV_TICKS_PER_SECOND that may be looked at */
     struct hv_vm *vms[HV_VMS_MAX]; /* owned */
     unsigned vms_count;
+    share_group groups[HV_GROUPS_MAX]; /* [i]: the engine's number of group i, if i < count */
+    unsigned groups_count;
     struct hv_vm *by_share[SHARE_VMS_MAX + 1]; /* NULL: not (any more) in the engine */
 };
 
@@ -105,6 +116,9 @@ void hv_vm_free(struct hv_vm *vm);
 extern const struct share_ops hv_share_ops; /* ctx is the world */
 /* Takes a page from its frame so that it may be written; no lock held. False: the VM has failed. */
 bool hv_share_break(struct hv_vm *vm, hv_ppn ppn);
+/* A page that is not present any more leaves the engine; no lock held. Whether its machine page is
+ * the caller's now; else the engine had it. */
+bool hv_share_forget(struct hv_vm *vm, hv_ppn ppn);
 /* The VM becomes known to the engine, if there is one. */
 bool hv_share_join(struct hv_vm *vm);
 /* The page leaves physmap, S-PT and TLB, and is in these states (set of enum hv_page_state) from
@@ -119,6 +133,18 @@ enum hv_fill hv_fault_fill(void *ctx, uint64_t va, enum hv_access access, struct
 void hv_fault_wrote(void *ctx, uint64_t gpa, unsigned nbytes);
 bool hv_fault_satp(void *ctx, uint64_t satp);
 void hv_fault_sfence(void *ctx, bool has_va, uint64_t va, bool has_asid, uint64_t asid);
+
+/* para.c: the same of a paravirtualized VM's hart */
+enum hv_fill hv_para_fill(void *ctx, uint64_t va, enum hv_access access, struct hv_tlb_fill *out);
+bool hv_para_satp(void *ctx, uint64_t satp);
+void hv_para_sfence(void *ctx, bool has_va, uint64_t va, bool has_asid, uint64_t asid);
+
+/* hypercall.c: one call, its arguments in the hart's registers. */
+struct hv_hypercall_answer {
+    int64_t error; /* enum hv_para_result */
+    uint64_t value;
+};
+struct hv_hypercall_answer hv_hypercall(struct hv_vm *vm, uint64_t call);
 
 /* platform/ */
 enum hv_ecall hv_sbi_ecall(void *ctx);

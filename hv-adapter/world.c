@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "vm_state.h"
+#include "tables.h"
 
 static bool host_has(uint64_t nbytes)
 {
@@ -188,7 +188,7 @@ const char *hv_world_check(struct hv_world *world)
     struct share_check_report report = {.reason = NULL};
     for (unsigned i = 0; i < world->vms_count; i++) {
         const struct hv_vm *vm = world->vms[i];
-        const char *wrong = vm->map.entries ? hv_shadow_check(&vm->shadow) : NULL;
+        const char *wrong = vm->map.entries ? hv_tables_check(vm) : NULL;
         if (wrong)
             return wrong;
     }

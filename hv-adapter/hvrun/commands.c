@@ -6,6 +6,7 @@
 
 #include "cpu/sv39.h"
 #include "hvrun.h"
+#include "hypercall.h"
 #include "physmap.h"
 
 struct command {
@@ -75,6 +76,25 @@ static void say_flags(FILE *answer, uint64_t entry)
         fputc(entry >> bit & 1 ? letters[bit] : '-', answer);
 }
 
+/* What the TLB walks is the guest's own: its numbers are MPNs. */
+static void say_para_tables(FILE *answer, const struct hv_view *view)
+{
+    if (view->steps == 0)
+        fprintf(answer, "guest page table none: %s\n",
+                view->mapped ? "before the first SwitchPT VA is guest-physical"
+                             : "the VMM's window, or no memory");
+    for (unsigned i = 0; i < view->steps; i++) {
+        fprintf(answer, "guest page table level %u: entry at %#llx says MPN %#llx ", 2 - i,
+                (unsigned long long)view->pte_gpa[i],
+                (unsigned long long)hv_sv39_ppn(view->pte[i]));
+        say_flags(answer, view->pte[i]);
+        fprintf(answer, "%s\n",
+                view->pte[i] & HV_PARA_COW ? ", W comes back with a break (COW)" : "");
+    }
+    if (!view->mapped)
+        fprintf(answer, "                 not mapped: the guest would get a page fault\n");
+}
+
 static void say_tables(FILE *answer, const struct hv_view *view)
 {
     if (view->satp >> 60 == 0)
@@ -90,6 +110,17 @@ static void say_tables(FILE *answer, const struct hv_view *view)
         fprintf(answer, "                 not mapped: the guest would get a page fault\n");
 }
 
+static void say_shadow(FILE *answer, const struct hv_view *view)
+{
+    fprintf(answer, "S-PT             ");
+    if (view->shadow_entry) {
+        fprintf(answer, "entry names MPN %#llx ", (unsigned long long)(view->shadow_entry >> 10));
+        say_flags(answer, view->shadow_entry);
+    } else {
+        fprintf(answer, "no entry for this address yet");
+    }
+}
+
 static void say_physmap(FILE *answer, const struct hv_view *view)
 {
     unsigned long long ppn = view->gpa >> HV_PAGE_SHIFT;
@@ -103,14 +134,12 @@ static void say_physmap(FILE *answer, const struct hv_view *view)
     }
     fprintf(answer, "physmap          PPN %#llx -> MPN %#llx, write-protected: %s%s%s\n", ppn,
             (unsigned long long)view->mpn.n, view->reasons & HV_REASON_SHARING ? "sharing " : "",
-            view->reasons & HV_REASON_TABLE ? "page-table " : "", view->reasons ? "" : "no");
-    fprintf(answer, "S-PT             ");
-    if (view->shadow_entry) {
-        fprintf(answer, "entry names MPN %#llx ", (unsigned long long)(view->shadow_entry >> 10));
-        say_flags(answer, view->shadow_entry);
-    } else {
-        fprintf(answer, "no entry for this address yet");
-    }
+            view->reasons & (HV_REASON_TABLE | HV_REASON_PARA_TABLE) ? "page-table " : "",
+            view->reasons ? "" : "no");
+    if (view->para)
+        fprintf(answer, "PPN->MPN table   the guest reads the same MPN; no S-PT");
+    else
+        say_shadow(answer, view);
     fprintf(answer, "; %llu entries name the PPN in all, %llu writable\n",
             (unsigned long long)view->shadow_entries, (unsigned long long)view->shadow_writable);
     fprintf(answer, "TLB              load %s, store %s, fetch %s\n", view->tlb_load ? "hit" : "-",
@@ -132,7 +161,10 @@ static void cmd_walk(const struct command *command)
     hv_vm_view(vm, va, &view);
     fprintf(command->answer, "ok\nVM %u, VA %#llx, satp %#llx\n", hv_vm_index(vm),
             (unsigned long long)va, (unsigned long long)view.satp);
-    say_tables(command->answer, &view);
+    if (view.para)
+        say_para_tables(command->answer, &view);
+    else
+        say_tables(command->answer, &view);
     if (!view.mapped)
         return;
     say_physmap(command->answer, &view);
@@ -159,7 +191,8 @@ static void step_merge(const struct command *command)
     if (info.zero)
         fprintf(answer, "  it is all zero: it joins its group's zero frame\n");
     fprintf(answer,
-            "  physmap and S-PT now name MPN %#llx (frame %u, %u references); the copy's machine "
+            "  physmap and page tables now name MPN %#llx (frame %u, %u references); the copy's "
+            "machine "
             "page went back to the host\n",
             (unsigned long long)info.mpn.n, info.frame, info.refs);
 }
@@ -186,7 +219,7 @@ static void step_break(const struct command *command)
     fprintf(answer,
             view.mpn.n == before.mpn.n
                 ? "  the last reference: the page keeps MPN %#llx, no copy\n"
-                : "  copied to MPN %#llx; physmap and S-PT changed, TLB dropped, one "
+                : "  copied to MPN %#llx; physmap and page tables changed, TLB dropped, one "
                   "reference less\n",
             (unsigned long long)view.mpn.n);
     if (hv_vm_page_info(vm, ppn, &after))

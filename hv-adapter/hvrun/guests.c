@@ -70,6 +70,8 @@ static bool add_vm(struct hvrun_guests *guests, const struct hvrun_options *o, u
         .append = append,
         .seed = o->seed * 1000003 + who,
         .no_fp = !o->has_fp,
+        .para = o->para,
+        .group = i % o->groups,
         .start_ticks = (uint64_t)o->start_ms * who * (HV_TICKS_PER_SECOND / 1000),
         .disk_bytes = o->disk_bytes,
         .output = output,
@@ -95,7 +97,10 @@ static bool guest_is_built(const struct hvrun_options *o)
     if (access(o->kernel, R_OK) == 0)
         return true;
     fprintf(stderr, "hvrun: %s: %s\n%s", o->kernel, strerror(errno),
-            strstr(o->kernel, "/libshare/guest/")
+            o->para && !o->kernel_given
+                ? "The paravirtualized kernel is built with hvrun where riscv64-linux-gnu-gcc is "
+                  "installed (.ci/packages guests).\n"
+            : strstr(o->kernel, "/libshare/guest/")
                 ? "No guest is built: run hv-adapter/guest/build, or name a kernel by --kernel.\n"
                 : "");
     return false;

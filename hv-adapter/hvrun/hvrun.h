@@ -13,6 +13,9 @@ struct hvrun_options {
     unsigned vms;
     uint64_t memory_bytes;
     char kernel[512], initrd[512]; /* "" : none */
+    bool kernel_given;             /* by --kernel */
+    bool para;                     /* paravirtualized */
+    unsigned groups;               /* VM i is of group i % groups */
     const char *append;            /* added to the kernel's command line */
     const char *workload;
     bool sharing;

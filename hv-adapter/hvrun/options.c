@@ -3,6 +3,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "hvrun.h"
 
@@ -31,6 +32,8 @@ enum {
     OPT_MACHINE,
     OPT_DISK,
     OPT_ISA,
+    OPT_PARA,
+    OPT_GROUPS,
 };
 
 static const struct option words[] = {
@@ -56,6 +59,8 @@ static const struct option words[] = {
     {"machine", required_argument, NULL, OPT_MACHINE},
     {"disk", required_argument, NULL, OPT_DISK},
     {"isa", required_argument, NULL, OPT_ISA},
+    {"para", no_argument, NULL, OPT_PARA},
+    {"groups", required_argument, NULL, OPT_GROUPS},
     {NULL, 0, NULL, 0},
 };
 
@@ -64,6 +69,7 @@ void hvrun_options_init(struct hvrun_options *options)
     const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
     *options = (struct hvrun_options){
         .vms = 1,
+        .groups = 1,
         .memory_bytes = UINT64_C(64) << 20,
         .append = "",
         .workload = "idle",
@@ -152,6 +158,7 @@ static bool set(struct hvrun_options *o, int option, const char *name, const cha
         return number(name, text, big, &o->disk_bytes);
     case OPT_KERNEL:
         o->initrd[0] = 0; /* ours is for our kernel */
+        o->kernel_given = true;
         return path(o->kernel, sizeof o->kernel, text);
     case OPT_INITRD:
         return path(o->initrd, sizeof o->initrd, text);
@@ -194,9 +201,26 @@ static bool set(struct hvrun_options *o, int option, const char *name, const cha
         return small(name, text, 1 << 30, &o->touch_kib);
     case OPT_START:
         return small(name, text, 1000000, &o->start_ms);
+    case OPT_PARA:
+        o->para = true;
+        return true;
+    case OPT_GROUPS:
+        return small(name, text, HV_GROUPS_MAX, &o->groups) &&
+               (o->groups || bad(name, text, "at least 1"));
     default:
         return false;
     }
+}
+
+/* The paravirtualized kernel was built with this program, and lies beside it. */
+static void find_para_kernel(struct hvrun_options *o)
+{
+    static const char beside[] = "/../guest/mini-para";
+    ssize_t length = readlink("/proc/self/exe", o->kernel, sizeof o->kernel - sizeof beside);
+    o->kernel[length > 0 ? length : 0] = 0;
+    char *slash = strrchr(o->kernel, '/');
+    strcpy(slash ? slash : o->kernel, slash ? beside : beside + 4);
+    o->initrd[0] = 0;
 }
 
 bool hvrun_options_parse(struct hvrun_options *options, int argc, char **argv)
@@ -206,6 +230,8 @@ bool hvrun_options_parse(struct hvrun_options *options, int argc, char **argv)
     while ((option = getopt_long(argc, argv, "", words, &index)) != -1)
         if (option == '?' || !set(options, option, words[index].name, optarg))
             return false;
+    if (options->para && !options->kernel_given)
+        find_para_kernel(options);
     if (optind == argc)
         return true;
     fprintf(stderr, "hvrun: unexpected argument \"%s\"\n", argv[optind]);

@@ -121,6 +121,12 @@ static void json_figures(FILE *stream, const char *indent, const struct hv_figur
         {"shadow_fills", f->shadow_fills},
         {"pt_write_traps", f->pt_write_traps},
         {"instructions", f->instructions},
+        {"satp_writes", f->satp_writes},
+        {"sfences", f->sfences},
+        {"hypercalls", f->hypercalls},
+        {"pt_updates", f->pt_updates},
+        {"table_pages", f->table_pages},
+        {"ticks", f->ticks},
     };
     size_t count = sizeof all / sizeof *all;
     for (size_t i = 0; i < count; i++)
@@ -148,12 +154,13 @@ static void json_charges(FILE *stream)
     fprintf(stream,
             "  \"charges_ticks\": {\"tlb_fill\": %d, \"shadow_fill\": %d, \"pt_write\": %d, "
             "\"first_touch\": %d, \"cow_break\": %d, \"satp_write\": %d, \"sfence\": %d, "
-            "\"ecall\": %d, \"mmio\": %d, \"balloon_page\": %d, \"sample_page\": %d},\n"
+            "\"ecall\": %d, \"pt_update\": %d, \"mmio\": %d, \"balloon_page\": %d, "
+            "\"sample_page\": %d},\n"
             "  \"latencies_ticks\": {\"disk\": %d, \"disk_page\": %d},\n",
             HV_CHARGE_TLB_FILL, HV_CHARGE_SHADOW_FILL, HV_CHARGE_PT_WRITE, HV_CHARGE_FIRST_TOUCH,
             HV_CHARGE_COW_BREAK, HV_CHARGE_SATP_WRITE, HV_CHARGE_SFENCE, HV_CHARGE_ECALL,
-            HV_CHARGE_MMIO, HV_CHARGE_BALLOON_PAGE, HV_CHARGE_SAMPLE_PAGE, HV_LATENCY_DISK,
-            HV_LATENCY_DISK_PAGE);
+            HV_CHARGE_PT_UPDATE, HV_CHARGE_MMIO, HV_CHARGE_BALLOON_PAGE, HV_CHARGE_SAMPLE_PAGE,
+            HV_LATENCY_DISK, HV_LATENCY_DISK_PAGE);
 }
 
 void hvrun_report_json(FILE *stream, struct hv_world *world)

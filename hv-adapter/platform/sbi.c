@@ -54,14 +54,14 @@ static struct result set_timer(struct hv_vm *vm)
     return (struct result){OK, 0, HV_ECALL_STOP};
 }
 
-static bool probe(uint64_t extension)
+static bool probe(const struct hv_vm *vm, uint64_t extension)
 {
     static const uint32_t all[] = {EXT_BASE, EXT_TIME, EXT_IPI, EXT_RFENCE,
                                    EXT_HSM,  EXT_SRST, EXT_DBCN};
     for (unsigned i = 0; i < sizeof all / sizeof *all; i++)
         if (extension == all[i])
             return true;
-    return extension <= 8;
+    return extension <= 8 || (vm->para && extension == HV_PARA_EXTENSION);
 }
 
 static struct result base(struct hv_vm *vm, uint64_t function)
@@ -74,7 +74,7 @@ static struct result base(struct hv_vm *vm, uint64_t function)
     case 2:
         return answer(OK, 1);
     case 3:
-        return answer(OK, probe(arg(vm, 0)));
+        return answer(OK, probe(vm, arg(vm, 0)));
     case 4: /* mvendorid, marchid, mimpid */
     case 5:
     case 6:
@@ -244,6 +244,12 @@ static struct result legacy(struct hv_vm *vm, uint64_t extension)
     }
 }
 
+static struct result para(struct hv_vm *vm, uint64_t function)
+{
+    struct hv_hypercall_answer done = hv_hypercall(vm, function);
+    return answer(done.error, done.value);
+}
+
 static struct result call(struct hv_vm *vm, uint64_t extension, uint64_t function)
 {
     switch (extension) {
@@ -261,6 +267,8 @@ static struct result call(struct hv_vm *vm, uint64_t extension, uint64_t functio
         return srst(vm, function);
     case EXT_DBCN:
         return dbcn(vm, function);
+    case HV_PARA_EXTENSION:
+        return vm->para ? para(vm, function) : answer(ERR_NOT_SUPPORTED, 0);
     default:
         return answer(ERR_NOT_SUPPORTED, 0);
     }

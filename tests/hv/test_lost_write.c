@@ -6,15 +6,17 @@
  * hook at every step between two of its shared accesses; at the chosen step one VM's hart runs on.
  * If its TLB still lets it store, it stores by that: a shootdown that was forgotten loses this
  * write. What each VM stored is known, and compared at the end. All steps are tried, for each VM,
- * for merges (of two pages, of a third, of zero pages) and for breaks.
+ * for merges (of two pages, of a third, of zero pages) and for breaks; under full virtualization
+ * and under paravirtualization, there also with a guest that maps the page anew before it stores.
  */
-#include "rig.h"
+#include "para_rig.h"
 
 #include "lock.h"
 
 enum { REG_T0 = 5, REG_T1 = 6, REG_A0 = 10, LOOP = 4, FIRST = 5, STEPS_MAX = 400 };
+enum { PAGE_SLOT = 5, ALIAS_SLOT = 6 };
 #define CODE HV_RAM_BASE
-#define PAGE (HV_RAM_BASE + 0x5000)
+#define PAGE (HV_RAM_BASE + PAGE_SLOT * HV_PAGE_BYTES)
 #define PPN  ((share_ppn){PAGE >> HV_PAGE_SHIFT})
 
 static struct {
@@ -22,6 +24,7 @@ static struct {
     struct hv_vm *vm[3];
     uint64_t stored[3]; /* what the first word of each VM's page must be */
     unsigned count, at, writer;
+    enum mode { FULL, PARA, PARA_REMAPS } mode;
     bool pending; /* the writer waits: the page was between two states */
     bool done;
 } test;
@@ -30,8 +33,11 @@ static struct {
 static bool store(unsigned i)
 {
     struct hv_vm *vm = test.vm[i];
+    if (test.mode == PARA_REMAPS) /* at another address, by the MPN of this moment */
+        assert_int_equal(rig_map(vm, RIG_LEAF, ALIAS_SLOT, PAGE_SLOT, RIG_WRITE), HV_PARA_OK);
     const struct hv_physmap_entry *page = hv_physmap_at(&vm->map, hv_ppn_of(PAGE));
-    if (!hv_hart_tlb_find(vm->hart, PAGE, HV_ACCESS_STORE) && (page->reasons & HV_REASON_SHARING)) {
+    uint64_t va = hv_hart_reg(vm->hart, REG_A0);
+    if (!hv_hart_tlb_find(vm->hart, va, HV_ACCESS_STORE) && (page->reasons & HV_REASON_SHARING)) {
         enum share_result result = share_break(test.world->share, vm->share, PPN);
         if (result == SHARE_RETRY)
             return false;
@@ -57,6 +63,16 @@ static void hook(enum share_step step)
     share_step_hook = self;
 }
 
+/* Code and page at the same addresses as without tables; the page once more beside it. */
+static void make_tables(struct hv_vm *vm)
+{
+    rig_tables(vm);
+    assert_int_equal(rig_map(vm, RIG_LEAF, 0, 0, RIG_CODE), HV_PARA_OK);
+    assert_int_equal(rig_map(vm, RIG_LEAF, PAGE_SLOT, PAGE_SLOT, RIG_WRITE), HV_PARA_OK);
+    if (test.mode == PARA_REMAPS)
+        hv_hart_set_reg(vm->hart, REG_A0, rig_va(ALIAS_SLOT));
+}
+
 static void set_up(unsigned vms, bool zero)
 {
     static const uint32_t loop[] = {0x00053303 /* ld t1,0(a0) */, 0x00553023 /* sd t0,0(a0) */,
@@ -69,12 +85,15 @@ static void set_up(unsigned vms, bool zero)
     for (unsigned i = 0; i < 3; i++)
         test.stored[i] = first;
     for (unsigned i = 0; i < vms; i++) {
-        struct hv_vm *vm = test.vm[i] = rig_vm(test.world, 0);
+        struct hv_vm *vm = test.vm[i] =
+            test.mode == FULL ? rig_vm(test.world, 0) : rig_para_vm(test.world, 0);
         assert_true(hv_guest_write(vm, CODE, loop, sizeof loop));
         assert_true(hv_guest_write(vm, PAGE, content, sizeof content));
         hv_hart_set_pc(vm->hart, CODE);
         hv_hart_set_reg(vm->hart, REG_A0, PAGE);
         hv_hart_set_reg(vm->hart, REG_T0, first);
+        if (test.mode != FULL)
+            make_tables(vm);
         assert_true(store(i)); /* what is there: the pages stay equal, and the TLB may store */
         hv_hart_set_reg(vm->hart, REG_T0, 1000 + i);
     }
@@ -137,20 +156,23 @@ static unsigned every_step(unsigned vms, bool zero, unsigned writer, bool merged
     return test.at;
 }
 
+static const char *const mode_names[] = {"full", "para", "para, mapping anew"};
+
 static void during_merges(void **state)
 {
-    (void)state;
+    test.mode = *(enum mode *)*state;
     for (unsigned vms = 2; vms <= 3; vms++)
         for (unsigned writer = 0; writer < vms; writer++) {
             unsigned steps = every_step(vms, false, writer, false, offer_all);
-            printf("%u pages, writer %u: %u steps\n", vms, writer, steps);
+            printf("%s: %u pages, writer %u: %u steps\n", mode_names[test.mode], vms, writer,
+                   steps);
             assert_in_range(steps, 8, STEPS_MAX - 1);
         }
 }
 
 static void during_zero_merges(void **state)
 {
-    (void)state;
+    test.mode = *(enum mode *)*state;
     for (unsigned writer = 0; writer < 2; writer++)
         assert_in_range(every_step(2, true, writer, false, offer_all), 4, STEPS_MAX - 1);
 }
@@ -163,11 +185,12 @@ static void break_first(unsigned vms)
 
 static void during_breaks(void **state)
 {
-    (void)state;
+    test.mode = *(enum mode *)*state;
     for (unsigned vms = 2; vms <= 3; vms++)
         for (unsigned writer = 1; writer < vms; writer++) {
             unsigned steps = every_step(vms, false, writer, true, break_first);
-            printf("break of %u pages, writer %u: %u steps\n", vms, writer, steps);
+            printf("%s: break of %u pages, writer %u: %u steps\n", mode_names[test.mode], vms,
+                   writer, steps);
             assert_in_range(steps, 3, STEPS_MAX - 1);
         }
 }
@@ -176,17 +199,23 @@ static void during_breaks(void **state)
  */
 static void after_the_shadow_forgot(void **state)
 {
-    (void)state;
+    test.mode = *(enum mode *)*state;
     set_up(2, false);
     for (unsigned i = 0; i < 2; i++) {
         assert_non_null(hv_hart_tlb_find(test.vm[i]->hart, PAGE, HV_ACCESS_STORE));
-        hv_shadow_zap(&test.vm[i]->shadow, hv_ppn_of(PAGE));
+        if (test.mode == FULL)
+            hv_shadow_zap(&test.vm[i]->shadow, hv_ppn_of(PAGE));
+        else /* and no FlushTLB */
+            assert_int_equal(rig_put(test.vm[i], RIG_LEAF, PAGE_SLOT, 0, 0, PAGE_SLOT), HV_PARA_OK);
     }
     offer_all(2);
     for (unsigned i = 0; i < 2; i++) {
         assert_int_equal(hv_physmap_at(&test.vm[i]->map, hv_ppn_of(PAGE))->reasons,
                          HV_REASON_SHARING);
         assert_null(hv_hart_tlb_find(test.vm[i]->hart, PAGE, HV_ACCESS_STORE));
+        if (test.mode != FULL)
+            assert_int_equal(rig_map(test.vm[i], RIG_LEAF, PAGE_SLOT, PAGE_SLOT, RIG_WRITE),
+                             HV_PARA_OK);
         assert_true(store(i));
     }
     check(2, false);
@@ -194,11 +223,19 @@ static void after_the_shadow_forgot(void **state)
 
 int main(void)
 {
+    static enum mode modes[] = {FULL, PARA, PARA_REMAPS};
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(during_merges),
-        cmocka_unit_test(during_zero_merges),
-        cmocka_unit_test(during_breaks),
-        cmocka_unit_test(after_the_shadow_forgot),
+        cmocka_unit_test_prestate(during_merges, &modes[0]),
+        cmocka_unit_test_prestate(during_merges, &modes[1]),
+        cmocka_unit_test_prestate(during_merges, &modes[2]),
+        cmocka_unit_test_prestate(during_zero_merges, &modes[0]),
+        cmocka_unit_test_prestate(during_zero_merges, &modes[1]),
+        cmocka_unit_test_prestate(during_zero_merges, &modes[2]),
+        cmocka_unit_test_prestate(during_breaks, &modes[0]),
+        cmocka_unit_test_prestate(during_breaks, &modes[1]),
+        cmocka_unit_test_prestate(during_breaks, &modes[2]),
+        cmocka_unit_test_prestate(after_the_shadow_forgot, &modes[0]),
+        cmocka_unit_test_prestate(after_the_shadow_forgot, &modes[1]),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: MIT
+# Paravirtualization: hypercalls by hand, and our own guest kernel where it could be built.
+hv_test(test_hv_para hv test_para.c)
+
+share_unit_test(NAME test_hv_mini SOURCES test_mini.c LIBS hv LABEL guests TIMEOUT 600)
+set_tests_properties(test_hv_mini PROPERTIES SKIP_RETURN_CODE 77)
+target_compile_definitions(test_hv_mini PRIVATE MINI_DIR="${CMAKE_BINARY_DIR}/guest")
+if(TARGET mini)
+    add_dependencies(test_hv_mini mini)
+endif()

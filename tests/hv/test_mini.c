@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Our own guest kernel, paravirtualized and not: the same work gives the same results in either
+ * mode, with sharing on and off; ten of them share live, and the figures are those of an exact
+ * count. It needs the cross compiler; without it the kernels are not there, and this skips.
+ */
+#include "exact.h"
+
+#include <unistd.h>
+
+enum { VMS = 10, SKIP = 77 };
+
+struct log {
+    char text[4096];
+    size_t nbytes;
+};
+
+static void keep(void *ctx, struct hv_vm *vm, const char *bytes, size_t nbytes)
+{
+    struct log *log = (struct log *)ctx + hv_vm_index(vm);
+    size_t room = sizeof log->text - 1 - log->nbytes;
+    nbytes = nbytes < room ? nbytes : room;
+    memcpy(log->text + log->nbytes, bytes, nbytes);
+    log->nbytes += nbytes;
+}
+
+struct setup {
+    unsigned vms;
+    const char *workload;
+    bool para, sharing;
+    unsigned rounds;
+    uint64_t scan_rate;
+    uint64_t memory_bytes;
+};
+
+static struct log logs[VMS];
+
+static struct hv_world *boot(const struct setup *setup)
+{
+    struct hv_error error = {""};
+    uint64_t memory = setup->memory_bytes ? setup->memory_bytes : 16 << 20;
+    struct hv_world_config config = {.machine_pages = setup->vms * memory / HV_PAGE_BYTES + 64,
+                                     .sharing = setup->sharing,
+                                     .scattered = true,
+                                     .scan_rate = setup->scan_rate,
+                                     .seed = 7};
+    struct hv_world *world = hv_world_new(&config, &error);
+    if (!world)
+        fail_msg("%s", error.text);
+    memset(logs, 0, sizeof logs);
+    for (unsigned i = 0; i < setup->vms; i++) {
+        char append[256];
+        snprintf(append, sizeof append, "HV_WORKLOAD=%s HV_SEED=%u HV_ROUNDS=%u HV_NAME=vm%u",
+                 setup->workload, i + 1, setup->rounds, i);
+        struct hv_vm_config vm = {.memory_bytes = memory,
+                                  .kernel =
+                                      setup->para ? MINI_DIR "/mini-para" : MINI_DIR "/mini-full",
+                                  .append = append,
+                                  .para = setup->para,
+                                  .seed = i + 1,
+                                  .start_ticks = i * HV_TICKS_PER_SECOND / 50,
+                                  .output = keep,
+                                  .output_ctx = logs};
+        if (!hv_vm_new(world, &vm, &error))
+            fail_msg("%s", error.text);
+    }
+    return world;
+}
+
+/* Runs until every VM says that its workload is done. */
+static void run(struct hv_world *world)
+{
+    for (unsigned tenths = 0; tenths < 1000; tenths++) {
+        unsigned done = 0, vms = hv_world_vms(world);
+        for (unsigned i = 0; i < vms; i++) {
+            const struct hv_vm *vm = hv_world_vm(world, i);
+            done += strstr(logs[i].text, "switches\n") != NULL;
+            if (hv_vm_state(vm) != HV_RUNNING_VM)
+                fail_msg("VM %u: %s\n%s", i, hv_vm_reason(vm), logs[i].text);
+        }
+        if (done == vms)
+            return;
+        hv_world_run(world, HV_TICKS_PER_SECOND / 10, NULL, NULL);
+    }
+    fail_msg("not done after 100 seconds:\n%s", logs[0].text);
+}
+
+/* What the guests computed: from the workload's name to the last checksum. */
+static void results(struct hv_world *world, char *text, size_t room)
+{
+    text[0] = 0;
+    for (unsigned i = 0; i < hv_world_vms(world); i++) {
+        const char *begin = strstr(logs[i].text, "init: workload");
+        const char *end = strstr(logs[i].text, "done checksum");
+        assert_true(begin && end && end[13] == ' ');
+        size_t used = strlen(text);
+        snprintf(text + used, room - used, "%.*s\n", (int)(end + 30 - begin), begin);
+    }
+}
+
+static void same_results_in_either_mode(void **state)
+{
+    (void)state;
+    static const char *const workloads[] = {"idle", "touch", "forks", "compute", "mix"};
+    for (unsigned w = 0; w < 5; w++) {
+        char first[4096], text[4096];
+        for (unsigned mode = 0; mode < 4; mode++) {
+            struct setup setup = {.vms = 2,
+                                  .workload = workloads[w],
+                                  .rounds = 2,
+                                  .para = mode & 1,
+                                  .sharing = mode & 2,
+                                  .scan_rate = 2000000}; /* every page many times a second */
+            struct hv_world *world = boot(&setup);
+            run(world);
+            results(world, mode ? text : first, sizeof text);
+            if (mode)
+                assert_string_equal(text, first);
+            const char *wrong = hv_world_check(world);
+            if (wrong)
+                fail_msg("%s, mode %u: %s", workloads[w], mode, wrong);
+            hv_world_free(world);
+        }
+    }
+}
+
+/* Little memory: tables and pages are taken back from the linear map and used again. */
+static void results_hold_with_little_memory(void **state)
+{
+    (void)state;
+    char first[4096], text[4096];
+    for (unsigned para = 0; para < 2; para++) {
+        struct setup setup = {.vms = 1,
+                              .workload = "mix",
+                              .rounds = 4,
+                              .para = para,
+                              .sharing = true,
+                              .scan_rate = 500000,
+                              .memory_bytes = 8 << 20};
+        struct hv_world *world = boot(&setup);
+        run(world);
+        results(world, para ? text : first, sizeof text);
+        assert_null(hv_world_check(world));
+        hv_world_free(world);
+    }
+    assert_string_equal(text, first);
+}
+
+static void same_seed_same_figures(void **state)
+{
+    (void)state;
+    struct hv_figures first, second;
+    for (unsigned round = 0; round < 2; round++) {
+        struct setup setup = {.vms = 3,
+                              .workload = "forks",
+                              .rounds = 1,
+                              .para = true,
+                              .sharing = true,
+                              .scan_rate = 100000};
+        struct hv_world *world = boot(&setup);
+        run(world);
+        hv_world_figures(world, round ? &second : &first);
+        hv_world_free(world);
+    }
+    assert_memory_equal(&first, &second, sizeof first);
+}
+
+static void ten_share_live(void **state)
+{
+    (void)state;
+    struct setup setup = {.vms = VMS,
+                          .workload = "mix",
+                          .rounds = 2,
+                          .para = true,
+                          .sharing = true,
+                          .scan_rate = 50000};
+    struct hv_figures live, settled, bound;
+    struct hv_world *world = boot(&setup);
+    run(world);
+    hv_world_run(world, HV_TICKS_PER_SECOND, NULL, NULL);
+    hv_world_figures(world, &live);
+    exact(world, &bound);
+    assert_true(hv_world_share_now(world));
+    hv_world_figures(world, &settled);
+    printf(
+        "%u VMs: touched %llu, shared %llu, reclaimed %llu (at most %llu), zero %llu, without COW "
+        "marking %llu, page tables %llu, %llu hypercalls, %llu updates\n",
+        VMS, (unsigned long long)live.touched_pages, (unsigned long long)live.shared_pages,
+        (unsigned long long)live.reclaimed_pages, (unsigned long long)bound.reclaimed_pages,
+        (unsigned long long)live.zero_pages, (unsigned long long)live.code_shared_pages,
+        (unsigned long long)live.table_pages, (unsigned long long)live.hypercalls,
+        (unsigned long long)live.pt_updates);
+    assert_int_equal(settled.touched_pages, bound.touched_pages);
+    assert_int_equal(settled.shared_pages, bound.shared_pages);
+    assert_int_equal(settled.reclaimed_pages, bound.reclaimed_pages);
+    assert_int_equal(settled.zero_pages, bound.zero_pages);
+    assert_true((double)live.reclaimed_pages >= 0.95 * (double)bound.reclaimed_pages);
+    assert_true(live.cow_breaks > 0 && live.table_pages > 0);
+    /* the kernel's code and the programs': every page of theirs in every VM */
+    assert_true(settled.code_shared_pages >= VMS * 4);
+    assert_null(hv_world_check(world));
+    for (unsigned i = 0; i < VMS; i++)
+        hv_vm_exit(hv_world_vm(world, i));
+    assert_int_equal(hv_machine_used(&world->machine), 0);
+    hv_world_free(world);
+}
+
+/* Batching, and no shadow: fewer entries into the VMM, less virtual time, for the same work. */
+static void fewer_entries_into_the_vmm(void **state)
+{
+    (void)state;
+    struct hv_figures figures[2];
+    for (unsigned para = 0; para < 2; para++) {
+        struct setup setup = {.vms = 1, .workload = "forks", .rounds = 2, .para = para};
+        struct hv_world *world = boot(&setup);
+        run(world);
+        hv_vm_figures(hv_world_vm(world, 0), &figures[para]);
+        hv_world_free(world);
+    }
+    const struct hv_figures *full = &figures[0], *para = &figures[1];
+    assert_int_equal(full->hypercalls, 0);
+    assert_int_equal(para->shadow_fills + para->pt_write_traps + para->satp_writes, 0);
+    assert_true(para->hypercalls <
+                full->pt_write_traps + full->shadow_fills + full->satp_writes + full->sfences);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(same_results_in_either_mode),
+        cmocka_unit_test(results_hold_with_little_memory),
+        cmocka_unit_test(same_seed_same_figures),
+        cmocka_unit_test(ten_share_live),
+        cmocka_unit_test(fewer_entries_into_the_vmm),
+    };
+    if (access(MINI_DIR "/mini-para", R_OK) != 0 || access(MINI_DIR "/mini-full", R_OK) != 0) {
+        printf("skipped: no " MINI_DIR "/mini-para: riscv64-linux-gnu-gcc is not installed\n");
+        return SKIP;
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
