@@ -12,15 +12,21 @@
 #include "guest_mem.h"
 #include "vm_state.h"
 
+/* Pages that the VMM paged out have content, too. */
+static bool is_touched(const struct hv_vm *vm, hv_ppn ppn)
+{
+    const struct hv_physmap_entry *page = hv_physmap_at(&vm->map, ppn);
+    return hv_physmap_is_present(page) || (page->state & HV_PAGE_SWAPPED);
+}
+
 /* The run of touched pages at or after `from`; false if there is none. */
 static bool next_run(const struct hv_vm *vm, hv_ppn from, hv_ppn *begin, hv_ppn *end)
 {
-    if (!hv_physmap_next(&vm->map, from, begin))
-        return false;
-    for (*end = *begin; end->n < vm->map.end.n; end->n++)
-        if (!hv_physmap_is_present(hv_physmap_at(&vm->map, *end)))
-            break;
-    return true;
+    for (*begin = from; begin->n < vm->map.end.n && !is_touched(vm, *begin); begin->n++)
+        ;
+    for (*end = *begin; end->n < vm->map.end.n && is_touched(vm, *end); end->n++)
+        ;
+    return begin->n < end->n;
 }
 
 static uint64_t count_runs(const struct hv_vm *vm)
@@ -80,10 +86,9 @@ static bool write_headers(const struct hv_vm *vm, uint64_t runs, FILE *stream)
 static bool write_pages(struct hv_vm *vm, FILE *stream)
 {
     uint8_t page[HV_PAGE_BYTES];
-    hv_ppn ppn = vm->map.begin;
-    for (; hv_physmap_next(&vm->map, ppn, &ppn); ppn.n++)
-        if (!hv_guest_read(vm, ppn.n << HV_PAGE_SHIFT, page, sizeof page) ||
-            fwrite(page, sizeof page, 1, stream) != 1)
+    for (hv_ppn ppn = vm->map.begin; ppn.n < vm->map.end.n; ppn.n++)
+        if (is_touched(vm, ppn) && (!hv_guest_read(vm, ppn.n << HV_PAGE_SHIFT, page, sizeof page) ||
+                                    fwrite(page, sizeof page, 1, stream) != 1))
             return false;
     return true;
 }

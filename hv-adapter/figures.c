@@ -35,6 +35,9 @@ void hv_vm_figures(struct hv_vm *vm, struct hv_figures *figures)
         .balloon_target_pages = vm->balloon.target_pages,
         .balloon_pages = vm->balloon.pages,
         .balloon_touches = vm->balloon.touched,
+        .swapped_pages = vm->swap.pages,
+        .swapped_out = vm->swap.out,
+        .swapped_in = vm->swap.in,
         .reported_pages = vm->balloon.reported,
         .tlb_misses = hart.tlb_misses,
         .shadow_fills = vm->shadow.stats.fills,
@@ -58,6 +61,8 @@ static void add(struct hv_figures *sum, const struct hv_figures *one, bool alive
 {
     sum->cow_breaks += one->cow_breaks;
     sum->balloon_touches += one->balloon_touches;
+    sum->swapped_out += one->swapped_out;
+    sum->swapped_in += one->swapped_in;
     sum->reported_pages += one->reported_pages;
     sum->tlb_misses += one->tlb_misses;
     sum->shadow_fills += one->shadow_fills;
@@ -72,6 +77,7 @@ static void add(struct hv_figures *sum, const struct hv_figures *one, bool alive
     sum->pages += one->pages;
     sum->touched_pages += one->touched_pages;
     sum->balloon_target_pages += one->balloon_target_pages;
+    sum->swapped_pages += one->swapped_pages;
     sum->balloon_pages += one->balloon_pages;
     sum->shared_pages += one->shared_pages;
     sum->zero_pages += one->zero_pages;

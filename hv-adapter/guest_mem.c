@@ -13,6 +13,17 @@ bool hv_guest_has(const struct hv_vm *vm, uint64_t gpa, uint64_t nbytes)
     return gpa >= begin && gpa <= end && nbytes <= end - gpa;
 }
 
+/* From the VMM's disk; the VM waits for it. */
+static bool bring_back(struct hv_vm *vm, hv_ppn ppn, hv_mpn mpn)
+{
+    vm->charged += HV_LATENCY_DISK + HV_LATENCY_DISK_PAGE;
+    if (hv_swap_page_in(vm, ppn, hv_machine_page(&vm->world->machine, mpn)))
+        return true;
+    hv_machine_release(&vm->world->machine, &mpn, 1);
+    hv_vm_fail(vm, "a page that was paged out cannot be read back");
+    return false;
+}
+
 bool hv_guest_touch(struct hv_vm *vm, hv_ppn ppn)
 {
     hv_mpn mpn;
@@ -22,8 +33,11 @@ bool hv_guest_touch(struct hv_vm *vm, hv_ppn ppn)
         hv_vm_fail(vm, "the host has no machine memory left");
         return false;
     }
-    if (hv_physmap_at(&vm->map, ppn)->state & HV_PAGE_BALLOONED)
+    uint8_t state = hv_physmap_at(&vm->map, ppn)->state;
+    if (state & HV_PAGE_BALLOONED)
         hv_balloon_touched(vm, ppn);
+    if ((state & HV_PAGE_SWAPPED) && !bring_back(vm, ppn, mpn))
+        return false;
     hv_physmap_set(&vm->map, ppn, mpn);
     hv_tables_refresh(vm, ppn);
     vm->counts.first_touches++;
@@ -82,12 +96,19 @@ bool hv_guest_read(struct hv_vm *vm, uint64_t gpa, void *bytes, size_t nbytes)
     for (size_t done = 0, part; done < nbytes; done += part) {
         uint8_t *to = (uint8_t *)bytes + done;
         part = in_page(gpa + done, nbytes - done);
+        hv_ppn ppn = hv_ppn_of(gpa + done);
         pthread_mutex_lock(&vm->lock);
-        if (hv_physmap_at(&vm->map, hv_ppn_of(gpa + done))->mpn == HV_MPN_NONE)
+        const struct hv_physmap_entry *page = hv_physmap_at(&vm->map, ppn);
+        bool read = true;
+        if (page->state & HV_PAGE_SWAPPED)
+            read = hv_swap_peek(vm, ppn, hv_page_offset(gpa + done), to, part);
+        else if (page->mpn == HV_MPN_NONE)
             memset(to, 0, part);
         else
             copy_in(to, host_of(vm, gpa + done), part);
         pthread_mutex_unlock(&vm->lock);
+        if (!read)
+            return false;
     }
     return true;
 }
@@ -135,7 +156,10 @@ bool hv_guest_read_pte(struct hv_vm *vm, uint64_t gpa, uint64_t *pte)
     if (!hv_guest_has(vm, gpa, 8))
         return false;
     *pte = 0;
-    if (hv_physmap_at(&vm->map, hv_ppn_of(gpa))->mpn != HV_MPN_NONE)
+    const struct hv_physmap_entry *page = hv_physmap_at(&vm->map, hv_ppn_of(gpa));
+    if ((page->state & HV_PAGE_SWAPPED) && !hv_guest_touch(vm, hv_ppn_of(gpa)))
+        return false;
+    if (page->mpn != HV_MPN_NONE)
         *pte = hv_mem_load(host_of(vm, gpa), 8);
     return true;
 }

@@ -128,7 +128,9 @@ struct hv_figures {
     uint64_t balloon_target_pages; /* that the VMM asked of the balloon driver */
     uint64_t balloon_pages;        /* in the balloon */
     uint64_t balloon_touches;      /* pages that the guest touched in the balloon */
-    uint64_t reported_pages;       /* free pages that the guest reported and the host took, ever */
+    uint64_t swapped_pages;        /* that the VMM paged out */
+    uint64_t swapped_out, swapped_in; /* pages, ever */
+    uint64_t reported_pages; /* free pages that the guest reported and the host took, ever */
     uint64_t cow_breaks;
     uint64_t tlb_misses;
     uint64_t shadow_fills;

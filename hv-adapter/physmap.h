@@ -30,6 +30,7 @@ enum hv_page_state {
     HV_PAGE_BALLOONED = 1, /* the guest's driver gave it away; then it is absent */
     HV_PAGE_SAMPLED = 2,   /* in the sample of this period, touched or not */
     HV_PAGE_UNMAPPED = 4,  /* had S-PT entries until sampling took them */
+    HV_PAGE_SWAPPED = 8,   /* the VMM paged it out; then it is absent */
 };
 
 #define HV_MPN_NONE   UINT32_MAX

@@ -241,6 +241,8 @@ bool hv_share_drop_page(struct hv_vm *vm, hv_ppn ppn, uint8_t states)
     struct hv_physmap_entry *page = hv_physmap_at(&vm->map, ppn);
     hv_mpn mpn = {page->mpn};
     bool kept = page->pins > 0 || (page->reasons & HV_REASON_PARA_TABLE);
+    if (!kept && (page->state & HV_PAGE_SWAPPED))
+        hv_swap_forget(vm, ppn);
     if (!kept)
         page->state |= states;
     if (kept || mpn.n == HV_MPN_NONE) {

@@ -107,6 +107,7 @@ static bool init_vm(struct hv_vm *vm, const struct hv_vm_config *config)
     pthread_mutex_init(&vm->lock, NULL);
     vm->timer = UINT64_MAX;
     vm->disk.store.fd = -1;
+    vm->swap.random = vm->index;
     vm->random = config->seed;
     vm->skipped = config->start_ticks;
     vm->console.output = config->output;
@@ -267,6 +268,7 @@ void hv_vm_exit(struct hv_vm *vm)
         hv_vm_end(vm, "ended");
     hv_console_flush(&vm->console);
     hv_share_leave(vm);
+    hv_swap_leave(vm);
     pthread_mutex_lock(&vm->lock);
     free_para(vm);
     hv_shadow_fini(&vm->shadow);

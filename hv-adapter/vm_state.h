@@ -20,6 +20,7 @@
 #include "platform/plic.h"
 #include "sample.h"
 #include "shadow.h"
+#include "swap.h"
 #include "virtio/balloon.h"
 #include "virtio/blk.h"
 #include "virtio/mmio.h"
@@ -75,12 +76,14 @@ struct hv_vm {
     struct hv_balloon balloon;
     struct hv_disk disk;
     struct hv_sample sample;
+    struct hv_swap_map swap;
     uint64_t random; /* state of the guest's random numbers */
 };
 
 struct hv_world {
     struct hv_world_config config;
     struct hv_machine machine;
+    struct hv_swap swap;
     struct share *share; /* owned; NULL without sharing */
     uint64_t ticks;
     uint64_t guests_ns, scan_ns;   /* host processor time */

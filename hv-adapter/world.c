@@ -65,6 +65,7 @@ void hv_world_free(struct hv_world *world)
     for (unsigned i = 0; i < world->vms_count; i++)
         hv_vm_free(world->vms[i]);
     share_free(world->share);
+    hv_swap_fini(&world->swap);
     hv_machine_fini(&world->machine);
     free(world);
 }

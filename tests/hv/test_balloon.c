@@ -2,7 +2,7 @@
 /*
  * The balloon: against a model that knows each page's content and whether it is in the balloon, in
  * any order with touches (by a real hart, through S-PT and TLB), sharing, breaks,
- * sampling and exits; its
+ * sampling, paging and exits; its
  * queues as Linux drives them; and drivers that lie. HV_TEST_SEED repeats a run.
  */
 #include "driver.h"
@@ -165,7 +165,7 @@ static void step(struct hv_world *world, struct model *models, uint64_t *random)
     unsigned i = (unsigned)(rig_random(random) % MODELLED);
     if (!model->vm)
         return;
-    switch (rig_random(random) % 11) {
+    switch (rig_random(random) % 12) {
     case 0:
     case 1:
         inflate_some(model, random, true);
@@ -186,6 +186,9 @@ static void step(struct hv_world *world, struct model *models, uint64_t *random)
         break;
     case 8:
         share_some(world, model, random);
+        break;
+    case 10:
+        (void)hv_swap_reclaim(model->vm, i % 8);
         break;
     case 9: /* watched pages: a new sample, every second time of all pages */
         hv_vm_sample(model->vm, 1, i % 2);
