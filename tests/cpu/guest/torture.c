@@ -14,6 +14,8 @@ enum { GP = 3, TP = 4, INSTRUCTIONS = 64, ROUNDS = 4000 };
 struct frame {
     u64 regs[32];      /* loaded before, stored after */
     u64 host_regs[13]; /* ra, sp, gp, tp of the caller, and more to spare */
+    u64 fregs[32];     /* loaded before, stored after, with fcsr */
+    u64 fcsr;
 };
 
 static _Alignas(4096) u8 code[3 * 4096];
@@ -25,19 +27,28 @@ extern u8 run_end[];
 
 /* Loads the registers, jumps to the code, which comes back to run_end with t6 stored at 248(tp). */
 __asm__(
-    ".option push\n.option norvc\n.option norelax\n.text\n.balign 4\n.globl run, run_end\n"
+    ".option push\n.option arch, +d\n.option norvc\n.option norelax\n.text\n.balign 4\n.globl run, "
+    "run_end\n"
     "run:\n"
     "  addi sp, sp, -256\n"
     "  .irp n, 8,9,18,19,20,21,22,23,24,25,26,27\n  sd x\\n, (\\n*8)(sp)\n  .endr\n"
     "  sd ra, 0(sp)\n  sd gp, 8(sp)\n  sd tp, 16(sp)\n"
     "  lla tp, frame\n  sd sp, 256(tp)\n  mv t6, a0\n  sd t6, 264(tp)\n"
     "  lla gp, data+4096\n"
+    "  .irp n, "
+    "0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31\n"
+    "  fld f\\n, (360+\\n*8)(tp)\n  .endr\n"
+    "  ld t0, 616(tp)\n  fscsr t0\n"
     "  .irp n, 1,2,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30\n"
     "  ld x\\n, (\\n*8)(tp)\n  .endr\n"
     "  jr t6\n"
     "run_end:\n"
     "  .irp n, 1,2,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30\n"
     "  sd x\\n, (\\n*8)(tp)\n  .endr\n"
+    "  .irp n, "
+    "0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31\n"
+    "  fsd f\\n, (360+\\n*8)(tp)\n  .endr\n"
+    "  frcsr t0\n  sd t0, 616(tp)\n"
     "  ld sp, 256(tp)\n"
     "  .irp n, 8,9,18,19,20,21,22,23,24,25,26,27\n  ld x\\n, (\\n*8)(sp)\n  .endr\n"
     "  ld ra, 0(sp)\n  ld gp, 8(sp)\n  ld tp, 16(sp)\n"
@@ -143,6 +154,54 @@ static void reserved_form(void)
     put32(3u << 27 | source() << 20 | GP << 15 | width | target() << 7 | 0x2f);
 }
 
+static u32 rounding(void)
+{
+    return any(6) == 5 ? 7 : any(5);
+}
+
+/* OP-FP's rows: funct7 of the single form, whether bits 12 to 14 round or choose, what rs2 may be,
+ * whether the result goes to a general register. */
+static void float_form(void)
+{
+    static const struct {
+        u8 funct7, choices, rs2_below, to_general;
+    } rows[] = {
+        {0x00, 0, 32, 0}, {0x04, 0, 32, 0}, {0x08, 0, 32, 0}, {0x0c, 0, 32, 0},
+        {0x2c, 0, 1, 0},  {0x10, 3, 32, 0}, {0x14, 2, 32, 0}, {0x50, 3, 32, 1},
+        {0x60, 0, 4, 1},  {0x68, 0, 4, 0},  {0x70, 2, 1, 1},  {0x78, 1, 1, 0},
+    };
+    u32 row = any(sizeof rows / sizeof rows[0]), is_double = any(2);
+    u32 middle = rows[row].choices ? any(rows[row].choices) : rounding();
+    u32 rd = rows[row].to_general ? target() : any(32);
+    put32((rows[row].funct7 | is_double) << 25 | any(rows[row].rs2_below) << 20 | source() << 15 |
+          middle << 12 | rd << 7 | 0x53);
+}
+
+/* Fused, between the formats, loads and stores, and the mode that dynamic ones round in. */
+static void other_float_form(void)
+{
+    u32 wide = any(2);
+    switch (any(5)) {
+    case 0:
+        put32(any(32) << 27 | wide << 25 | any(32) << 20 | any(32) << 15 | rounding() << 12 |
+              any(32) << 7 | 0x43 | any(4) << 2);
+        break;
+    case 1:
+        put32((0x20 | wide) << 25 | !wide << 20 | any(32) << 15 | rounding() << 12 | any(32) << 7 |
+              0x53);
+        break;
+    case 2:
+        put32(any(4096) << 20 | GP << 15 | (2 + wide) << 12 | any(32) << 7 | 0x07);
+        break;
+    case 3:
+        put32(any(128) << 25 | any(32) << 20 | GP << 15 | (2 + wide) << 12 | any(32) << 7 | 0x27);
+        break;
+    default:
+        put32(0x002u << 20 | any(5) << 15 | 5 << 12 | target() << 7 | 0x73); /* csrrwi frm */
+        break;
+    }
+}
+
 static void compressed_form(void)
 {
     u32 rd = target(), rs2 = 1 + any(31), imm = any(32), top = any(2);
@@ -205,9 +264,9 @@ static void skip_form(void (*generate)(void))
 
 static void straight_form(void)
 {
-    static void (*const forms[])(void) = {register_form, immediate_form,  upper_form,
-                                          load_form,     store_form,      atomic_form,
-                                          reserved_form, compressed_form, compressed_form};
+    static void (*const forms[])(void) = {
+        register_form, immediate_form,  upper_form,      load_form,  store_form,      atomic_form,
+        reserved_form, compressed_form, compressed_form, float_form, other_float_form};
     forms[any(sizeof forms / sizeof forms[0])]();
 }
 
@@ -236,6 +295,17 @@ static u64 hash(u64 h, u64 value)
     return h ^ h >> 29;
 }
 
+/* A double or a single, boxed, near 1 or anywhere. */
+static u64 any_float(void)
+{
+    u64 bits = (u64)any(1u << 31) << 33 ^ (u64)any(1u << 31) << 10 ^ any(1024);
+    u64 near = any(8);
+    if (any(2))
+        return any(2) ? bits : (bits & 0x800fffffffffffff) | (1020 + near) << 52;
+    bits &= 0xffffffff;
+    return 0xffffffff00000000 | (any(2) ? bits : (bits & 0x807fffff) | (124 + near) << 23);
+}
+
 void _start(void)
 {
     enum { MPROTECT = 226, READ_WRITE_EXEC = 7 };
@@ -247,6 +317,9 @@ void _start(void)
         u64 h = round;
         for (int i = 0; i < 32; i++)
             frame.regs[i] = any(4) ? (u64)any(1u << 31) << 33 ^ any(1u << 31) : (u64)-1 << any(64);
+        for (int i = 0; i < 32; i++)
+            frame.fregs[i] = any_float();
+        frame.fcsr = any(5) << 5;
         frame.host_regs[2] = (u64)run_end;
         __asm__ volatile("fence.i" ::: "memory");
         run(entry);
@@ -254,6 +327,9 @@ void _start(void)
             if (i != GP && i != TP)
                 h = hash(h, frame.regs[i]);
         }
+        for (int i = 0; i < 32; i++)
+            h = hash(h, frame.fregs[i]);
+        h = hash(h, frame.fcsr);
         for (u64 i = 0; i < sizeof data; i += 8)
             h = hash(h, *(u64 *)(void *)(data + i));
         put_hex(round);
