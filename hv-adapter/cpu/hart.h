@@ -12,7 +12,8 @@
  * same answers from ops and the same budgets give the same state after the same ticks; budgets are
  * exact. A tick is one instruction retired or one exception raised.
  *
- * Threads: a hart belongs to one thread at a time. Only hv_hart_kick and hv_hart_set_irq may be
+ * Threads: a hart belongs to one thread at a time, whose own floating-point environment is C's
+ * default one (nearest even, subnormals kept). Only hv_hart_kick and hv_hart_set_irq may be
  * called by any thread at any time. A kick ends hv_hart_run at the next taken branch, system
  * instruction or page end, at most a page of instructions later; from then until the next call of
  * hv_hart_run the hart holds no translation but what its TLB holds, so that whoever waited for that

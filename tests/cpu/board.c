@@ -267,7 +267,6 @@ bool board_load(struct board *board, const char *path, bool user)
 {
     GElf_Ehdr header = {.e_entry = 0};
     board->user = user;
-    hv_hart_set_fp(board->hart, user); /* the privileged guests want QEMU's f=off,d=off */
     elf_version(EV_CURRENT);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     Elf *elf = fd >= 0 ? elf_begin(fd, ELF_C_READ, NULL) : NULL;

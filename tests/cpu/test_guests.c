@@ -21,10 +21,13 @@
 #define TICKS_MAX  UINT64_C(2000000000) /* ten times what the longest guest takes */
 #define OPENSBI    "/usr/share/qemu/opensbi-riscv64-generic-fw_dynamic.bin"
 #define QEMU_USER  "timeout 120 qemu-riscv64 %s"
-#define QEMU_SYSTEM                                                                            \
-    "timeout 120 qemu-system-riscv64 -M virt -m 64 -bios default -kernel %s -display none "    \
-    "-serial stdio -monitor none -cpu rv64,f=off,d=off,h=off,zba=off,zbb=off,zbc=off,zbs=off," \
-    "sstc=off </dev/null"
+#define QEMU_SYSTEM(fp)                                                                     \
+    "timeout 120 qemu-system-riscv64 -M virt -m 64 -bios default -kernel %s -display none " \
+    "-serial stdio -monitor none -cpu rv64,f=" fp ",d=" fp                                  \
+    ",h=off,zba=off,zbb=off,zbc=off,zbs=off,sstc=off </dev/null"
+
+/* What a guest is: a Linux program, or one for S mode, on a machine with or without F and D. */
+enum guest { USER, SUPERVISOR, SUPERVISOR_WITHOUT_FP };
 
 struct text {
     char *bytes;
@@ -72,11 +75,12 @@ static struct text strip_console(struct text all)
     return all;
 }
 
-static struct text run_ours(const char *path, bool user)
+static struct text run_ours(const char *path, enum guest guest)
 {
     struct board board;
-    assert_true(board_init(&board, user ? 0 : 0x80000000, RAM_NBYTES));
-    assert_true(board_load(&board, path, user));
+    assert_true(board_init(&board, guest == USER ? 0 : 0x80000000, RAM_NBYTES));
+    assert_true(board_load(&board, path, guest == USER));
+    hv_hart_set_fp(board.hart, guest != SUPERVISOR_WITHOUT_FP);
     if (!board_run(&board, TICKS_MAX))
         fail_msg("%s: %s at pc %#llx; it printed: %.300s", path,
                  board.failure ? board.failure : "does not end",
@@ -106,8 +110,10 @@ static void compare(const struct text *ours, const struct text *theirs)
     }
 }
 
-static void check(const char *name, bool user)
+static void check(const char *name, enum guest guest)
 {
+    static const char *const commands[] = {QEMU_USER, QEMU_SYSTEM("on"), QEMU_SYSTEM("off")};
+    bool user = guest == USER;
     char path[512];
     snprintf(path, sizeof path, "%s/%s", GUEST_DIR, name);
     if (access(path, R_OK) != 0) {
@@ -115,7 +121,7 @@ static void check(const char *name, bool user)
                       name);
         skip();
     }
-    struct text ours = run_ours(path, user);
+    struct text ours = run_ours(path, guest);
     bool have_qemu = user ? is_installed("qemu-riscv64")
                           : is_installed("qemu-system-riscv64") && access(OPENSBI, R_OK) == 0;
     if (!have_qemu) {
@@ -126,7 +132,7 @@ static void check(const char *name, bool user)
         free(ours.bytes);
         skip();
     }
-    struct text theirs = run_command(user ? QEMU_USER : QEMU_SYSTEM, path);
+    struct text theirs = run_command(commands[guest], path);
     if (!user) {
         ours = strip_console(ours);
         theirs = strip_console(theirs);
@@ -141,37 +147,43 @@ static void check(const char *name, bool user)
 static void operands_of_every_instruction(void **state)
 {
     (void)state;
-    check("operands", true);
+    check("operands", USER);
 }
 
 static void random_programs(void **state)
 {
     (void)state;
-    check("torture", true);
+    check("torture", USER);
 }
 
 static void floating_point(void **state)
 {
     (void)state;
-    check("fp", true);
+    check("fp", USER);
+}
+
+static void floating_point_states(void **state)
+{
+    (void)state;
+    check("fpstate", SUPERVISOR);
 }
 
 static void csrs(void **state)
 {
     (void)state;
-    check("csr", false);
+    check("csr", SUPERVISOR_WITHOUT_FP);
 }
 
 static void traps_and_interrupts(void **state)
 {
     (void)state;
-    check("trap", false);
+    check("trap", SUPERVISOR_WITHOUT_FP);
 }
 
 static void paging(void **state)
 {
     (void)state;
-    check("paging", false);
+    check("paging", SUPERVISOR_WITHOUT_FP);
 }
 
 int main(void)
@@ -180,6 +192,7 @@ int main(void)
         cmocka_unit_test(operands_of_every_instruction),
         cmocka_unit_test(random_programs),
         cmocka_unit_test(floating_point),
+        cmocka_unit_test(floating_point_states),
         cmocka_unit_test(csrs),
         cmocka_unit_test(traps_and_interrupts),
         cmocka_unit_test(paging),
