@@ -8,3 +8,9 @@ target_compile_definitions(test_hv_mini PRIVATE MINI_DIR="${CMAKE_BINARY_DIR}/gu
 if(TARGET mini)
     add_dependencies(test_hv_mini mini)
 endif()
+
+# Hostile guests: hypercalls against a model, as a test and as a fuzz target.
+hv_test(test_hv_para_model hv test_para_model.c para_model.c)
+target_link_libraries(test_hv_para_model PRIVATE share_test_vmm)
+share_fuzz_target(NAME fuzz_hv_para SOURCES fuzz_hv_para.c para_model.c LIBS hv share_test_vmm
+                  CORPUS corpus/para)
