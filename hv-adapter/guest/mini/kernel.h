@@ -115,8 +115,8 @@ struct space {
 };
 void kernel_space_init(uint64_t ram_end);
 void kernel_space_use(void);
-/* In the linear map, with these rights; 0: out of it. */
-void linear_set(ppn_t ppn, uint64_t flags);
+/* Pages in the linear map, with these rights; 0: out of it. */
+void linear_set(ppn_t ppn, uint64_t pages, uint64_t flags);
 bool space_init(struct space *space);
 void space_fini(struct space *space); /* is not in use */
 bool space_set(struct space *space, uint64_t va, ppn_t ppn, uint64_t flags);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Physical pages. Those never used before come last: what was not touched costs the host nothing.
- * A page enters the linear map when it is first given out.
+ * Pages enter the linear map some at a time, from the bottom of memory up; those that are not to be
+ * in it, page tables above all, are taken from the top down.
  */
 #include "kernel.h"
 
@@ -11,7 +12,9 @@ struct page {
 };
 
 static struct page *pages; /* [i] is of page RAM_BASE + i */
-static ppn_t fresh, fresh_end, free_list;
+/* fresh <= linear_end <= fresh_end: [fresh, fresh_end) was never used; below linear_end it is in
+ * the linear map already. */
+static ppn_t fresh, linear_end, fresh_end, free_list;
 static uint64_t free_count;
 
 static struct page *record(ppn_t ppn)
@@ -25,6 +28,7 @@ void pages_init(uint64_t begin, uint64_t end)
     uint64_t nbytes = ((end - RAM_BASE) >> PAGE_SHIFT) * sizeof *pages;
     pages = (struct page *)begin;
     fresh = (ppn_t)((begin + nbytes + PAGE_BYTES - 1) >> PAGE_SHIFT);
+    linear_end = fresh;
     fresh_end = (ppn_t)(end >> PAGE_SHIFT);
 }
 
@@ -48,17 +52,25 @@ static ppn_t take_free(void)
     return ppn;
 }
 
+static ppn_t take_fresh(void)
+{
+    enum { AHEAD = 32 };
+    if (fresh == fresh_end)
+        return 0;
+    if (fresh == linear_end) {
+        linear_end = fresh_end - fresh < AHEAD ? fresh_end : fresh + AHEAD;
+        linear_set(fresh, linear_end - fresh, PTE_R | PTE_W);
+    }
+    return fresh++;
+}
+
 ppn_t page_alloc(void)
 {
     ppn_t ppn = take_free();
-    if (ppn) {
+    if (ppn)
         memset(page_at(ppn), 0, PAGE_BYTES);
-    } else if (fresh < fresh_end) {
-        ppn = fresh++;
-        linear_set(ppn, PTE_R | PTE_W);
-    } else {
+    else if (!(ppn = take_fresh()))
         return 0;
-    }
     record(ppn)->refs = 1;
     return ppn;
 }
@@ -82,14 +94,22 @@ unsigned page_refs(ppn_t ppn)
     return record(ppn)->refs;
 }
 
+/* The last page never used, out of the linear map; 0: none. */
+static ppn_t take_top(void)
+{
+    if (fresh == fresh_end)
+        return 0;
+    if (linear_end == fresh_end)
+        linear_set(--linear_end, 1, 0);
+    return --fresh_end;
+}
+
 ppn_t page_take(void)
 {
-    if (fresh < fresh_end)
-        return fresh++;
-    ppn_t ppn = take_free();
-    if (ppn) {
+    ppn_t ppn = take_top();
+    if (!ppn && (ppn = take_free())) {
         memset(page_at(ppn), 0, PAGE_BYTES);
-        linear_set(ppn, 0);
+        linear_set(ppn, 1, 0);
     }
     return ppn;
 }
@@ -97,16 +117,15 @@ ppn_t page_take(void)
 ppn_t page_lend(void)
 {
     ppn_t ppn = take_free();
-    if (ppn)
-        linear_set(ppn, 0);
-    else if (fresh < fresh_end)
-        ppn = --fresh_end;
+    if (!ppn)
+        return take_top();
+    linear_set(ppn, 1, 0);
     return ppn;
 }
 
 void page_return(ppn_t ppn)
 {
-    linear_set(ppn, PTE_R | PTE_W);
+    linear_set(ppn, 1, PTE_R | PTE_W);
     record(ppn)->refs = 1;
     page_put(ppn);
 }

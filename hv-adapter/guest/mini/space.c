@@ -15,21 +15,21 @@ static unsigned slot_of(uint64_t va, unsigned level)
     return va >> (PAGE_SHIFT + 9 * level) & (SLOTS - 1);
 }
 
-void linear_set(ppn_t ppn, uint64_t flags)
+void linear_set(ppn_t ppn, uint64_t pages, uint64_t flags)
 {
-    uint64_t va = (uint64_t)ppn << PAGE_SHIFT;
-    entry_set(kernel.leaf[slot_of(va, 1)], slot_of(va, 0), ppn,
-              flags ? flags | PTE_A | (flags & PTE_W ? PTE_D : 0) : 0);
+    uint64_t all = flags ? flags | PTE_A | (flags & PTE_W ? PTE_D : 0) : 0;
+    for (uint64_t i = 0; i < pages; i++) {
+        uint64_t va = ((uint64_t)ppn + i) << PAGE_SHIFT;
+        entry_set(kernel.leaf[slot_of(va, 1)], slot_of(va, 0), (ppn_t)(ppn + i), all);
+    }
     entries_commit();
     if (!flags)
-        tlb_flush(va, 1);
+        tlb_flush((uint64_t)ppn << PAGE_SHIFT, pages);
 }
 
 static void set_range(uint64_t begin, uint64_t end, uint64_t flags)
 {
-    for (; begin < end; begin += PAGE_BYTES)
-        entry_set(kernel.leaf[slot_of(begin, 1)], slot_of(begin, 0), (ppn_t)(begin >> PAGE_SHIFT),
-                  flags | PTE_A | (flags & PTE_W ? PTE_D : 0));
+    linear_set((ppn_t)(begin >> PAGE_SHIFT), (end - begin) >> PAGE_SHIFT, flags);
 }
 
 static ppn_t must_table(unsigned level)
@@ -60,7 +60,6 @@ void kernel_space_init(uint64_t ram_end)
     set_range((uint64_t)kernel_start, (uint64_t)kernel_text_end, PTE_R | PTE_X);
     set_range((uint64_t)kernel_text_end, (uint64_t)kernel_rodata_end, PTE_R);
     set_range((uint64_t)kernel_rodata_end, first, PTE_R | PTE_W);
-    entries_commit();
     table_adopt(kernel.root);
     table_adopt(kernel.middle);
     for (unsigned i = 0; i < leaves; i++)

@@ -24,7 +24,7 @@ void table_free(ppn_t table)
 
 void table_adopt(ppn_t table)
 {
-    linear_set(table, PTE_R | PTE_W);
+    linear_set(table, 1, PTE_R | PTE_W);
     adopted = true;
 }
 

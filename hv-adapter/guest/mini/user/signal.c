@@ -27,7 +27,7 @@ static void codebook_page(uint64_t *page, uint64_t round, unsigned bit)
 }
 
 /* The message: what the sender knows, and the receiver only compares with at the end. */
-static bool message_bit(uint64_t round, unsigned bit)
+static unsigned message_bit(uint64_t round, unsigned bit)
 {
     uint64_t state = UINT64_C(0xfeed) + round * BITS + bit;
     return random_next(&state) & 1;
@@ -50,23 +50,36 @@ static uint64_t time_of_store(volatile uint64_t *word)
     return time_now() - before;
 }
 
-static unsigned receive(uint64_t round)
+/* Of the bits sent as 0 and as 1. */
+struct tally {
+    uint64_t bits[2], seen[2], time[2];
+};
+
+static void receive(uint64_t round, struct tally *tally)
 {
-    unsigned right = 0;
     for (unsigned bit = 0; bit < BITS; bit++) {
-        bool seen = time_of_store(HEAP + bit * WORDS) >= SLOW;
-        right += seen == message_bit(round, bit);
+        uint64_t time = time_of_store(HEAP + bit * WORDS);
+        unsigned sent = message_bit(round, bit);
+        tally->bits[sent]++;
+        tally->seen[sent] += time >= SLOW;
+        tally->time[sent] += time;
     }
-    return right;
 }
 
-static void say_result(uint64_t rounds, uint64_t right, uint64_t period_ms)
+static void say_tally(const struct tally *tally, uint64_t period_ms)
 {
+    for (unsigned sent = 2; sent-- > 0;) {
+        say("signal: sent as ");
+        say_number(sent);
+        say(": ");
+        say_number(tally->bits[sent]);
+        say(" bits, slow ");
+        say_number(tally->seen[sent]);
+        say(", clock ");
+        say_number(tally->time[sent]);
+        say("\n");
+    }
     say("signal: ");
-    say_number(right);
-    say(" of ");
-    say_number(rounds * BITS);
-    say(" bits right, ");
     say_number(BITS * 1000 / period_ms);
     say(" bits a second\n");
 }
@@ -74,7 +87,8 @@ static void say_result(uint64_t rounds, uint64_t right, uint64_t period_ms)
 /* A round begins at a multiple of the period; nine tenths later the receiver looks. */
 uint64_t signal_main(uint64_t seed)
 {
-    uint64_t rounds = param(PARAM_ROUNDS), period_ms = param(PARAM_PERIOD_MS), right = 0;
+    uint64_t rounds = param(PARAM_ROUNDS), period_ms = param(PARAM_PERIOD_MS);
+    struct tally tally = {{0}, {0}, {0}};
     uint64_t period = period_ms * CLOCK_PER_MS;
     uint64_t begin = (time_now() / period + 2) * period;
     bool sender = param(PARAM_SENDER);
@@ -87,9 +101,9 @@ uint64_t signal_main(uint64_t seed)
         for (unsigned bit = 0; bit < BITS; bit++)
             codebook_page(HEAP + bit * WORDS, round, bit);
         call(CALL_SLEEP, begin + period / 10 * 9, 0);
-        right += receive(round);
+        receive(round, &tally);
     }
     if (!sender)
-        say_result(rounds, right, period_ms);
-    return mix(seed, right);
+        say_tally(&tally, period_ms);
+    return seed;
 }
