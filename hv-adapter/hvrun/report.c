@@ -45,21 +45,23 @@ static void parts(struct hv_world *world, unsigned i, double *sum, struct hv_fig
 
 void hvrun_report_header(FILE *stream)
 {
-    fprintf(stream, "%-6s %-8s %8s %8s %8s %8s %8s %8s %8s %8s %8s %10s %10s %9s\n", "VM", "state",
-            "pages", "touched", "target", "balloon", "shared", "reclaimd", "zero", "code", "breaks",
-            "S-PT fills", "PT traps", "M instr");
+    fprintf(stream, "%-6s %-8s %8s %8s %8s %8s %8s %8s %8s %8s %8s %10s %10s %10s %9s\n", "VM",
+            "state", "pages", "touched", "target", "balloon", "shared", "reclaimd", "zero", "code",
+            "breaks", "S-PT fills", "PT traps", "hypercalls", "M instr");
 }
 
 static void row(FILE *stream, const char *name, const char *state, const struct hv_figures *f)
 {
     fprintf(stream,
-            "%-6s %-8s %8llu %8llu %8llu %8llu %8llu %8llu %8llu %8llu %8llu %10llu %10llu %9.1f\n",
+            "%-6s %-8s %8llu %8llu %8llu %8llu %8llu %8llu %8llu %8llu %8llu %10llu %10llu %10llu "
+            "%9.1f\n",
             name, state, (unsigned long long)f->pages, (unsigned long long)f->touched_pages,
             (unsigned long long)f->balloon_target_pages, (unsigned long long)f->balloon_pages,
             (unsigned long long)f->shared_pages, (unsigned long long)f->reclaimed_pages,
             (unsigned long long)f->zero_pages, (unsigned long long)f->code_shared_pages,
             (unsigned long long)f->cow_breaks, (unsigned long long)f->shadow_fills,
-            (unsigned long long)f->pt_write_traps, (double)f->instructions / 1e6);
+            (unsigned long long)f->pt_write_traps, (unsigned long long)f->hypercalls,
+            (double)f->instructions / 1e6);
 }
 
 static double percent(uint64_t part, uint64_t whole)

@@ -14,3 +14,13 @@ hv_test(test_hv_para_model hv test_para_model.c para_model.c)
 target_link_libraries(test_hv_para_model PRIVATE share_test_vmm)
 share_fuzz_target(NAME fuzz_hv_para SOURCES fuzz_hv_para.c para_model.c LIBS hv share_test_vmm
                   CORPUS corpus/para)
+
+add_test(NAME test_hv_hvrun_para COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/test_hvrun_para
+         $<TARGET_FILE:hvrun> $<TARGET_FILE:pageshare> ${CMAKE_CURRENT_BINARY_DIR}/hvrun_para)
+# Both check their answers: the same work in both modes, nothing across groups.
+add_test(NAME test_hv_modes COMMAND ${CMAKE_SOURCE_DIR}/hv-adapter/experiments/modes
+         --hvrun $<TARGET_FILE:hvrun> --rounds 1 forks touch)
+add_test(NAME test_hv_signal COMMAND ${CMAKE_SOURCE_DIR}/hv-adapter/experiments/signal
+         --hvrun $<TARGET_FILE:hvrun> --rounds 3)
+set_tests_properties(test_hv_hvrun_para test_hv_modes test_hv_signal PROPERTIES
+                     LABELS guests SKIP_RETURN_CODE 77 TIMEOUT 300)
