@@ -140,8 +140,11 @@ void hv_code_page_decode(struct hv_code_page *page, unsigned i)
     /* i is where the run ended, or known ground that it ran into. */
     unsigned left = count + page->left[i];
     for (i = first; count > 0; count--, left--) {
+        unsigned next = i + length_in_slots(page, i);
         page->left[i] = (uint16_t)left;
-        i += length_in_slots(page, i);
+        if (left > 1)
+            page->slot[i].op = hv_insn_pair(page->slot[i].op, page->slot[next].op);
+        i = next;
     }
 }
 

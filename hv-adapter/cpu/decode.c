@@ -291,3 +291,16 @@ bool hv_insn_ends_run(const struct hv_insn *insn)
     return insn->op == HV_OP_illegal || insn->op == HV_OP_system || insn->op == HV_OP_straddle ||
            insn->op >= HV_OP_beq;
 }
+
+#define PAIR_ENTRY(first, suffix, second) \
+    [HV_OP_##first##suffix][HV_OP_##second] = HV_OP_##first##suffix##_then_##second,
+#define FIRST_ENTRY(first, suffix, second) \
+    [HV_OP_##first##suffix##_then_##second] = HV_OP_##first##suffix,
+
+uint8_t hv_insn_pair(uint8_t first, uint8_t second)
+{
+    static const uint8_t pairs[HV_OP_SINGLES][HV_OP_SINGLES] = {HV_PAIRS(PAIR_ENTRY)};
+    static const uint8_t first_of[HV_OP_COUNT] = {HV_PAIRS(FIRST_ENTRY)};
+    uint8_t pair = pairs[first][second < HV_OP_SINGLES ? second : first_of[second]];
+    return pair ? pair : first;
+}

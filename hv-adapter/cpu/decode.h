@@ -90,6 +90,10 @@ struct hv_insn hv_decode_fp_store(uint32_t bits);
 struct hv_insn hv_decode_fp_fused(uint32_t bits);
 struct hv_insn hv_decode_fp(uint32_t bits);
 
+/* The enum hv_op of a slot whose instruction is `first` and whose successor's slot says `second`
+ * (which may be a pair): their pair, or `first`. */
+uint8_t hv_insn_pair(uint8_t first, uint8_t second);
+
 /* Whether the instruction ends a straight run: whatever comes next is not simply behind it, or
  * wants exact counters. */
 bool hv_insn_ends_run(const struct hv_insn *insn);

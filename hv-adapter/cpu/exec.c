@@ -60,21 +60,6 @@
         hart->ticks_left = left + page->left[SLOT]; \
     } while (0)
 
-/* A handler for the four-byte instruction; for both lengths. */
-#define OP(name, ...) \
-    op_##name:        \
-    {                 \
-        __VA_ARGS__;  \
-        NEXT(2);      \
-    }
-#define OP_BOTH(name, ...) \
-    OP(name, __VA_ARGS__)  \
-    op_##name##_c:         \
-    {                      \
-        __VA_ARGS__;       \
-        NEXT(1);           \
-    }
-
 #define LOAD_VALUE(value, nbytes)                                             \
     do {                                                                      \
         uint64_t va = RS1 + IMM;                                              \
@@ -170,12 +155,109 @@
         JUMP(target);                                 \
     }
 
-#define LABEL_ONE(name) &&op_##name,
-#define LABEL_TWO(name) &&op_##name, &&op_##name##_c,
+/* What each of HV_STRAIGHT_OPS does. */
+#define DO_fence      hv_mem_fence_light()
+#define DO_fence_full hv_mem_fence_full()
+
+#define DO_li    RD = IMM
+#define DO_mv    RD = RS1
+#define DO_auipc RD = PC + IMM
+
+#define DO_addi  RD = RS1 + IMM
+#define DO_slti  RD = (int64_t)RS1 < insn->imm
+#define DO_sltiu RD = RS1 < IMM
+#define DO_xori  RD = RS1 ^ IMM
+#define DO_ori   RD = RS1 | IMM
+#define DO_andi  RD = RS1 & IMM
+#define DO_slli  RD = RS1 << insn->imm
+#define DO_srli  RD = RS1 >> insn->imm
+#define DO_srai  RD = (uint64_t)((int64_t)RS1 >> insn->imm)
+#define DO_addiw RD = hv_alu_word(RS1 + IMM)
+#define DO_slliw RD = hv_alu_word(RS1 << insn->imm)
+#define DO_srliw RD = hv_alu_word((uint32_t)RS1 >> insn->imm)
+#define DO_sraiw RD = (uint64_t)(int64_t)((int32_t)RS1 >> insn->imm)
+
+#define DO_add  RD = RS1 + RS2
+#define DO_sub  RD = RS1 - RS2
+#define DO_sll  RD = RS1 << (RS2 & 63)
+#define DO_slt  RD = (int64_t)RS1 < (int64_t)RS2
+#define DO_sltu RD = RS1 < RS2
+#define DO_xor  RD = RS1 ^ RS2
+#define DO_srl  RD = RS1 >> (RS2 & 63)
+#define DO_sra  RD = (uint64_t)((int64_t)RS1 >> (RS2 & 63))
+#define DO_or   RD = RS1 | RS2
+#define DO_and  RD = RS1 & RS2
+#define DO_addw RD = hv_alu_word(RS1 + RS2)
+#define DO_subw RD = hv_alu_word(RS1 - RS2)
+#define DO_sllw RD = hv_alu_word(RS1 << (RS2 & 31))
+#define DO_srlw RD = hv_alu_word((uint32_t)RS1 >> (RS2 & 31))
+#define DO_sraw RD = (uint64_t)(int64_t)((int32_t)RS1 >> (RS2 & 31))
+
+#define DO_mul    RD = RS1 * RS2
+#define DO_mulh   RD = hv_alu_mulh(RS1, RS2)
+#define DO_mulhsu RD = hv_alu_mulhsu(RS1, RS2)
+#define DO_mulhu  RD = hv_alu_mulhu(RS1, RS2)
+#define DO_div    RD = hv_alu_div(RS1, RS2)
+#define DO_divu   RD = hv_alu_divu(RS1, RS2)
+#define DO_rem    RD = hv_alu_rem(RS1, RS2)
+#define DO_remu   RD = hv_alu_remu(RS1, RS2)
+#define DO_mulw   RD = hv_alu_word(RS1 * RS2)
+#define DO_divw   RD = hv_alu_divw(RS1, RS2)
+#define DO_divuw  RD = hv_alu_divuw(RS1, RS2)
+#define DO_remw   RD = hv_alu_remw(RS1, RS2)
+#define DO_remuw  RD = hv_alu_remuw(RS1, RS2)
+
+#define DO_lb  LOAD(int8_t)
+#define DO_lh  LOAD(int16_t)
+#define DO_lw  LOAD(int32_t)
+#define DO_ld  LOAD(int64_t)
+#define DO_lbu LOAD(uint8_t)
+#define DO_lhu LOAD(uint16_t)
+#define DO_lwu LOAD(uint32_t)
+#define DO_sb  STORE(RS2, 1)
+#define DO_sh  STORE(RS2, 2)
+#define DO_sw  STORE(RS2, 4)
+#define DO_sd  STORE(RS2, 8)
+
+#define DO_flw FP(FP_LOAD(4, UINT64_C(0xffffffff00000000)))
+#define DO_fld FP(FP_LOAD(8, 0))
+#define DO_fsw FP(STORE(hart->f[insn->rs2], 4))
+#define DO_fsd FP(STORE(hart->f[insn->rs2], 8))
+#define DO_fp  FP(if (!hv_fp(hart, insn)) goto illegal_fp)
+
+/* Its handler if it is four bytes long, its handlers if it may be two bytes long; the handler of a
+ * pair, which goes on with that of the second. */
+#define SLOTS   2
+#define SLOTS_c 1
+#define HANDLER_ONE(name) \
+    op_##name:            \
+    {                     \
+        DO_##name;        \
+        NEXT(SLOTS);      \
+    }
+#define HANDLER_TWO(name) \
+    HANDLER_ONE(name)     \
+    op_##name##_c:        \
+    {                     \
+        DO_##name;        \
+        NEXT(SLOTS_c);    \
+    }
+#define HANDLER_PAIR(first, suffix, second) \
+    op_##first##suffix##_then_##second:     \
+    {                                       \
+        DO_##first;                         \
+        insn += SLOTS##suffix;              \
+        goto op_##second;                   \
+    }
+
+#define LABEL_ONE(name)                   &&op_##name,
+#define LABEL_TWO(name)                   &&op_##name, &&op_##name##_c,
+#define LABEL_PAIR(first, suffix, second) &&op_##first##suffix##_then_##second,
 
 void hv_execute(struct hv_hart *hart)
 {
-    static const void *const handlers[HV_OP_COUNT] = {HV_OPS(LABEL_ONE, LABEL_TWO)};
+    static const void *const handlers[HV_OP_COUNT] = {HV_OPS(LABEL_ONE, LABEL_TWO)
+                                                          HV_PAIRS(LABEL_PAIR)};
     uint64_t *const x = hart->x, *const status = &hart->csr.sstatus;
     const struct hv_tlb_bank *bank;
     const struct hv_tlb_code *code;
@@ -269,74 +351,8 @@ op_amo:
         goto redirected;
     NEXT(2);
 
-    OP(fence, hv_mem_fence_light())
-    OP(fence_full, hv_mem_fence_full())
-
-    OP_BOTH(li, RD = IMM)
-    OP_BOTH(mv, RD = RS1)
-    OP(auipc, RD = PC + IMM)
-
-    OP_BOTH(addi, RD = RS1 + IMM)
-    OP(slti, RD = (int64_t)RS1 < insn->imm)
-    OP(sltiu, RD = RS1 < IMM)
-    OP(xori, RD = RS1 ^ IMM)
-    OP(ori, RD = RS1 | IMM)
-    OP_BOTH(andi, RD = RS1 & IMM)
-    OP_BOTH(slli, RD = RS1 << insn->imm)
-    OP_BOTH(srli, RD = RS1 >> insn->imm)
-    OP_BOTH(srai, RD = (uint64_t)((int64_t)RS1 >> insn->imm))
-    OP_BOTH(addiw, RD = hv_alu_word(RS1 + IMM))
-    OP(slliw, RD = hv_alu_word(RS1 << insn->imm))
-    OP(srliw, RD = hv_alu_word((uint32_t)RS1 >> insn->imm))
-    OP(sraiw, RD = (uint64_t)(int64_t)((int32_t)RS1 >> insn->imm))
-
-    OP_BOTH(add, RD = RS1 + RS2)
-    OP_BOTH(sub, RD = RS1 - RS2)
-    OP(sll, RD = RS1 << (RS2 & 63))
-    OP(slt, RD = (int64_t)RS1 < (int64_t)RS2)
-    OP(sltu, RD = RS1 < RS2)
-    OP_BOTH(xor, RD = RS1 ^ RS2)
-    OP(srl, RD = RS1 >> (RS2 & 63))
-    OP(sra, RD = (uint64_t)((int64_t)RS1 >> (RS2 & 63)))
-    OP_BOTH(or, RD = RS1 | RS2)
-    OP_BOTH(and, RD = RS1 & RS2)
-    OP_BOTH(addw, RD = hv_alu_word(RS1 + RS2))
-    OP_BOTH(subw, RD = hv_alu_word(RS1 - RS2))
-    OP(sllw, RD = hv_alu_word(RS1 << (RS2 & 31)))
-    OP(srlw, RD = hv_alu_word((uint32_t)RS1 >> (RS2 & 31)))
-    OP(sraw, RD = (uint64_t)(int64_t)((int32_t)RS1 >> (RS2 & 31)))
-
-    OP(mul, RD = RS1 * RS2)
-    OP(mulh, RD = hv_alu_mulh(RS1, RS2))
-    OP(mulhsu, RD = hv_alu_mulhsu(RS1, RS2))
-    OP(mulhu, RD = hv_alu_mulhu(RS1, RS2))
-    OP(div, RD = hv_alu_div(RS1, RS2))
-    OP(divu, RD = hv_alu_divu(RS1, RS2))
-    OP(rem, RD = hv_alu_rem(RS1, RS2))
-    OP(remu, RD = hv_alu_remu(RS1, RS2))
-    OP(mulw, RD = hv_alu_word(RS1 * RS2))
-    OP(divw, RD = hv_alu_divw(RS1, RS2))
-    OP(divuw, RD = hv_alu_divuw(RS1, RS2))
-    OP(remw, RD = hv_alu_remw(RS1, RS2))
-    OP(remuw, RD = hv_alu_remuw(RS1, RS2))
-
-    OP(lb, LOAD(int8_t))
-    OP(lh, LOAD(int16_t))
-    OP_BOTH(lw, LOAD(int32_t))
-    OP_BOTH(ld, LOAD(int64_t))
-    OP(lbu, LOAD(uint8_t))
-    OP(lhu, LOAD(uint16_t))
-    OP(lwu, LOAD(uint32_t))
-    OP(sb, STORE(RS2, 1))
-    OP(sh, STORE(RS2, 2))
-    OP_BOTH(sw, STORE(RS2, 4))
-    OP_BOTH(sd, STORE(RS2, 8))
-
-    OP(flw, FP(FP_LOAD(4, UINT64_C(0xffffffff00000000))))
-    OP_BOTH(fld, FP(FP_LOAD(8, 0)))
-    OP(fsw, FP(STORE(hart->f[insn->rs2], 4)))
-    OP_BOTH(fsd, FP(STORE(hart->f[insn->rs2], 8)))
-    OP(fp, FP(if (!hv_fp(hart, insn)) goto illegal_fp))
+    HV_STRAIGHT_OPS(HANDLER_ONE, HANDLER_TWO)
+    HV_PAIRS(HANDLER_PAIR)
 
     BRANCH(beq, , 2, RS1 == RS2)
     BRANCH(bne, , 2, RS1 != RS2)

@@ -3,6 +3,7 @@
  * Decoded code and the truth: code that changes by the guest's stores, through other mappings,
  * under the hart's feet by its VMM, and more of it than the cache holds.
  */
+#include "cpu/decode.h"
 #include "rig.h"
 
 enum { T0 = 5, T1 = 6, A0 = 10 };
@@ -204,6 +205,70 @@ static void a_page_without_branches(void **state)
     assert_int_equal(hv_hart_pc(rig->hart), (30 << 12) + 6000);
 }
 
+static void pairs_are_what_they_say(void **state)
+{
+#define CHECK_PAIR(first, suffix, second)                                 \
+    assert_int_equal(hv_insn_pair(HV_OP_##first##suffix, HV_OP_##second), \
+                     HV_OP_##first##suffix##_then_##second);
+    (void)state;
+    HV_PAIRS(CHECK_PAIR)
+    assert_int_equal(hv_insn_pair(HV_OP_mv_c, HV_OP_ld_c_then_ld_c), HV_OP_mv_c_then_ld_c);
+    assert_int_equal(hv_insn_pair(HV_OP_ld_c, HV_OP_system), HV_OP_ld_c);
+    assert_int_equal(hv_insn_pair(HV_OP_ld_c, HV_OP_decode), HV_OP_ld_c);
+}
+
+/* Two compressed instructions. */
+static uint32_t two(uint32_t first, uint32_t second)
+{
+    return second << 16 | first;
+}
+
+enum {
+    C_MV_T0_A0 = 0x82aa,
+    C_MV_T0_A5 = 0x82be,
+    C_MV_A0_T0 = 0x8516,
+    C_LD_A5_A0 = 0x611c,
+    C_LD_A0_A4 = 0x6308,
+};
+
+/* Each of the two faults as it would alone: where, and with what done before. */
+static void faults_in_pairs_are_those_of_their_halves(void **state)
+{
+    struct rig *rig = *state;
+    uint64_t nowhere = (uint64_t)RIG_PAGES << 12;
+    RIG_PUT(rig, CODE_VA, two(C_MV_T0_A0, C_LD_A5_A0), two(C_LD_A0_A4, C_LD_A5_A0), ECALL);
+    hv_hart_set_reg(rig->hart, A0, nowhere);
+    rig_expect_trap(rig, HV_CAUSE_LOAD_PAGE, CODE_VA + 2, nowhere);
+    assert_int_equal(hv_hart_reg(rig->hart, T0), nowhere);
+    assert_int_equal(hv_hart_stats(rig->hart).instructions, 1);
+
+    hv_hart_set_reg(rig->hart, A0, DATA_VA);
+    hv_hart_set_reg(rig->hart, 14, nowhere + 8); /* a4 */
+    hv_hart_set_pc(rig->hart, CODE_VA + 2);      /* into the middle of a pair */
+    rig_expect_trap(rig, HV_CAUSE_LOAD_PAGE, CODE_VA + 4, nowhere + 8);
+    assert_int_equal(hv_hart_reg(rig->hart, A0), DATA_VA);
+
+    hv_hart_set_reg(rig->hart, 14, DATA_VA);
+    memcpy(rig->pages[RIG_DATA], &(uint64_t){DATA_VA + 16}, 8);
+    hv_hart_set_pc(rig->hart, CODE_VA + 4);
+    assert_int_equal(hv_hart_run(rig->hart, 1), HV_STOP_BUDGET); /* between the two */
+    assert_int_equal(hv_hart_pc(rig->hart), CODE_VA + 6);
+    assert_int_equal(hv_hart_reg(rig->hart, A0), DATA_VA + 16);
+    assert_int_equal(hv_hart_run(rig->hart, 1000), HV_STOP_ECALL);
+}
+
+/* Code that changes behind the first of a pair. */
+static void a_pairs_second_half_is_rewritten(void **state)
+{
+    struct rig *rig = *state;
+    hv_hart_set_reg(rig->hart, 15, 7); /* a5 */
+    RIG_PUT(rig, CODE_VA, two(C_MV_T0_A0, C_MV_A0_T0), ECALL);
+    assert_int_equal(run_at(rig, CODE_VA), DATA_VA);
+    RIG_PUT(rig, CODE_VA, two(C_MV_T0_A0, C_MV_T0_A5), ECALL);
+    hv_hart_tlb_flush_code(rig->hart);
+    assert_int_equal(run_at(rig, CODE_VA), 7);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -220,6 +285,9 @@ int main(void)
         TEST(the_page_behind_a_straddling_instruction_is_replaced),
         TEST(more_code_than_the_cache),
         TEST(a_page_without_branches),
+        cmocka_unit_test(pairs_are_what_they_say),
+        TEST(faults_in_pairs_are_those_of_their_halves),
+        TEST(a_pairs_second_half_is_rewritten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
