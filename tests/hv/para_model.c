@@ -307,7 +307,9 @@ static void access_one(struct para_model *model)
         if (access >= HV_ACCESS_STORE && model->page[page].table)
             page = -1;
     }
-    enum hv_fill kind = hv_para_fill(model->vm, va, access, &fill);
+    enum hv_fill kind = HV_FILL_STOP; /* the VMM was busy with the page: again */
+    for (unsigned tries = 0; kind == HV_FILL_STOP && tries < 4; tries++)
+        kind = hv_para_fill(model->vm, va, access, &fill);
     MUST(kind == (page < 0 ? HV_FILL_FAULT : HV_FILL_PAGE));
     model->faults += page < 0;
     model->accesses += page >= 0;
@@ -361,6 +363,17 @@ static void leave(struct para_model *model)
         model->page[page].word = 0;
 }
 
+/* To the VMM's disk: whoever touches it finds it as it was. */
+static void page_out(struct para_model *model)
+{
+    unsigned page = (unsigned)pick(model, PARA_MODEL_PAGES);
+    const struct hv_physmap_entry *entry =
+        hv_physmap_at(&model->vm->map, (hv_ppn){PPN_BEGIN + page});
+    bool could = entry->mpn != HV_MPN_NONE && !model->page[page].table;
+    bool did = hv_swap_page_out(model->vm, (hv_ppn){PPN_BEGIN + page});
+    MUST(could || !did);
+}
+
 static void sample(struct para_model *model)
 {
     if (pick(model, 2))
@@ -378,6 +391,8 @@ void para_model_step(struct para_model *model)
     uint64_t which = pick(model, 64);
     if (which == 0)
         sample(model);
+    else if (which == 4)
+        page_out(model);
     else if (which < 3)
         switch_to(model);
     else if (which == 3)

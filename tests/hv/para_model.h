@@ -3,10 +3,10 @@
  * A hostile paravirtualized guest against a model of what its hypercalls mean.
  *
  * Random hypercalls (most of them nearly right), accesses, merges, breaks by stores and by devices,
- * pages that leave and are sampled. The model knows which page is a table of which level, what each
- * entry was last allowed to say, and the bytes of every page; it says what each call must answer
- * and what each access must find. A neighbour with pages of the same contents, which stores as
- * well, must keep its memory, whatever happens.
+ * pages that leave, are paged out or sampled. The model knows which page is a table of which level,
+ * what each entry was last allowed to say, and the bytes of every page; it says what each call must
+ * answer and what each access must find. A neighbour with pages of the same contents, which stores
+ * as well, must keep its memory, whatever happens.
  *
  * What is wrong ends the program (must.h): a test with a seed and a fuzz target use it alike.
  */

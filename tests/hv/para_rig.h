@@ -99,6 +99,18 @@ static inline void rig_tables(struct hv_vm *vm)
     assert_int_equal(rig_call(vm, HV_PARA_SWITCH_PT, RIG_PPN + RIG_ROOT, 0).error, HV_PARA_OK);
 }
 
+/* A TLB miss, again while the VMM says that it was busy with the page (HV_FILL_STOP). */
+static inline enum hv_fill rig_miss(struct hv_vm *vm, uint64_t va, enum hv_access access,
+                                    struct hv_tlb_fill *fill)
+{
+    enum hv_fill kind = HV_FILL_STOP;
+    for (unsigned tries = 0; kind == HV_FILL_STOP && tries < 4; tries++) {
+        *fill = (struct hv_tlb_fill){.span_bits = HV_PAGE_SHIFT};
+        kind = hv_para_fill(vm, va, access, fill);
+    }
+    return kind;
+}
+
 /* An entry as the hardware sees it. */
 static inline uint64_t rig_entry(struct hv_vm *vm, uint64_t table, unsigned slot)
 {

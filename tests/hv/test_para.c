@@ -90,10 +90,10 @@ static void tables_are_never_writable(void **state)
         assert_int_equal(rig_map(vm, RIG_LEAF, 50 + i, tables[i], RIG_READ), HV_PARA_OK);
         /* nor by the VMM's own hand: a device that writes where it is told to */
         assert_false(hv_guest_write(vm, rig_gpa(tables[i]), "evil", 4));
-        struct hv_tlb_fill fill = {.span_bits = 12};
-        assert_int_equal(hv_para_fill(vm, rig_va(50 + i), HV_ACCESS_STORE, &fill), HV_FILL_FAULT);
+        struct hv_tlb_fill fill;
+        assert_int_equal(rig_miss(vm, rig_va(50 + i), HV_ACCESS_STORE, &fill), HV_FILL_FAULT);
         assert_int_equal(fill.cause, HV_CAUSE_STORE_PAGE);
-        assert_int_equal(hv_para_fill(vm, rig_va(50 + i), HV_ACCESS_LOAD, &fill), HV_FILL_PAGE);
+        assert_int_equal(rig_miss(vm, rig_va(50 + i), HV_ACCESS_LOAD, &fill), HV_FILL_PAGE);
     }
     assert_int_equal(vm->state, HV_RUNNING_VM);
     /* a page that is mapped writable somewhere becomes no table, one that is not does */
@@ -251,9 +251,9 @@ static void a_batch_stops_where_it_fails(void **state)
     assert_int_equal(rig_entry(vm, RIG_LEAF, 81), 0);
     assert_int_equal(rig_entry(vm, RIG_LEAF, 82), 0);
     /* mapped but never touched: the first access gives it a page of zeros */
-    struct hv_tlb_fill fill = {.span_bits = 12};
+    struct hv_tlb_fill fill;
     assert_int_equal(rig_mpn(vm, 80), HV_PARA_ABSENT);
-    assert_int_equal(hv_para_fill(vm, rig_va(80), HV_ACCESS_LOAD, &fill), HV_FILL_PAGE);
+    assert_int_equal(rig_miss(vm, rig_va(80), HV_ACCESS_LOAD, &fill), HV_FILL_PAGE);
     assert_ptr_equal(fill.page, hv_machine_page(&test->world->machine, (hv_mpn){rig_mpn(vm, 80)}));
     assert_int_equal(rig_entry(vm, RIG_LEAF, 80), rig_mpn(vm, 80) << 10 | RIG_WRITE);
     assert_int_equal(rig_put(vm, RIG_LEAF, 80, HV_PARA_ABSENT, RIG_WRITE, 80), HV_PARA_RETRY);
@@ -264,16 +264,16 @@ static void a_page_that_left_comes_back(void **state)
 {
     struct test *test = *state;
     struct hv_vm *vm = test->vm;
-    struct hv_tlb_fill fill = {.span_bits = 12};
+    struct hv_tlb_fill fill;
     assert_int_equal(rig_map(vm, RIG_LEAF, 60, OWN, RIG_WRITE), HV_PARA_OK);
     assert_int_equal(rig_map(vm, RIG_LEAF, 61, OWN, RIG_CODE), HV_PARA_OK);
     assert_true(hv_share_drop_page(vm, (hv_ppn){RIG_PPN + OWN}, 0));
     assert_int_equal(rig_mpn(vm, OWN), HV_PARA_ABSENT);
     assert_false(rig_entry(vm, RIG_LEAF, 60) & (HV_PTE_V | HV_PTE_W));
     assert_null(hv_para_check(vm->para));
-    assert_int_equal(hv_para_fill(vm, rig_va(61), HV_ACCESS_STORE, &fill), HV_FILL_FAULT);
+    assert_int_equal(rig_miss(vm, rig_va(61), HV_ACCESS_STORE, &fill), HV_FILL_FAULT);
     assert_int_equal(rig_mpn(vm, OWN), HV_PARA_ABSENT);
-    assert_int_equal(hv_para_fill(vm, rig_va(60), HV_ACCESS_STORE, &fill), HV_FILL_PAGE);
+    assert_int_equal(rig_miss(vm, rig_va(60), HV_ACCESS_STORE, &fill), HV_FILL_PAGE);
     assert_int_equal(rig_entry(vm, RIG_LEAF, 61) >> 10, rig_mpn(vm, OWN));
     assert_int_equal(*(const uint8_t *)fill.page, 0);
     assert_false(hv_share_drop_page(vm, (hv_ppn){RIG_PPN + RIG_LEAF}, 0)); /* no table leaves */
@@ -309,19 +309,19 @@ static void the_window_is_read_only(void **state)
 {
     struct test *test = *state;
     struct hv_vm *vm = test->vm;
-    struct hv_tlb_fill fill = {.span_bits = 12};
-    assert_int_equal(hv_para_fill(vm, HV_PARA_P2M_VA, HV_ACCESS_LOAD, &fill), HV_FILL_PAGE);
+    struct hv_tlb_fill fill;
+    assert_int_equal(rig_miss(vm, HV_PARA_P2M_VA, HV_ACCESS_LOAD, &fill), HV_FILL_PAGE);
     assert_int_equal(fill.allow, HV_ALLOW_READ);
     assert_ptr_equal(fill.page, vm->para->p2m.mpn);
     static const enum hv_access others[] = {HV_ACCESS_STORE, HV_ACCESS_AMO, HV_ACCESS_FETCH};
     for (unsigned i = 0; i < 3; i++)
-        assert_int_equal(hv_para_fill(vm, HV_PARA_P2M_VA, others[i], &fill), HV_FILL_FAULT);
-    assert_int_equal(hv_para_fill(vm, HV_PARA_P2M_VA + RIG_PAGES * 8, HV_ACCESS_LOAD, &fill),
+        assert_int_equal(rig_miss(vm, HV_PARA_P2M_VA, others[i], &fill), HV_FILL_FAULT);
+    assert_int_equal(rig_miss(vm, HV_PARA_P2M_VA + RIG_PAGES * 8, HV_ACCESS_LOAD, &fill),
                      HV_FILL_FAULT);
-    assert_int_equal(hv_para_fill(vm, UINT64_MAX, HV_ACCESS_LOAD, &fill), HV_FILL_FAULT);
-    assert_int_equal(hv_para_fill(vm, HV_PARA_DEVICES_VA + HV_VIRTIO_BASE, HV_ACCESS_LOAD, &fill),
+    assert_int_equal(rig_miss(vm, UINT64_MAX, HV_ACCESS_LOAD, &fill), HV_FILL_FAULT);
+    assert_int_equal(rig_miss(vm, HV_PARA_DEVICES_VA + HV_VIRTIO_BASE, HV_ACCESS_LOAD, &fill),
                      HV_FILL_MMIO);
-    assert_int_equal(hv_para_fill(vm, HV_PARA_DEVICES_VA, HV_ACCESS_LOAD, &fill), HV_FILL_FAULT);
+    assert_int_equal(rig_miss(vm, HV_PARA_DEVICES_VA, HV_ACCESS_LOAD, &fill), HV_FILL_FAULT);
 }
 
 /* ---- sharing */
@@ -359,9 +359,9 @@ static void a_merge_and_a_break_rewrite_every_entry(void **state)
     assert_int_equal(rig_map(vm, RIG_LEAF, 94, OWN, RIG_WRITE), HV_PARA_OK);
     assert_int_equal(rig_entry(vm, RIG_LEAF, 94) & (HV_PTE_W | HV_PARA_COW), HV_PARA_COW);
     /* a store through a read-only entry is the guest's fault, through the other it breaks */
-    struct hv_tlb_fill fill = {.span_bits = 12};
-    assert_int_equal(hv_para_fill(vm, rig_va(90), HV_ACCESS_STORE, &fill), HV_FILL_FAULT);
-    assert_int_equal(hv_para_fill(vm, rig_va(91), HV_ACCESS_STORE, &fill), HV_FILL_PAGE);
+    struct hv_tlb_fill fill;
+    assert_int_equal(rig_miss(vm, rig_va(90), HV_ACCESS_STORE, &fill), HV_FILL_FAULT);
+    assert_int_equal(rig_miss(vm, rig_va(91), HV_ACCESS_STORE, &fill), HV_FILL_PAGE);
     uint64_t copy = rig_mpn(vm, OWN);
     assert_true(copy != frame);
     for (unsigned i = 0; i < 5; i++) {
