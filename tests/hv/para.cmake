@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Paravirtualization: hypercalls by hand, and our own guest kernel where it could be built.
 hv_test(test_hv_para hv test_para.c)
+hv_test(test_hv_para_orders hv_test_driver test_para_orders.c)
 
 share_unit_test(NAME test_hv_mini SOURCES test_mini.c LIBS hv LABEL guests TIMEOUT 600)
 set_tests_properties(test_hv_mini PROPERTIES SKIP_RETURN_CODE 77)

@@ -12,7 +12,7 @@
 #define RIG_PAGES UINT64_C(2048)
 
 /* Where things lie: a batch, three tables, then what the tests map. */
-enum { RIG_BATCH = 8, RIG_ROOT = 16, RIG_MIDDLE, RIG_LEAF, RIG_DATA = 32 };
+enum { RIG_BATCH = 7, RIG_ROOT, RIG_MIDDLE, RIG_LEAF, RIG_DATA = 32 };
 
 #define RIG_READ  (HV_PTE_V | HV_PTE_R | HV_PTE_A)
 #define RIG_WRITE (RIG_READ | HV_PTE_W | HV_PTE_D)

@@ -228,6 +228,74 @@ static void fewer_entries_into_the_vmm(void **state)
                 full->pt_write_traps + full->shadow_fills + full->satp_writes + full->sfences);
 }
 
+/* The balloon takes and gives back up to half of the memory while the guests work; when they have
+ * no page left, they take some back themselves. */
+static void results_hold_under_a_balloon(void **state)
+{
+    (void)state;
+    enum { PAGES = 4096, STEPS = 40 };
+    char first[4096], text[4096];
+    for (unsigned variant = 0; variant < 4; variant++) {
+        bool ballooned = variant >= 2;
+        struct setup setup = {.vms = 2,
+                              .workload = "mix",
+                              .rounds = 4,
+                              .para = variant & 1,
+                              .sharing = true,
+                              .scan_rate = 500000,
+                              .append = "HV_TOUCH_KIB=6000"};
+        struct hv_world *world = boot(&setup);
+        uint64_t inflated = 0, last = 0;
+        bool relieved = false;
+        for (unsigned step = 0; ballooned && step < STEPS; step++) {
+            for (unsigned i = 0; i < 2; i++)
+                assert_true(hv_vm_balloon_set(hv_world_vm(world, i),
+                                              step % 3 == 2 ? 0 : PAGES / 2 + step * 40));
+            hv_world_run(world, HV_TICKS_PER_SECOND / 20, NULL, NULL);
+            uint64_t now = hv_world_vm(world, 0)->balloon.pages;
+            relieved = relieved || (step % 3 == 1 && now < last); /* although more was asked for */
+            inflated += last = now;
+            const char *wrong = hv_world_check(world);
+            if (wrong)
+                fail_msg("step %u: %s", step, wrong);
+        }
+        run(world);
+        results(world, variant ? text : first, sizeof text);
+        assert_string_equal(variant ? text : first, first);
+        assert_true(!ballooned || (inflated > PAGES && relieved));
+        hv_world_free(world);
+    }
+}
+
+/* An idle guest gives all that is asked of it, and its machine pages with it; then takes it back.
+ */
+static void an_idle_guest_follows_its_target(void **state)
+{
+    (void)state;
+    for (unsigned para = 0; para < 2; para++) {
+        struct setup setup = {.vms = 1, .workload = "touch", .rounds = 1, .para = para};
+        struct hv_figures before, after;
+        struct hv_world *world = boot(&setup);
+        struct hv_vm *vm = hv_world_vm(world, 0);
+        run(world);
+        hv_vm_figures(vm, &before);
+        static const unsigned targets[] = {3000, 1000, 3900, 0};
+        for (unsigned i = 0; i < 4; i++) {
+            assert_true(hv_vm_balloon_set(vm, targets[i]));
+            hv_world_run(world, HV_TICKS_PER_SECOND / 10, NULL, NULL);
+            assert_int_equal(vm->balloon.pages, targets[i]);
+            assert_int_equal(vm->balloon.driver_pages, targets[i]);
+            assert_int_equal(vm->balloon.refused + vm->balloon.touched, 0);
+            assert_null(hv_world_check(world));
+            hv_vm_figures(vm, &after);
+            if (i == 0) /* what the workload had touched */
+                assert_true(after.touched_pages + 1000 < before.touched_pages);
+        }
+        assert_int_equal(hv_machine_used(&world->machine), after.touched_pages + after.table_pages);
+        hv_world_free(world);
+    }
+}
+
 /* What the receiver says of the bits that were sent as 0 or 1. */
 struct tally {
     unsigned bits, slow, clock;
@@ -283,6 +351,8 @@ int main(void)
         cmocka_unit_test(same_seed_same_figures),
         cmocka_unit_test(ten_share_live),
         cmocka_unit_test(fewer_entries_into_the_vmm),
+        cmocka_unit_test(results_hold_under_a_balloon),
+        cmocka_unit_test(an_idle_guest_follows_its_target),
         cmocka_unit_test(signals_cross_within_a_group_only),
     };
     if (access(MINI_DIR "/mini-para", R_OK) != 0 || access(MINI_DIR "/mini-full", R_OK) != 0) {

@@ -86,9 +86,11 @@ unsigned page_refs(ppn_t ppn);
 ppn_t page_take(void);
 /* Pages that could still be given out. */
 uint64_t pages_free(void);
-/* A page leaves the linear map for good: the balloon has it. 0: none left. Back by page_return. */
-ppn_t page_lend(void);
-void page_return(ppn_t ppn);
+/* Pages for the balloon: out of the linear map. How many there were, at most count. */
+unsigned pages_lend(ppn_t *ppns, unsigned count);
+/* The last of those lent, and back with them. */
+unsigned pages_lent(ppn_t *ppns, unsigned count);
+void pages_return(const ppn_t *ppns, unsigned count);
 
 /* ---- tables_full.c or tables_para.c: all that depends on the mode */
 extern const char tables_mode[];
@@ -117,6 +119,8 @@ void kernel_space_init(uint64_t ram_end);
 void kernel_space_use(void);
 /* Pages in the linear map, with these rights; 0: out of it. */
 void linear_set(ppn_t ppn, uint64_t pages, uint64_t flags);
+/* One of them, without entries_commit and tlb_flush. */
+void linear_entry(ppn_t ppn, uint64_t flags);
 bool space_init(struct space *space);
 void space_fini(struct space *space); /* is not in use */
 bool space_set(struct space *space, uint64_t va, ppn_t ppn, uint64_t flags);
@@ -158,7 +162,10 @@ _Noreturn void proc_run_next(void);
 
 /* ---- balloon.c */
 void balloon_init(void);
+/* Does what the VMM has asked for by an interrupt, if it has. */
 void balloon_poll(void);
+/* Takes pages back because there are none left; false: the balloon is empty. */
+bool balloon_relieve(void);
 
 /* ---- main.c */
 extern struct boot boot_params;

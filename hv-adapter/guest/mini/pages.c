@@ -14,7 +14,7 @@ struct page {
 static struct page *pages; /* [i] is of page RAM_BASE + i */
 /* fresh <= linear_end <= fresh_end: [fresh, fresh_end) was never used; below linear_end it is in
  * the linear map already. */
-static ppn_t fresh, linear_end, fresh_end, free_list;
+static ppn_t fresh, linear_end, fresh_end, free_list, lent_list;
 static uint64_t free_count;
 
 static struct page *record(ppn_t ppn)
@@ -69,7 +69,11 @@ ppn_t page_alloc(void)
     ppn_t ppn = take_free();
     if (ppn)
         memset(page_at(ppn), 0, PAGE_BYTES);
-    else if (!(ppn = take_fresh()))
+    else
+        ppn = take_fresh();
+    if (!ppn && balloon_relieve())
+        ppn = take_free(); /* back from the VMM: zeros */
+    if (!ppn)
         return 0;
     record(ppn)->refs = 1;
     return ppn;
@@ -107,25 +111,48 @@ static ppn_t take_top(void)
 ppn_t page_take(void)
 {
     ppn_t ppn = take_top();
-    if (!ppn && (ppn = take_free())) {
-        memset(page_at(ppn), 0, PAGE_BYTES);
+    if (!ppn && (ppn = page_alloc()))
         linear_set(ppn, 1, 0);
+    return ppn;
+}
+
+/* Those in use before go first: only they have machine pages to give back. */
+unsigned pages_lend(ppn_t *ppns, unsigned count)
+{
+    unsigned done = 0, mapped = 0;
+    for (; done < count; done++) {
+        ppn_t ppn = take_free();
+        mapped += ppn != 0;
+        if (!ppn && !(ppn = take_top()))
+            break;
+        ppns[done] = ppn;
+        record(ppn)->next = lent_list;
+        lent_list = ppn;
     }
-    return ppn;
+    for (unsigned i = 0; i < mapped; i++)
+        linear_entry(ppns[i], 0);
+    entries_commit();
+    tlb_flush(0, 0);
+    return done;
 }
 
-ppn_t page_lend(void)
+unsigned pages_lent(ppn_t *ppns, unsigned count)
 {
-    ppn_t ppn = take_free();
-    if (!ppn)
-        return take_top();
-    linear_set(ppn, 1, 0);
-    return ppn;
+    unsigned done = 0;
+    for (; done < count && lent_list; done++) {
+        ppns[done] = lent_list;
+        lent_list = record(lent_list)->next;
+    }
+    return done;
 }
 
-void page_return(ppn_t ppn)
+void pages_return(const ppn_t *ppns, unsigned count)
 {
-    linear_set(ppn, 1, PTE_R | PTE_W);
-    record(ppn)->refs = 1;
-    page_put(ppn);
+    for (unsigned i = 0; i < count; i++)
+        linear_entry(ppns[i], PTE_R | PTE_W);
+    entries_commit();
+    for (unsigned i = 0; i < count; i++) {
+        record(ppns[i])->refs = 1;
+        page_put(ppns[i]);
+    }
 }

@@ -15,13 +15,17 @@ static unsigned slot_of(uint64_t va, unsigned level)
     return va >> (PAGE_SHIFT + 9 * level) & (SLOTS - 1);
 }
 
+void linear_entry(ppn_t ppn, uint64_t flags)
+{
+    uint64_t va = (uint64_t)ppn << PAGE_SHIFT;
+    entry_set(kernel.leaf[slot_of(va, 1)], slot_of(va, 0), ppn,
+              flags ? flags | PTE_A | (flags & PTE_W ? PTE_D : 0) : 0);
+}
+
 void linear_set(ppn_t ppn, uint64_t pages, uint64_t flags)
 {
-    uint64_t all = flags ? flags | PTE_A | (flags & PTE_W ? PTE_D : 0) : 0;
-    for (uint64_t i = 0; i < pages; i++) {
-        uint64_t va = ((uint64_t)ppn + i) << PAGE_SHIFT;
-        entry_set(kernel.leaf[slot_of(va, 1)], slot_of(va, 0), (ppn_t)(ppn + i), all);
-    }
+    for (uint64_t i = 0; i < pages; i++)
+        linear_entry((ppn_t)(ppn + i), flags);
     entries_commit();
     if (!flags)
         tlb_flush((uint64_t)ppn << PAGE_SHIFT, pages);
