@@ -19,7 +19,7 @@ enum step {
     STEP_WATCHED,
     STEP_MMIO,
     STEP_FAULT,
-    STEP_BREAK, /* of `ppn`, then again */
+    STEP_BREAK, /* of `ppn`, then the instruction again */
     STEP_STOP,
 };
 
@@ -123,27 +123,25 @@ enum hv_fill hv_fault_fill(void *ctx, uint64_t va, enum hv_access access, struct
                         .va = va,
                         .access = access,
                         .store = hv_access_stores(access)};
-    for (;;) {
-        pthread_mutex_lock(&vm->lock);
-        enum step step = look(&miss, out);
-        pthread_mutex_unlock(&vm->lock);
-        switch (step) {
-        case STEP_PAGE:
-            return HV_FILL_PAGE;
-        case STEP_WATCHED:
-            return HV_FILL_WATCHED;
-        case STEP_MMIO:
-            return HV_FILL_MMIO;
-        case STEP_FAULT:
-            return HV_FILL_FAULT;
-        case STEP_BREAK:
-            if (hv_share_break(vm, miss.ppn))
-                break;
-            return HV_FILL_STOP;
-        case STEP_STOP:
-            return HV_FILL_STOP;
-        }
+    pthread_mutex_lock(&vm->lock);
+    enum step step = look(&miss, out);
+    pthread_mutex_unlock(&vm->lock);
+    switch (step) {
+    case STEP_PAGE:
+        return HV_FILL_PAGE;
+    case STEP_WATCHED:
+        return HV_FILL_WATCHED;
+    case STEP_MMIO:
+        return HV_FILL_MMIO;
+    case STEP_FAULT:
+        return HV_FILL_FAULT;
+    case STEP_BREAK: /* the hart was paused: the instruction starts over */
+        (void)hv_share_break(vm, miss.ppn);
+        return HV_FILL_STOP;
+    case STEP_STOP:
+        break;
     }
+    return HV_FILL_STOP;
 }
 
 void hv_fault_wrote(void *ctx, uint64_t gpa, unsigned nbytes)

@@ -7,7 +7,9 @@
  * the same time in turns and lets the scanner look at pages between the turns. The same
  * configuration gives the same figures in every run.
  *
- * Threads: one at a time in a world; any number of worlds.
+ * Threads: callers, one at a time in a world; any number of worlds. With threads of its own a
+ * world's figures are no longer the same in every run; guests compute the same. Output is then
+ * handed out by those threads, of one VM by one at a time.
  */
 #ifndef HV_H
 #define HV_H
@@ -34,7 +36,9 @@ struct hv_world_config {
     bool scattered;         /* a VM's memory as non-contiguous as possible */
     bool sharing;
     uint64_t scan_rate;   /* pages looked at per virtual second, in all */
-    uint64_t slice_ticks; /* length of a turn; 0: a millisecond */
+    uint64_t slice_ticks; /* length of a turn; 0: a millisecond, with threads ten */
+    unsigned threads;     /* that run VMs at the same time, beside the scanner; 0: the caller's
+                             thread does everything, in the same order in every run */
     uint64_t seed;
     const struct share_alloc *alloc; /* of the engine's metadata, copied; NULL: the C library's */
 };

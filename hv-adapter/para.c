@@ -165,9 +165,8 @@ enum hv_fill hv_para_fill(void *ctx, uint64_t va, enum hv_access access, struct 
             return HV_FILL_FAULT;
         case STEP_AGAIN:
             break;
-        case STEP_BREAK:
-            if (hv_share_break(vm, miss.ppn))
-                break;
+        case STEP_BREAK: /* the hart was paused: the instruction starts over */
+            (void)hv_share_break(vm, miss.ppn);
             return HV_FILL_STOP;
         case STEP_STOP:
             return HV_FILL_STOP;

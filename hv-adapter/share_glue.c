@@ -8,10 +8,11 @@
  * is reused*: remap changes every S-PT entry of the PPN and drops the old page from the TLB before
  * it returns.
  *
- * Threads: each op takes the VM's lock. With one thread a VM's hart is between two runs, or inside
- * the share_ call that led here, and holds no translation but what its TLB holds.
+ * Threads: any. Each op takes a VM's lock for each page; protect and remap then wait, without a
+ * lock, until the harts that other threads run have obeyed: one shootdown a batch (shootdown.h).
+ * They wait also where they found nothing to take away: another thread may have, and still wait.
  */
-#include <string.h>
+#include <sched.h>
 
 #include "tables.h"
 
@@ -72,7 +73,7 @@ static bool flush_untracked(struct hv_vm *vm)
     bool *untracked = hv_tables_untracked(vm);
     if (!*untracked)
         return false;
-    hv_hart_tlb_flush(vm->hart);
+    hv_shootdown_all(vm);
     *untracked = false;
     return true;
 }
@@ -84,11 +85,12 @@ static enum share_answer protect_page(struct hv_vm *vm, struct hv_physmap_entry 
     bool edited = hv_tables_write_protect(vm, ppn);
     bool flushed = flush_untracked(vm);
     page->reasons |= HV_REASON_SHARING;
-    if (!edited)
+    /* A store to a page table may be under way that no entry shows (HV_FILL_WATCHED). */
+    bool is_table = (page->reasons & HV_REASON_TABLE) != 0;
+    if (!edited && !is_table)
         return flushed ? SHARE_ANSWER_OK : SHARE_ANSWER_READONLY;
     if (!flushed)
-        hv_hart_tlb_write_protect_host_page(
-            vm->hart, hv_machine_page(&vm->world->machine, (hv_mpn){page->mpn}));
+        hv_shootdown_page(vm, (hv_mpn){page->mpn}, HV_SHOOT_WRITES);
     return SHARE_ANSWER_OK;
 }
 
@@ -104,6 +106,9 @@ static void op_protect(void *ctx, struct share_protect *pages, size_t count)
             pages[i].answer = protect_page(vm, page, (hv_ppn){pages[i].ppn.n});
         pthread_mutex_unlock(&vm->lock);
     }
+    for (size_t i = 0; i < count; i++)
+        if (pages[i].answer == SHARE_ANSWER_OK || pages[i].answer == SHARE_ANSWER_READONLY)
+            hv_shootdown_wait(vm_of(ctx, pages[i].vm));
 }
 
 static void op_unprotect(void *ctx, const struct share_protect *pages, size_t count)
@@ -130,8 +135,7 @@ static enum share_answer remap_page(struct hv_vm *vm, struct hv_physmap_entry *p
         page->reasons |= HV_REASON_SHARING;
     hv_tables_remap(vm, (hv_ppn){to->ppn.n}, (hv_mpn){to->to.n});
     hv_physmap_move(&vm->map, (hv_ppn){to->ppn.n}, (hv_mpn){to->to.n});
-    hv_hart_tlb_drop_host_page(vm->hart,
-                               hv_machine_page(&vm->world->machine, (hv_mpn){to->from.n}));
+    hv_shootdown_page(vm, (hv_mpn){to->from.n}, HV_SHOOT_PAGE);
     return SHARE_ANSWER_OK;
 }
 
@@ -147,6 +151,9 @@ static void op_remap(void *ctx, struct share_remap *pages, size_t count)
             pages[i].answer = remap_page(vm, page, &pages[i]);
         pthread_mutex_unlock(&vm->lock);
     }
+    for (size_t i = 0; i < count; i++)
+        if (pages[i].answer == SHARE_ANSWER_OK)
+            hv_shootdown_wait(vm_of(ctx, pages[i].vm));
 }
 
 static bool op_alloc(void *ctx, share_vm number, share_mpn *mpn, void **bytes)
@@ -182,11 +189,16 @@ const struct share_ops hv_share_ops = {
 
 bool hv_share_break(struct hv_vm *vm, hv_ppn ppn)
 {
-    switch (share_break(vm->world->share, vm->share, (share_ppn){ppn.n})) {
+    bool paused = hv_shootdown_pause(vm);
+    enum share_result result = share_break(vm->world->share, vm->share, (share_ppn){ppn.n});
+    hv_shootdown_resume(vm, paused);
+    vm->counts.breaks++;
+    switch (result) {
     case SHARE_OK:
         hv_vm_charge(vm, HV_CHARGE_COW_BREAK);
         return true;
-    case SHARE_RETRY:
+    case SHARE_RETRY: /* another thread moves it: as long as that one's remap takes */
+        sched_yield();
         return true;
     case SHARE_NOMEM:
         hv_vm_fail(vm, "the host has no machine memory left for a private copy");
@@ -229,8 +241,10 @@ bool hv_share_join(struct hv_vm *vm)
 bool hv_share_forget(struct hv_vm *vm, hv_ppn ppn)
 {
     enum share_owner owner = SHARE_OWNER_CALLER;
+    bool paused = hv_shootdown_pause(vm);
     if (vm->offered)
         share_forget(vm->world->share, vm->share, (share_ppn){ppn.n}, &owner);
+    hv_shootdown_resume(vm, paused);
     return owner == SHARE_OWNER_CALLER;
 }
 
@@ -250,9 +264,10 @@ bool hv_share_drop_page(struct hv_vm *vm, hv_ppn ppn, uint8_t states)
         return !kept;
     }
     hv_tables_zap(vm, ppn);
-    hv_hart_tlb_drop_host_page(vm->hart, hv_machine_page(&vm->world->machine, mpn));
+    hv_shootdown_page(vm, mpn, HV_SHOOT_PAGE);
     hv_physmap_clear(&vm->map, ppn);
     pthread_mutex_unlock(&vm->lock);
+    hv_shootdown_wait(vm);
     if (hv_share_forget(vm, ppn))
         hv_machine_release(&vm->world->machine, &mpn, 1);
     return true;

@@ -9,16 +9,22 @@
 
 enum { SLOTS_MAX = 1 << 24, TRIES_A_PAGE = 32 };
 
+void hv_swap_init(struct hv_swap *swap)
+{
+    *swap = (struct hv_swap){.ready = false};
+    pthread_mutex_init(&swap->lock, NULL);
+}
+
 void hv_swap_fini(struct hv_swap *swap)
 {
     if (swap->ready)
         hv_store_fini(&swap->store);
     free(swap->free);
-    *swap = (struct hv_swap){.ready = false};
+    pthread_mutex_destroy(&swap->lock);
 }
 
 /* Room for a slot to be given back is made when it is handed out: giving back cannot fail. */
-static bool take_slot(struct hv_swap *swap, uint32_t *slot)
+static bool take_slot_locked(struct hv_swap *swap, uint32_t *slot)
 {
     if (!swap->ready && !hv_store_init(&swap->store, (uint64_t)SLOTS_MAX * HV_PAGE_BYTES))
         return false;
@@ -41,9 +47,19 @@ static bool take_slot(struct hv_swap *swap, uint32_t *slot)
     return true;
 }
 
+static bool take_slot(struct hv_swap *swap, uint32_t *slot)
+{
+    pthread_mutex_lock(&swap->lock);
+    bool taken = take_slot_locked(swap, slot);
+    pthread_mutex_unlock(&swap->lock);
+    return taken;
+}
+
 static void give_slot(struct hv_swap *swap, uint32_t slot)
 {
+    pthread_mutex_lock(&swap->lock);
     swap->free[swap->free_count++] = slot;
+    pthread_mutex_unlock(&swap->lock);
 }
 
 static uint32_t *slot_of(const struct hv_vm *vm, hv_ppn ppn)

@@ -9,12 +9,14 @@
  * A page that was paged out is absent with HV_PAGE_SWAPPED; a touch by anyone brings it back, and
  * the VM waits for the disk.
  *
- * Threads: as hv.h: one at a time in a world. A VM's slots belong to its lock.
+ * Threads: pages go out between turns, by the caller of hv.h; they come back in any. A VM's slots
+ * belong to its lock.
  * Source: Waldspurger 2002, 3.1 (why at random) and 4 (sharing first).
  */
 #ifndef HV_SWAP_H
 #define HV_SWAP_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -31,6 +33,7 @@ struct hv_swap {
     uint32_t next;  /* slots below were handed out once */
     uint32_t *free; /* owned: a stack of slots given back */
     uint32_t free_count, free_room;
+    pthread_mutex_t lock; /* owns all but what is in the store */
 };
 
 /* A VM's: which slot has a page. */
@@ -42,6 +45,7 @@ struct hv_swap_map {
     uint64_t random;
 };
 
+void hv_swap_init(struct hv_swap *swap);
 void hv_swap_fini(struct hv_swap *swap);
 
 /* Takes machine memory from a page of this VM, by sharing or by paging out. No lock held. False: it

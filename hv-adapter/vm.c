@@ -71,6 +71,7 @@ static void free_vm(struct hv_vm *vm)
     hv_shadow_fini(&vm->shadow);
     hv_physmap_fini(&vm->map);
     hv_store_fini(&vm->disk.store);
+    hv_shootdown_fini(&vm->shootdown);
     pthread_mutex_destroy(&vm->lock);
     free(vm);
 }
@@ -105,6 +106,7 @@ static bool init_para(struct hv_vm *vm, const struct hv_vm_config *config)
 static bool init_vm(struct hv_vm *vm, const struct hv_vm_config *config)
 {
     pthread_mutex_init(&vm->lock, NULL);
+    hv_shootdown_init(&vm->shootdown);
     vm->timer = UINT64_MAX;
     vm->disk.store.fd = -1;
     vm->swap.random = vm->index;
@@ -248,9 +250,12 @@ void hv_vm_run_until(struct hv_vm *vm, uint64_t end)
             continue;
         }
         vm->waiting = false;
+        uint64_t breaks = vm->counts.breaks;
+        hv_shootdown_begin_run(vm);
         enum hv_stop stop = hv_hart_run(vm->hart, next - now);
+        hv_shootdown_end_run(vm);
         vm->waiting = vm->waiting || stop == HV_STOP_WFI;
-        stuck = stop == HV_STOP_FILL ? stuck + 1 : 0;
+        stuck = stop == HV_STOP_FILL && vm->counts.breaks == breaks ? stuck + 1 : 0;
         if (stuck == STUCK_MAX)
             hv_vm_fail(vm, "an access that crosses two pages never finds both");
     }

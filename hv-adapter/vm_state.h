@@ -3,7 +3,8 @@
  * What a VM and a world are. Internal to hv-adapter.
  *
  * Locks, in this order: a VM's lock (its physmap, S-PT and the TLB of its hart), then the
- * machine's. No share_* function is called with a VM's lock held: the engine's ops take it.
+ * machine's or the swap's. No share_* function is called with a VM's lock held: the engine's ops
+ * take it.
  */
 #ifndef HV_VM_STATE_H
 #define HV_VM_STATE_H
@@ -20,6 +21,7 @@
 #include "platform/plic.h"
 #include "sample.h"
 #include "shadow.h"
+#include "shootdown.h"
 #include "swap.h"
 #include "virtio/balloon.h"
 #include "virtio/blk.h"
@@ -46,13 +48,15 @@ struct hv_counts {
     uint64_t satp_writes;
     uint64_t sfences;
     uint64_t first_touches;
+    uint64_t breaks; /* asked of the engine, whatever it said */
 };
 
 struct hv_vm {
     struct hv_world *world;
     unsigned index;
     struct hv_hart *hart; /* owned */
-    pthread_mutex_t lock; /* owns map, shadow, para and the hart's TLB */
+    pthread_mutex_t lock; /* owns map, shadow, para, shootdown, and the TLB of a hart not running */
+    struct hv_shootdown shootdown;
     struct hv_physmap map;
     struct hv_shadow shadow;
     struct hv_para *para; /* owned; NULL: full virtualization, and only then shadow is used */
@@ -84,7 +88,8 @@ struct hv_world {
     struct hv_world_config config;
     struct hv_machine machine;
     struct hv_swap swap;
-    struct share *share; /* owned; NULL without sharing */
+    struct share *share;  /* owned; NULL without sharing */
+    struct hv_crew *crew; /* owned; NULL: one thread does everything */
     uint64_t ticks;
     uint64_t guests_ns, scan_ns;   /* host processor time */
     uint64_t scan_credit;          /* pages * HV_TICKS_PER_SECOND that may be looked at */
@@ -114,6 +119,12 @@ void hv_vm_end(struct hv_vm *vm, const char *why);
 /* Runs until its clock is at least `end`, or it stops. */
 void hv_vm_run_until(struct hv_vm *vm, uint64_t end);
 void hv_vm_free(struct hv_vm *vm);
+
+/* turns.c */
+/* The VM's part of a turn of so many ticks that ends at world->ticks. One thread a VM. */
+void hv_vm_turn(struct hv_vm *vm, uint64_t ticks);
+/* Processor time of this thread. */
+uint64_t hv_thread_cpu_ns(void);
 
 /* share_glue.c */
 extern const struct share_ops hv_share_ops; /* ctx is the world */

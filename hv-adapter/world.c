@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "crew.h"
 #include "tables.h"
 
 static bool host_has(uint64_t nbytes)
@@ -41,8 +41,9 @@ struct hv_world *hv_world_new(const struct hv_world_config *config, struct hv_er
         return NULL;
     }
     world->config = *config;
-    if (!world->config.slice_ticks)
-        world->config.slice_ticks = HV_TICKS_PER_SECOND / 1000;
+    hv_swap_init(&world->swap);
+    if (!world->config.slice_ticks) /* threads meet at each turn's end: not too often */
+        world->config.slice_ticks = HV_TICKS_PER_SECOND / (config->threads ? 100 : 1000);
     bool room = host_has(config->machine_pages * HV_PAGE_BYTES);
     bool made = room && hv_machine_init(&world->machine, config->machine_pages, config->scattered);
     if (!made)
@@ -50,6 +51,10 @@ struct hv_world *hv_world_new(const struct hv_world_config *config, struct hv_er
                      (unsigned long long)(config->machine_pages >> 8));
     if (made && config->sharing && !new_share(world)) {
         hv_error_set(error, "out of host memory");
+        made = false;
+    }
+    if (made && config->threads && !(world->crew = hv_crew_new(world, config->threads))) {
+        hv_error_set(error, "the host cannot start %u threads", config->threads);
         made = false;
     }
     if (made)
@@ -62,6 +67,7 @@ void hv_world_free(struct hv_world *world)
 {
     if (!world)
         return;
+    hv_crew_free(world->crew);
     for (unsigned i = 0; i < world->vms_count; i++)
         hv_vm_free(world->vms[i]);
     share_free(world->share);
@@ -88,77 +94,6 @@ uint64_t hv_world_ticks(const struct hv_world *world)
 struct share *hv_world_share(const struct hv_world *world)
 {
     return world->share;
-}
-
-static bool any_runs(const struct hv_world *world)
-{
-    for (unsigned i = 0; i < world->vms_count; i++)
-        if (world->vms[i]->state == HV_RUNNING_VM)
-            return true;
-    return false;
-}
-
-/* The scanner's part of a turn. It rests when all VMs stand still: who stopped them wants to look.
- */
-static void scan(struct hv_world *world, uint64_t ticks)
-{
-    struct share_scan_report report;
-    if (!world->share || !world->config.scan_rate || !any_runs(world))
-        return;
-    world->scan_credit += world->config.scan_rate * ticks;
-    uint64_t budget = world->scan_credit / HV_TICKS_PER_SECOND;
-    world->scan_credit %= HV_TICKS_PER_SECOND;
-    while (budget > 0) {
-        if (share_scan(world->share, SHARE_SEQUENTIAL, 0, budget, &report) != SHARE_OK)
-            return;
-        uint64_t backed_off = report.outcomes[SHARE_BACKED_OFF];
-        uint64_t looked = report.looked_pages > backed_off ? report.looked_pages : backed_off;
-        budget -= looked < budget ? looked : budget;
-        if (report.passes == 0 || looked == 0)
-            return; /* one pass a turn is enough: nothing changed since */
-    }
-}
-
-static uint64_t cpu_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
-void hv_world_host_ns(const struct hv_world *world, uint64_t *guests_ns, uint64_t *scan_ns)
-{
-    *guests_ns = world->guests_ns;
-    *scan_ns = world->scan_ns;
-}
-
-/* A stopped VM's clock goes on with the world's. */
-static void stand_still(struct hv_vm *vm, uint64_t until)
-{
-    uint64_t now = hv_vm_ticks(vm);
-    if (vm->state == HV_STOPPED && now < until)
-        vm->skipped += until - now;
-}
-
-void hv_world_run(struct hv_world *world, uint64_t ticks, bool (*until)(void *ctx), void *ctx)
-{
-    uint64_t end = world->ticks + ticks;
-    while (world->ticks < end && !(until && until(ctx))) {
-        uint64_t slice = world->config.slice_ticks;
-        if (slice > end - world->ticks)
-            slice = end - world->ticks;
-        uint64_t begin = cpu_ns();
-        world->ticks += slice;
-        for (unsigned i = 0; i < world->vms_count; i++) {
-            hv_vm_run_until(world->vms[i], world->ticks);
-            stand_still(world->vms[i], world->ticks);
-            hv_sample_turn(world->vms[i], slice);
-        }
-        uint64_t middle = cpu_ns();
-        scan(world, slice);
-        world->guests_ns += middle - begin;
-        world->scan_ns += cpu_ns() - middle;
-    }
 }
 
 bool hv_world_share_now(struct hv_world *world)

@@ -117,6 +117,7 @@ struct hvrun_guests *hvrun_guests_new(const struct hvrun_options *options,
         .sharing = options->sharing,
         .scan_rate = options->scan_rate,
         .seed = options->seed,
+        .threads = options->threads,
     };
     struct hvrun_guests *guests = guest_is_built(options) ? calloc(1, sizeof *guests) : NULL;
     if (!guests)

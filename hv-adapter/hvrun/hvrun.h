@@ -29,6 +29,7 @@ struct hvrun_options {
     uint64_t seed;
     unsigned rounds, touch_kib, start_ms;
     uint64_t disk_bytes;    /* of each VM; 0: none */
+    unsigned threads;       /* that run VMs at the same time; 0: one for everything */
     uint64_t machine_bytes; /* 0: what the VMs need at most */
 };
 

@@ -45,6 +45,8 @@ static const char usage[] =
     "  --disk SIZE           a blank disk for each VM: /dev/vda (none)\n"
     "  --machine SIZE        memory of the host for guests (what they can need)\n"
     "  --isa NAME            rv64imafdc, or rv64imac: without F and D (rv64imafdc)\n"
+    "  --threads N           runs VMs at the same time, the scanner beside them; figures then\n"
+    "                        differ a little from run to run (0: one thread, always the same)\n"
     "  --scattered           machine memory as non-contiguous as possible\n"
     "\n"
     "Virtual time: 100 million ticks a second; a tick is an instruction, or part of what an\n"

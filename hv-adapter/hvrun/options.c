@@ -7,7 +7,7 @@
 
 #include "hvrun.h"
 
-enum { VMS_MAX = 1024 };
+enum { VMS_MAX = 1024, THREADS_MAX = 256 };
 
 enum {
     OPT_VMS = 256,
@@ -30,6 +30,7 @@ enum {
     OPT_TOUCH,
     OPT_START,
     OPT_MACHINE,
+    OPT_THREADS,
     OPT_DISK,
     OPT_ISA,
     OPT_PARA,
@@ -57,6 +58,7 @@ static const struct option words[] = {
     {"touch", required_argument, NULL, OPT_TOUCH},
     {"start-offset", required_argument, NULL, OPT_START},
     {"machine", required_argument, NULL, OPT_MACHINE},
+    {"threads", required_argument, NULL, OPT_THREADS},
     {"disk", required_argument, NULL, OPT_DISK},
     {"isa", required_argument, NULL, OPT_ISA},
     {"para", no_argument, NULL, OPT_PARA},
@@ -199,6 +201,8 @@ static bool set(struct hvrun_options *o, int option, const char *name, const cha
         return small(name, text, 1000000000, &o->rounds);
     case OPT_TOUCH:
         return small(name, text, 1 << 30, &o->touch_kib);
+    case OPT_THREADS:
+        return small(name, text, THREADS_MAX, &o->threads);
     case OPT_START:
         return small(name, text, 1000000, &o->start_ms);
     case OPT_PARA:

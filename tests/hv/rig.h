@@ -53,4 +53,14 @@ static inline struct hv_vm *rig_vm(struct hv_world *world, uint32_t shadow_nodes
     return vm;
 }
 
+/* Runs one instruction, again if it had to break sharing first. */
+static inline void rig_run_one(struct hv_vm *vm)
+{
+    enum hv_stop stop;
+    do
+        stop = hv_hart_run(vm->hart, 1);
+    while (stop == HV_STOP_FILL && vm->state == HV_RUNNING_VM);
+    assert_int_equal(stop, HV_STOP_BUDGET);
+}
+
 #endif

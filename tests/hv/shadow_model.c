@@ -96,15 +96,27 @@ static uint64_t any_word(struct shadow_model *model)
     return model->source.word(model->source.ctx);
 }
 
+/* As the hart asks: a break of sharing stops it, and it comes again. */
+static enum hv_fill fill_page(struct hv_vm *vm, uint64_t va, enum hv_access access,
+                              struct hv_tlb_fill *out)
+{
+    enum hv_fill kind;
+    do {
+        *out = (struct hv_tlb_fill){.span_bits = HV_PAGE_SHIFT};
+        kind = hv_fault_fill(vm, va, access, out);
+    } while (kind == HV_FILL_STOP && vm->state == HV_RUNNING_VM);
+    return kind;
+}
+
 /* A guest store of 8 bytes without translation, as the hart does it. */
 static void guest_store(struct shadow_model *model, uint64_t gpa, uint64_t value)
 {
     struct hv_vm *vm = model->vm;
     vm->hart->priv = HV_PRIV_S;
     uint64_t satp = hv_hart_mmu(vm->hart).satp;
-    struct hv_tlb_fill fill = {.span_bits = 12};
+    struct hv_tlb_fill fill;
     MUST(hv_hart_csr_write(vm->hart, CSR_SATP, 0));
-    enum hv_fill kind = hv_fault_fill(vm, gpa, HV_ACCESS_STORE, &fill);
+    enum hv_fill kind = fill_page(vm, gpa, HV_ACCESS_STORE, &fill);
     MUST(kind == HV_FILL_PAGE || kind == HV_FILL_WATCHED);
     hv_mem_store((uint8_t *)fill.page + hv_page_offset(gpa), 8, value);
     if (kind == HV_FILL_WATCHED) {
@@ -236,9 +248,9 @@ static void access_one(struct shadow_model *model)
     struct hv_mmu mmu = random_mode(model);
     uint64_t va = random_va(model);
     enum hv_access access = (enum hv_access)pick(model, 4);
-    struct hv_tlb_fill fill = {.span_bits = 12};
+    struct hv_tlb_fill fill;
     struct naive want = walk(model->vm, &mmu, va, access);
-    enum hv_fill kind = hv_fault_fill(model->vm, va, access, &fill);
+    enum hv_fill kind = fill_page(model->vm, va, access, &fill);
     if (want.cause) {
         model->faults++;
         if (kind != HV_FILL_MMIO) { /* a device lies there */
