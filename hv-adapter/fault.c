@@ -71,7 +71,8 @@ static enum step found(struct miss *miss, const struct hv_sv39_walk *walk, struc
     out->cause = hv_access_fault(miss->access);
     if (!page)
         return hv_is_device(walk->gpa) ? STEP_MMIO : STEP_FAULT;
-    if (!hv_guest_touch(vm, hv_ppn_of(walk->gpa)))
+    if ((page->mpn == HV_MPN_NONE && hv_vm_starves(vm)) ||
+        !hv_guest_touch(vm, hv_ppn_of(walk->gpa)))
         return STEP_STOP;
     if (page->reasons & HV_REASON_SAMPLING)
         hv_sample_touched(vm, page);
@@ -136,7 +137,8 @@ enum hv_fill hv_fault_fill(void *ctx, uint64_t va, enum hv_access access, struct
     case STEP_FAULT:
         return HV_FILL_FAULT;
     case STEP_BREAK: /* the hart was paused: the instruction starts over */
-        (void)hv_share_break(vm, miss.ppn);
+        if (!hv_vm_starves(vm))
+            (void)hv_share_break(vm, miss.ppn);
         return HV_FILL_STOP;
     case STEP_STOP:
         break;

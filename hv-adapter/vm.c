@@ -234,6 +234,23 @@ static void notice_trap_loop(struct hv_vm *vm, const struct hv_hart_stats *befor
         hv_vm_fail(vm, "the guest's trap handler traps for ever (is this a kernel?)");
 }
 
+bool hv_vm_starves(struct hv_vm *vm)
+{
+    struct hv_machine *machine = &vm->world->machine;
+    uint64_t reserve = vm->world->reserve_pages;
+    if (reserve && machine->pages - hv_machine_used(machine) <= reserve)
+        vm->starved = true;
+    return vm->starved;
+}
+
+/* What is left of its turn it waits; the instruction that found no memory comes again. */
+static void wait_for_memory(struct hv_vm *vm, uint64_t end)
+{
+    uint64_t now = hv_vm_ticks(vm);
+    vm->skipped += now < end ? end - now : 0;
+    vm->starved = false;
+}
+
 void hv_vm_run_until(struct hv_vm *vm, uint64_t end)
 {
     enum { STUCK_MAX = 16 };
@@ -255,6 +272,8 @@ void hv_vm_run_until(struct hv_vm *vm, uint64_t end)
         enum hv_stop stop = hv_hart_run(vm->hart, next - now);
         hv_shootdown_end_run(vm);
         vm->waiting = vm->waiting || stop == HV_STOP_WFI;
+        if (vm->starved)
+            wait_for_memory(vm, end);
         stuck = stop == HV_STOP_FILL && vm->counts.breaks == breaks ? stuck + 1 : 0;
         if (stuck == STUCK_MAX)
             hv_vm_fail(vm, "an access that crosses two pages never finds both");

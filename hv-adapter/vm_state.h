@@ -68,6 +68,7 @@ struct hv_vm {
     uint64_t charged; /* ticks that events cost */
     uint64_t timer;   /* tick at which the timer interrupt comes; UINT64_MAX: never */
     bool waiting;     /* in wfi, or suspended by SBI: until an interrupt that sie enables */
+    bool starved;     /* no machine memory for it now: its turn is over */
 
     enum hv_state state;
     char reason[128];
@@ -88,8 +89,10 @@ struct hv_world {
     struct hv_world_config config;
     struct hv_machine machine;
     struct hv_swap swap;
-    struct share *share;  /* owned; NULL without sharing */
-    struct hv_crew *crew; /* owned; NULL: one thread does everything */
+    struct share *share;    /* owned; NULL without sharing */
+    struct hv_crew *crew;   /* owned; NULL: one thread does everything */
+    uint64_t reserve_pages; /* that guests leave to the VMM; 0: nobody reclaims, a VM that finds no
+                               machine memory fails */
     uint64_t ticks;
     uint64_t guests_ns, scan_ns;   /* host processor time */
     uint64_t scan_credit;          /* pages * HV_TICKS_PER_SECOND that may be looked at */
@@ -116,6 +119,8 @@ void hv_vm_fail(struct hv_vm *vm, const char *why);
 void hv_vm_end(struct hv_vm *vm, const char *why);
 
 /* vm.c */
+/* Whether machine memory is so short that this VM must wait for the next turn to get some. */
+bool hv_vm_starves(struct hv_vm *vm);
 /* Runs until its clock is at least `end`, or it stops. */
 void hv_vm_run_until(struct hv_vm *vm, uint64_t end);
 void hv_vm_free(struct hv_vm *vm);

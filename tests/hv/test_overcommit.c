@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/* A world whose VMs want more than there is: without balloons pages go out at random, nobody fails,
+ * nothing is lost; with them allocations add up to the memory. */
+#include "driver.h"
+#include "overcommit.h"
+#include "rig.h"
+
+enum { PAGES = 2048, FIRST = 16, REG_A0 = 10 };
+#define TURN    (HV_TICKS_PER_SECOND / 1000)
+#define PAGE(i) (HV_RAM_BASE + (uint64_t)(FIRST + (i)) * HV_PAGE_BYTES)
+
+static struct hv_world *world_for(uint64_t memory_pages)
+{
+    struct hv_world_config config = {
+        .machine_pages = hv_overcommit_machine_pages(memory_pages), .sharing = false, .seed = 1};
+    struct hv_error error = {""};
+    struct hv_world *world = hv_world_new(&config, &error);
+    if (!world)
+        fail_msg("%s", error.text);
+    return world;
+}
+
+/* Adds 1 to a counter in each of its first `count` pages, over and over. */
+static struct hv_vm *counter(struct hv_world *world, unsigned count)
+{
+    static const uint32_t loop[] = {
+        0x00053303, /* again: ld t1,0(a0) */
+        0x00130313, /* addi t1,t1,1 */
+        0x00653023, /* sd t1,0(a0) */
+        0x00c50533, /* add a0,a0,a2: the next page */
+        0xfeb568e3, /* bltu a0,a1,again */
+        0x00068513, /* mv a0,a3: from the start */
+        0xfe9ff06f, /* j again */
+    };
+    struct hv_vm *vm = rig_vm(world, 0);
+    const uint64_t regs[] = {PAGE(0), PAGE(count), HV_PAGE_BYTES, PAGE(0)};
+    assert_true(hv_guest_write(vm, HV_RAM_BASE, loop, sizeof loop));
+    for (unsigned i = 0; i < 4; i++)
+        hv_hart_set_reg(vm->hart, REG_A0 + i, regs[i]);
+    hv_hart_set_pc(vm->hart, HV_RAM_BASE);
+    return vm;
+}
+
+/* Neighbouring counters differ by one at most, and only at one place: where the loop is. */
+static void nothing_is_lost(struct hv_vm *vm, unsigned count)
+{
+    uint64_t before, now;
+    unsigned steps = 0;
+    assert_true(hv_guest_read(vm, PAGE(0), &before, 8));
+    assert_true(before > 0);
+    for (unsigned i = 1; i < count; i++, before = now) {
+        assert_true(hv_guest_read(vm, PAGE(i), &now, 8));
+        assert_true(now == before || now + 1 == before);
+        steps += now != before;
+    }
+    assert_true(steps <= 1);
+}
+
+static void without_balloons(void **state)
+{
+    (void)state;
+    static const struct hv_overcommit_claim claims[2] = {{.min_pages = 100, .shares = 2},
+                                                         {.min_pages = 100, .shares = 1}};
+    struct hv_world *world = world_for(3000);
+    struct hv_vm *vms[] = {counter(world, PAGES - FIRST), counter(world, PAGES - FIRST)};
+    struct hv_overcommit_config config = {.policy = &hv_policy_shares,
+                                          .memory_pages = 3000,
+                                          .period_ticks = HV_TICKS_PER_SECOND / 20};
+    struct hv_error error = {""};
+    struct hv_overcommit *oc = hv_overcommit_new(world, &config, claims, &error);
+    enum hv_memory_state worst = HV_MEMORY_HIGH;
+    assert_non_null(oc);
+    for (unsigned turn = 0; turn < 3000; turn++) {
+        hv_world_run(world, TURN, NULL, NULL);
+        (void)hv_overcommit_turn(oc);
+        worst = hv_overcommit_state(oc) > worst ? hv_overcommit_state(oc) : worst;
+        for (unsigned i = 0; i < 2; i++)
+            assert_true(hv_vm_state(vms[i]) < HV_ENDED);
+    }
+    struct hv_figures figures;
+    hv_world_figures(world, &figures);
+    assert_true(worst >= HV_MEMORY_HARD);
+    assert_true(figures.swapped_out > 500 && figures.swapped_in > 500);
+    for (unsigned i = 0; i < 2; i++)
+        nothing_is_lost(vms[i], PAGES - FIRST);
+    assert_null(hv_world_check(world));
+    hv_overcommit_free(oc);
+    hv_world_free(world);
+}
+
+/* A driver that does as it is asked, at once. */
+static void obey(struct driver *driver, uint32_t *held)
+{
+    uint32_t wanted = driver_load(driver, 0x100), pfn;
+    for (; *held != wanted; *held = *held < wanted ? *held + 1 : *held - 1) {
+        bool grow = *held < wanted;
+        const struct driver_buffer buffer = {HV_RAM_BASE + 0x8000, 4, false};
+        pfn = (uint32_t)(HV_RAM_BASE >> HV_PAGE_SHIFT) + PAGES - 1 - (grow ? *held : *held - 1);
+        assert_true(hv_guest_write(driver->vm, buffer.gpa, &pfn, 4));
+        driver_offer(driver, grow ? 0 : 1, &buffer, 1);
+        driver_kick(driver, grow ? 0 : 1);
+    }
+}
+
+/* Targets come true, never more is allocated than there is, and the tax moves memory. */
+static void with_balloons(void **state)
+{
+    (void)state;
+    static const struct hv_overcommit_claim claims[2] = {{.min_pages = 100, .shares = 1},
+                                                         {.min_pages = 100, .shares = 1}};
+    struct hv_world *world = world_for(3000);
+    struct driver drivers[2];
+    uint32_t held[2] = {0, 0};
+    struct hv_error error = {""};
+    struct hv_vm *idle = counter(world, 10), *busy = counter(world, 1000);
+    driver_start(&drivers[0], idle, HV_SLOT_BALLOON, 0, 2);
+    driver_start(&drivers[1], busy, HV_SLOT_BALLOON, 0, 2);
+    struct hv_overcommit_config config = {.policy = &hv_policy_idle_tax,
+                                          .memory_pages = 3000,
+                                          .period_ticks = HV_TICKS_PER_SECOND / 20};
+    struct hv_overcommit *oc = hv_overcommit_new(world, &config, claims, &error);
+    assert_non_null(oc);
+    assert_false(hv_overcommit_set_tax(oc, 1, &error));
+    assert_non_null(strstr(error.text, "sudden rise"));
+    for (unsigned turn = 0; turn < 2000; turn++) {
+        struct hv_overcommit_vm found[2];
+        hv_world_run(world, TURN, NULL, NULL);
+        (void)hv_overcommit_turn(oc);
+        for (unsigned i = 0; i < 2; i++) {
+            obey(&drivers[i], &held[i]);
+            hv_overcommit_look(oc, i, &found[i]);
+        }
+        if (turn == 0)
+            continue; /* balloons were empty */
+        assert_true(found[0].allocated_pages + found[1].allocated_pages <= 3000);
+        if (turn == 900) {
+            assert_in_range(found[0].allocated_pages, 1499, 1500);
+            assert_true(hv_overcommit_set_tax(oc, 0.5, &error));
+        }
+        if (turn < 1999)
+            continue;
+        double idle_price = found[0].active + 2 * (1 - found[0].active),
+               busy_price = found[1].active + 2 * (1 - found[1].active);
+        double part = 1 / idle_price / (1 / idle_price + 1 / busy_price);
+        assert_in_range(found[0].allocated_pages, (uint64_t)(3000 * part) - 1,
+                        (uint64_t)(3000 * part) + 1);
+        assert_true(found[0].allocated_pages < 1300);
+    }
+    assert_int_equal(hv_overcommit_state(oc), HV_MEMORY_HIGH);
+    hv_overcommit_free(oc);
+    hv_world_free(world);
+}
+
+static void what_is_refused(void **state)
+{
+    (void)state;
+    static const struct hv_overcommit_claim greedy[1] = {{.min_pages = 2000, .shares = 1}};
+    struct hv_world *world = world_for(1500);
+    struct hv_error error = {""};
+    (void)rig_vm(world, 0);
+    struct hv_overcommit_config config = {
+        .policy = &hv_policy_shares, .memory_pages = 1500, .period_ticks = TURN};
+    assert_null(hv_overcommit_new(world, &config, greedy, &error));
+    assert_non_null(strstr(error.text, "minima"));
+    hv_world_free(world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(without_balloons),
+        cmocka_unit_test(with_balloons),
+        cmocka_unit_test(what_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
