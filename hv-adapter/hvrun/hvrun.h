@@ -66,6 +66,7 @@ void hvrun_command(struct hv_world *world, char *line, FILE *answer);
 /* Subcommands: exit codes. */
 int hvrun_boot(int argc, char **argv);
 int hvrun_console(int argc, char **argv);
+int hvrun_overcommit(int argc, char **argv);
 int hvrun_client(int argc, char **argv);
 
 #endif

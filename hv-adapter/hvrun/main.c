@@ -7,6 +7,7 @@
 static const char usage[] =
     "usage: hvrun boot [options]          boots guests, runs a workload, shows what is shared\n"
     "       hvrun console [options]       one guest at this terminal; Ctrl-A X leaves\n"
+    "       hvrun overcommit SCENARIO [options]   VMs that want more memory than there is\n"
     "       hvrun COMMAND --control SOCKET, to an hvrun boot --control SOCKET:\n"
     "         dump VM FILE                its memory as an ELF core, for pageshare measure\n"
     "         walk VM VA                  one address through every table\n"
@@ -49,6 +50,19 @@ static const char usage[] =
     "                        differ a little from run to run (0: one thread, always the same)\n"
     "  --scattered           machine memory as non-contiguous as possible\n"
     "\n"
+    "hvrun overcommit SCENARIO: VMs on a host with less memory than they want, by a JSON file:\n"
+    "  memory, vms [{memory, ...}], seconds      what there is, who wants it, for how long\n"
+    "  policy      none, shares, working-set or idle-tax (none); tax, slack; period (1 s)\n"
+    "  sharing, scan_rate, census                false, 10000, false (the truth, to compare)\n"
+    "  of a VM     name, memory, min, shares, workload, disk, active, balloon\n"
+    "  events      [{at, tax}, {at, vm, active}] the tax or a VM's memory in use changes\n"
+    "options of overcommit:\n"
+    "  --policy NAME, --tax T, --seconds S       instead of the file's; T as 0.5, 50%, default\n"
+    "                                            (75 %), taught (50 %) or none; 100 % is refused\n"
+    "  --format table|json|csv, --plot FILE      every period; a picture as .svg or .png\n"
+    "  --log DIR, --kernel FILE, --initrd FILE   as above\n"
+    "ESX's figures as scenarios: hv-adapter/experiments/figure2, figure6, figure7, rise.\n"
+    "\n"
     "Virtual time: 100 million ticks a second; a tick is an instruction, or part of what an\n"
     "event costs (charges.h; printed with --format json). Same options, same figures.\n"
     "\n"
@@ -68,6 +82,8 @@ int main(int argc, char **argv)
     const char *name = argc > 1 ? argv[1] : "";
     if (strcmp(name, "boot") == 0)
         return hvrun_boot(argc - 1, argv + 1);
+    if (strcmp(name, "overcommit") == 0)
+        return hvrun_overcommit(argc - 1, argv + 1);
     if (strcmp(name, "console") == 0)
         return hvrun_console(argc - 1, argv + 1);
     for (unsigned i = 0; i < sizeof commands / sizeof *commands; i++)

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/* What came of a scenario: a table for people, CSV and JSON for programs. */
+#include <jansson.h>
+#include <string.h>
+
+#include "overcommit_run.h"
+
+static double mib(uint64_t pages)
+{
+    return (double)pages * (double)HV_PAGE_BYTES / 0x1p20;
+}
+
+static const char *state_of(const struct sight_vm *vm)
+{
+    if (vm->found.blocked)
+        return "blocked";
+    return vm->state == HV_RUNNING_VM ? "running" : vm->state == HV_STOPPED ? "stopped" : "ended";
+}
+
+/* Rounds a second over the last quarter of the run, at least one period. */
+static double speed_of(const struct overcommit_run *run, unsigned vm)
+{
+    size_t last = run->count - 1, first = last - (last + 3) / 4;
+    double seconds = run->sights[last].seconds - run->sights[first].seconds;
+    uint64_t rounds = run->sights[last].vms[vm].rounds - run->sights[first].vms[vm].rounds;
+    return seconds > 0 ? (double)rounds / seconds : 0;
+}
+
+static double sampling_percent(const struct overcommit_run *run, unsigned vm)
+{
+    uint64_t instructions = run->sights[run->count - 1].vms[vm].figures.instructions;
+    return instructions ? 100.0 * (double)run->sampling_ticks[vm] / (double)instructions : 0;
+}
+
+static void rows(FILE *stream, const struct overcommit_run *run)
+{
+    const struct sight *sight = &run->sights[run->count - 1];
+    fprintf(stream, "%-12s %8s %8s %8s %8s %8s %8s %8s %8s %8s %9s %9s\n", "VM", "state", "MiB",
+            "target", "actual", "balloon", "touched", "shared", "swapped", "active", "rounds/s",
+            "sampling");
+    for (unsigned i = 0; i < run->scenario.vms_count; i++) {
+        const struct sight_vm *vm = &sight->vms[i];
+        fprintf(stream,
+                "%-12s %8s %8.1f %8.1f %8.1f %8.1f %8.1f %8.1f %8.1f %7.1f%% %9.1f %8.3f%%\n",
+                run->scenario.vms[i].name, state_of(vm), mib(vm->found.size_pages),
+                mib(vm->found.target_pages), mib(vm->found.allocated_pages),
+                mib(vm->figures.balloon_pages), mib(vm->figures.touched_pages),
+                mib(vm->figures.shared_pages), mib(vm->figures.swapped_pages),
+                100 * vm->found.active, speed_of(run, i), sampling_percent(run, i));
+    }
+}
+
+void overcommit_live(FILE *stream, const struct overcommit_run *run)
+{
+    const struct sight *sight = run->count ? &run->sights[run->count - 1] : NULL;
+    if (!sight)
+        return;
+    if (run->count > 1 && run->live)
+        fprintf(stream, "\033[%uA\033[J", run->scenario.vms_count + 2);
+    fprintf(stream, "%.1f s: policy %s, tax %.0f %%, memory %s, %.1f MiB of %.1f free\n",
+            sight->seconds, run->scenario.policy ? run->scenario.policy->name : "none",
+            100 * sight->tax, hv_memory_state_name(sight->memory), mib(sight->free_pages),
+            mib(run->machine_pages));
+    rows(stream, run);
+    fflush(stream);
+}
+
+void overcommit_csv(FILE *stream, const struct overcommit_run *run)
+{
+    fprintf(stream,
+            "seconds,tax,memory,free_pages,vm,name,state,size_pages,target_pages,allocated_pages,"
+            "balloon_pages,touched_pages,shared_pages,swapped_pages,active,truth,rounds\n");
+    for (size_t n = 0; n < run->count; n++)
+        for (unsigned i = 0; i < run->scenario.vms_count; i++) {
+            const struct sight *sight = &run->sights[n];
+            const struct sight_vm *vm = &sight->vms[i];
+            fprintf(
+                stream,
+                "%.6f,%g,%s,%llu,%u,%s,%s,%llu,%llu,%llu,%llu,%llu,%llu,%llu,%.17g,%.17g,%llu\n",
+                sight->seconds, sight->tax, hv_memory_state_name(sight->memory),
+                (unsigned long long)sight->free_pages, i, run->scenario.vms[i].name, state_of(vm),
+                (unsigned long long)vm->found.size_pages,
+                (unsigned long long)vm->found.target_pages,
+                (unsigned long long)vm->found.allocated_pages,
+                (unsigned long long)vm->figures.balloon_pages,
+                (unsigned long long)vm->figures.touched_pages,
+                (unsigned long long)vm->figures.shared_pages,
+                (unsigned long long)vm->figures.swapped_pages, vm->found.active, vm->found.truth,
+                (unsigned long long)vm->rounds);
+        }
+}
+
+static json_t *sight_json(const struct overcommit_run *run, const struct sight *sight)
+{
+    json_t *vms = json_array();
+    for (unsigned i = 0; i < run->scenario.vms_count; i++) {
+        const struct sight_vm *vm = &sight->vms[i];
+        json_array_append_new(
+            vms, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:o, s:I}", "state",
+                           state_of(vm), "target_pages", (json_int_t)vm->found.target_pages,
+                           "allocated_pages", (json_int_t)vm->found.allocated_pages,
+                           "balloon_pages", (json_int_t)vm->figures.balloon_pages, "touched_pages",
+                           (json_int_t)vm->figures.touched_pages, "shared_pages",
+                           (json_int_t)vm->figures.shared_pages, "swapped_pages",
+                           (json_int_t)vm->figures.swapped_pages, "active", vm->found.active,
+                           "truth", vm->found.truth < 0 ? json_null() : json_real(vm->found.truth),
+                           "rounds", (json_int_t)vm->rounds));
+    }
+    return json_pack("{s:f, s:f, s:s, s:I, s:o}", "seconds", sight->seconds, "tax", sight->tax,
+                     "memory", hv_memory_state_name(sight->memory), "free_pages",
+                     (json_int_t)sight->free_pages, "vms", vms);
+}
+
+static json_t *vms_json(const struct overcommit_run *run)
+{
+    json_t *vms = json_array();
+    for (unsigned i = 0; i < run->scenario.vms_count; i++) {
+        const struct scenario_vm *vm = &run->scenario.vms[i];
+        json_array_append_new(
+            vms,
+            json_pack("{s:s, s:s, s:I, s:I, s:i, s:f}", "name", vm->name, "workload", vm->workload,
+                      "size_pages", (json_int_t)(vm->memory_bytes / HV_PAGE_BYTES), "min_pages",
+                      (json_int_t)(vm->min_bytes / HV_PAGE_BYTES), "shares", (int)vm->shares,
+                      "sampling_percent_of_instructions", sampling_percent(run, i)));
+    }
+    return vms;
+}
+
+void overcommit_json(FILE *stream, const struct overcommit_run *run)
+{
+    const struct scenario *scenario = &run->scenario;
+    json_t *sights = json_array();
+    for (size_t n = 0; n < run->count; n++)
+        json_array_append_new(sights, sight_json(run, &run->sights[n]));
+    json_t *root =
+        json_pack("{s:s, s:s, s:f, s:f, s:I, s:I, s:b, s:o, s:o}", "title", scenario->title,
+                  "policy", scenario->policy ? scenario->policy->name : "none", "slack",
+                  scenario->slack, "period_seconds", scenario->period, "memory_pages",
+                  (json_int_t)(scenario->memory_bytes / HV_PAGE_BYTES), "machine_pages",
+                  (json_int_t)run->machine_pages, "sharing", (int)scenario->sharing, "vms",
+                  vms_json(run), "periods", sights);
+    json_dumpf(root, stream, JSON_INDENT(1));
+    fputc('\n', stream);
+    json_decref(root);
+}
