@@ -117,7 +117,7 @@ static enum step not_ready(struct miss *miss, const struct hv_sv39_walk *walk)
     struct hv_physmap_entry *page = hv_physmap_at(&vm->map, path.ppn);
     if (wanted == leaf || (hv_sv39_permitted(wanted, &miss->mmu) & needs) != needs)
         return STEP_FAULT;
-    if (page->mpn == HV_MPN_NONE && !hv_guest_touch(vm, path.ppn))
+    if (page->mpn == HV_MPN_NONE && (hv_vm_starves(vm) || !hv_guest_touch(vm, path.ppn)))
         return STEP_STOP;
     if (page->reasons & HV_REASON_SAMPLING)
         hv_sample_touched(vm, page);
@@ -166,7 +166,8 @@ enum hv_fill hv_para_fill(void *ctx, uint64_t va, enum hv_access access, struct 
         case STEP_AGAIN:
             break;
         case STEP_BREAK: /* the hart was paused: the instruction starts over */
-            (void)hv_share_break(vm, miss.ppn);
+            if (!hv_vm_starves(vm))
+                (void)hv_share_break(vm, miss.ppn);
             return HV_FILL_STOP;
         case STEP_STOP:
             return HV_FILL_STOP;
