@@ -202,7 +202,7 @@ static void against_a_model(void **state)
 {
     (void)state;
     struct hv_world *world = rig_world(true, VMS);
-    struct model models[VMS] = {{NULL}};
+    struct model models[VMS] = {{.vm = NULL}};
     uint64_t random = rig_seed();
     print_message("HV_TEST_SEED=%llu\n", (unsigned long long)random);
     for (unsigned v = 0; v < VMS; v++)
