@@ -3,12 +3,17 @@
 hv_test(test_hv_para hv test_para.c)
 hv_test(test_hv_para_orders hv_test_driver test_para_orders.c)
 
-share_unit_test(NAME test_hv_mini SOURCES test_mini.c LIBS hv LABEL guests TIMEOUT 600)
-set_tests_properties(test_hv_mini PROPERTIES SKIP_RETURN_CODE 77)
-target_compile_definitions(test_hv_mini PRIVATE MINI_DIR="${CMAKE_BINARY_DIR}/guest")
-if(TARGET mini)
-    add_dependencies(test_hv_mini mini)
-endif()
+# mini_test(NAME LABEL SOURCES...): skips where the kernels could not be built
+function(mini_test NAME LABEL)
+    share_unit_test(NAME ${NAME} SOURCES ${ARGN} mini.c LIBS hv LABEL ${LABEL} TIMEOUT 600)
+    set_tests_properties(${NAME} PROPERTIES SKIP_RETURN_CODE 77 ENVIRONMENT TSAN_OPTIONS=${HV_TSAN})
+    target_compile_definitions(${NAME} PRIVATE MINI_DIR="${CMAKE_BINARY_DIR}/guest")
+    if(TARGET mini)
+        add_dependencies(${NAME} mini)
+    endif()
+endfunction()
+mini_test(test_hv_mini guests test_mini.c)
+mini_test(test_hv_mini_threads hv test_mini_threads.c)
 
 # Hostile guests: hypercalls against a model, as a test and as a fuzz target.
 hv_test(test_hv_para_model hv test_para_model.c para_model.c)

@@ -5,101 +5,7 @@
  * count. It needs the cross compiler; without it the kernels are not there, and this skips.
  */
 #include "exact.h"
-
-#include <unistd.h>
-
-enum { VMS = 10, SKIP = 77 };
-
-struct log {
-    char text[4096];
-    size_t nbytes;
-};
-
-static void keep(void *ctx, struct hv_vm *vm, const char *bytes, size_t nbytes)
-{
-    struct log *log = (struct log *)ctx + hv_vm_index(vm);
-    size_t room = sizeof log->text - 1 - log->nbytes;
-    nbytes = nbytes < room ? nbytes : room;
-    memcpy(log->text + log->nbytes, bytes, nbytes);
-    log->nbytes += nbytes;
-}
-
-struct setup {
-    unsigned vms;
-    const char *workload;
-    bool para, sharing;
-    unsigned rounds;
-    uint64_t scan_rate;
-    uint64_t memory_bytes;
-    const char *append;
-    unsigned groups; /* VM i is of group i % groups; 0: one */
-};
-
-static struct log logs[VMS];
-
-static struct hv_world *boot(const struct setup *setup)
-{
-    struct hv_error error = {""};
-    uint64_t memory = setup->memory_bytes ? setup->memory_bytes : 16 << 20;
-    struct hv_world_config config = {.machine_pages = setup->vms * memory / HV_PAGE_BYTES + 64,
-                                     .sharing = setup->sharing,
-                                     .scattered = true,
-                                     .scan_rate = setup->scan_rate,
-                                     .seed = 7};
-    struct hv_world *world = hv_world_new(&config, &error);
-    if (!world)
-        fail_msg("%s", error.text);
-    memset(logs, 0, sizeof logs);
-    for (unsigned i = 0; i < setup->vms; i++) {
-        char append[256];
-        snprintf(append, sizeof append, "HV_WORKLOAD=%s HV_SEED=%u HV_ROUNDS=%u HV_NAME=vm%u %s",
-                 setup->workload, i + 1, setup->rounds, i, setup->append ? setup->append : "");
-        struct hv_vm_config vm = {.memory_bytes = memory,
-                                  .kernel =
-                                      setup->para ? MINI_DIR "/mini-para" : MINI_DIR "/mini-full",
-                                  .append = append,
-                                  .para = setup->para,
-                                  .group = setup->groups ? i % setup->groups : 0,
-                                  .seed = i + 1,
-                                  .start_ticks = i * HV_TICKS_PER_SECOND / 50,
-                                  .output = keep,
-                                  .output_ctx = logs};
-        if (!hv_vm_new(world, &vm, &error))
-            fail_msg("%s", error.text);
-    }
-    return world;
-}
-
-/* Runs until every VM says that its workload is done. */
-static void run(struct hv_world *world)
-{
-    for (unsigned tenths = 0; tenths < 1000; tenths++) {
-        unsigned done = 0, vms = hv_world_vms(world);
-        for (unsigned i = 0; i < vms; i++) {
-            const struct hv_vm *vm = hv_world_vm(world, i);
-            done += strstr(logs[i].text, "switches\n") != NULL;
-            if (hv_vm_state(vm) != HV_RUNNING_VM)
-                fail_msg("VM %u: %s\n%s", i, hv_vm_reason(vm), logs[i].text);
-        }
-        if (done == vms)
-            return;
-        hv_world_run(world, HV_TICKS_PER_SECOND / 10, NULL, NULL);
-    }
-    fail_msg("not done after 100 seconds:\n%s", logs[0].text);
-}
-
-/* What the guests computed: from the workload's name to the last checksum. */
-static void results(struct hv_world *world, char *text, size_t room)
-{
-    text[0] = 0;
-    for (unsigned i = 0; i < hv_world_vms(world); i++) {
-        const char *begin = strstr(logs[i].text, "init: workload");
-        const char *end = strstr(logs[i].text, "done checksum");
-        assert_true(begin && end && end[13] == ' ');
-        size_t used = strlen(text);
-        snprintf(text + used, room - used, "%.*s\n", (int)(end + 30 - begin), begin);
-    }
-}
+#include "mini.h"
 
 static void same_results_in_either_mode(void **state)
 {
@@ -108,15 +14,15 @@ static void same_results_in_either_mode(void **state)
     for (unsigned w = 0; w < 5; w++) {
         char first[4096], text[4096];
         for (unsigned mode = 0; mode < 4; mode++) {
-            struct setup setup = {.vms = 2,
-                                  .workload = workloads[w],
-                                  .rounds = 2,
-                                  .para = mode & 1,
-                                  .sharing = mode & 2,
-                                  .scan_rate = 2000000}; /* every page many times a second */
-            struct hv_world *world = boot(&setup);
-            run(world);
-            results(world, mode ? text : first, sizeof text);
+            struct mini_setup setup = {.vms = 2,
+                                       .workload = workloads[w],
+                                       .rounds = 2,
+                                       .para = mode & 1,
+                                       .sharing = mode & 2,
+                                       .scan_rate = 2000000}; /* every page many times a second */
+            struct hv_world *world = mini_boot(&setup);
+            mini_run(world);
+            mini_results(world, mode ? text : first, sizeof text);
             if (mode)
                 assert_string_equal(text, first);
             const char *wrong = hv_world_check(world);
@@ -133,17 +39,17 @@ static void results_hold_with_little_memory(void **state)
     (void)state;
     char first[4096], text[4096];
     for (unsigned para = 0; para < 2; para++) {
-        struct setup setup = {.vms = 1,
-                              .workload = "mix",
-                              .rounds = 4,
-                              .para = para,
-                              .sharing = true,
-                              .scan_rate = 500000,
-                              .memory_bytes = 8 << 20,
-                              .append = "HV_TOUCH_KIB=6800"};
-        struct hv_world *world = boot(&setup);
-        run(world);
-        results(world, para ? text : first, sizeof text);
+        struct mini_setup setup = {.vms = 1,
+                                   .workload = "mix",
+                                   .rounds = 4,
+                                   .para = para,
+                                   .sharing = true,
+                                   .scan_rate = 500000,
+                                   .memory_bytes = 8 << 20,
+                                   .append = "HV_TOUCH_KIB=6800"};
+        struct hv_world *world = mini_boot(&setup);
+        mini_run(world);
+        mini_results(world, para ? text : first, sizeof text);
         assert_null(hv_world_check(world));
         hv_world_free(world);
     }
@@ -155,14 +61,14 @@ static void same_seed_same_figures(void **state)
     (void)state;
     struct hv_figures first, second;
     for (unsigned round = 0; round < 2; round++) {
-        struct setup setup = {.vms = 3,
-                              .workload = "forks",
-                              .rounds = 1,
-                              .para = true,
-                              .sharing = true,
-                              .scan_rate = 100000};
-        struct hv_world *world = boot(&setup);
-        run(world);
+        struct mini_setup setup = {.vms = 3,
+                                   .workload = "forks",
+                                   .rounds = 1,
+                                   .para = true,
+                                   .sharing = true,
+                                   .scan_rate = 100000};
+        struct hv_world *world = mini_boot(&setup);
+        mini_run(world);
         hv_world_figures(world, round ? &second : &first);
         hv_world_free(world);
     }
@@ -172,15 +78,15 @@ static void same_seed_same_figures(void **state)
 static void ten_share_live(void **state)
 {
     (void)state;
-    struct setup setup = {.vms = VMS,
-                          .workload = "mix",
-                          .rounds = 2,
-                          .para = true,
-                          .sharing = true,
-                          .scan_rate = 50000};
+    struct mini_setup setup = {.vms = MINI_VMS_MAX,
+                               .workload = "mix",
+                               .rounds = 2,
+                               .para = true,
+                               .sharing = true,
+                               .scan_rate = 50000};
     struct hv_figures live, settled, bound;
-    struct hv_world *world = boot(&setup);
-    run(world);
+    struct hv_world *world = mini_boot(&setup);
+    mini_run(world);
     hv_world_run(world, HV_TICKS_PER_SECOND, NULL, NULL);
     hv_world_figures(world, &live);
     exact(world, &bound);
@@ -189,7 +95,7 @@ static void ten_share_live(void **state)
     printf(
         "%u VMs: touched %llu, shared %llu, reclaimed %llu (at most %llu), zero %llu, without COW "
         "marking %llu, page tables %llu, %llu hypercalls, %llu updates\n",
-        VMS, (unsigned long long)live.touched_pages, (unsigned long long)live.shared_pages,
+        MINI_VMS_MAX, (unsigned long long)live.touched_pages, (unsigned long long)live.shared_pages,
         (unsigned long long)live.reclaimed_pages, (unsigned long long)bound.reclaimed_pages,
         (unsigned long long)live.zero_pages, (unsigned long long)live.code_shared_pages,
         (unsigned long long)live.table_pages, (unsigned long long)live.hypercalls,
@@ -201,9 +107,9 @@ static void ten_share_live(void **state)
     assert_true((double)live.reclaimed_pages >= 0.95 * (double)bound.reclaimed_pages);
     assert_true(live.cow_breaks > 0 && live.table_pages > 0);
     /* the kernel's code and the programs': every page of theirs in every VM */
-    assert_true(settled.code_shared_pages >= VMS * 4);
+    assert_true(settled.code_shared_pages >= MINI_VMS_MAX * 4);
     assert_null(hv_world_check(world));
-    for (unsigned i = 0; i < VMS; i++)
+    for (unsigned i = 0; i < MINI_VMS_MAX; i++)
         hv_vm_exit(hv_world_vm(world, i));
     assert_int_equal(hv_machine_used(&world->machine), 0);
     hv_world_free(world);
@@ -215,9 +121,9 @@ static void fewer_entries_into_the_vmm(void **state)
     (void)state;
     struct hv_figures figures[2];
     for (unsigned para = 0; para < 2; para++) {
-        struct setup setup = {.vms = 1, .workload = "forks", .rounds = 2, .para = para};
-        struct hv_world *world = boot(&setup);
-        run(world);
+        struct mini_setup setup = {.vms = 1, .workload = "forks", .rounds = 2, .para = para};
+        struct hv_world *world = mini_boot(&setup);
+        mini_run(world);
         hv_vm_figures(hv_world_vm(world, 0), &figures[para]);
         hv_world_free(world);
     }
@@ -237,14 +143,14 @@ static void results_hold_under_a_balloon(void **state)
     char first[4096], text[4096];
     for (unsigned variant = 0; variant < 4; variant++) {
         bool ballooned = variant >= 2;
-        struct setup setup = {.vms = 2,
-                              .workload = "mix",
-                              .rounds = 4,
-                              .para = variant & 1,
-                              .sharing = true,
-                              .scan_rate = 500000,
-                              .append = "HV_TOUCH_KIB=6000"};
-        struct hv_world *world = boot(&setup);
+        struct mini_setup setup = {.vms = 2,
+                                   .workload = "mix",
+                                   .rounds = 4,
+                                   .para = variant & 1,
+                                   .sharing = true,
+                                   .scan_rate = 500000,
+                                   .append = "HV_TOUCH_KIB=6000"};
+        struct hv_world *world = mini_boot(&setup);
         uint64_t inflated = 0, last = 0;
         bool relieved = false;
         for (unsigned step = 0; ballooned && step < STEPS; step++) {
@@ -259,8 +165,8 @@ static void results_hold_under_a_balloon(void **state)
             if (wrong)
                 fail_msg("step %u: %s", step, wrong);
         }
-        run(world);
-        results(world, variant ? text : first, sizeof text);
+        mini_run(world);
+        mini_results(world, variant ? text : first, sizeof text);
         assert_string_equal(variant ? text : first, first);
         assert_true(!ballooned || (inflated > PAGES && relieved));
         hv_world_free(world);
@@ -273,11 +179,11 @@ static void an_idle_guest_follows_its_target(void **state)
 {
     (void)state;
     for (unsigned para = 0; para < 2; para++) {
-        struct setup setup = {.vms = 1, .workload = "touch", .rounds = 1, .para = para};
+        struct mini_setup setup = {.vms = 1, .workload = "touch", .rounds = 1, .para = para};
         struct hv_figures before, after;
-        struct hv_world *world = boot(&setup);
+        struct hv_world *world = mini_boot(&setup);
         struct hv_vm *vm = hv_world_vm(world, 0);
-        run(world);
+        mini_run(world);
         hv_vm_figures(vm, &before);
         static const unsigned targets[] = {3000, 1000, 3900, 0};
         for (unsigned i = 0; i < 4; i++) {
@@ -306,7 +212,7 @@ static struct tally tally_of(unsigned sent)
     char words[32];
     struct tally tally = {0, 0, 0};
     snprintf(words, sizeof words, "signal: sent as %u: ", sent);
-    const char *at = strstr(logs[1].text, words);
+    const char *at = strstr(mini_logs[1].text, words);
     assert_non_null(at);
     assert_int_equal(sscanf(at + strlen(words), "%u bits, slow %u, clock %u", &tally.bits,
                             &tally.slow, &tally.clock),
@@ -321,15 +227,15 @@ static void signals_cross_within_a_group_only(void **state)
 {
     (void)state;
     for (unsigned variant = 0; variant < 4; variant++) {
-        struct setup setup = {.vms = 2,
-                              .workload = "signal",
-                              .rounds = 2,
-                              .para = variant & 1,
-                              .sharing = true,
-                              .scan_rate = 10000,
-                              .groups = 1 + variant / 2};
-        struct hv_world *world = boot(&setup);
-        run(world);
+        struct mini_setup setup = {.vms = 2,
+                                   .workload = "signal",
+                                   .rounds = 2,
+                                   .para = variant & 1,
+                                   .sharing = true,
+                                   .scan_rate = 10000,
+                                   .groups = 1 + variant / 2};
+        struct hv_world *world = mini_boot(&setup);
+        mini_run(world);
         struct tally zeros = tally_of(0), ones = tally_of(1);
         if (setup.groups == 1) {
             assert_int_equal(ones.slow, ones.bits);
@@ -355,9 +261,7 @@ int main(void)
         cmocka_unit_test(an_idle_guest_follows_its_target),
         cmocka_unit_test(signals_cross_within_a_group_only),
     };
-    if (access(MINI_DIR "/mini-para", R_OK) != 0 || access(MINI_DIR "/mini-full", R_OK) != 0) {
-        printf("skipped: no " MINI_DIR "/mini-para: riscv64-linux-gnu-gcc is not installed\n");
-        return SKIP;
-    }
+    if (!mini_is_built())
+        return MINI_SKIP;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
