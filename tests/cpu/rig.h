@@ -183,7 +183,7 @@ static inline uint32_t add(unsigned rd, unsigned rs1, unsigned rs2)
     return rs2 << 20 | rs1 << 15 | rd << 7 | 0x33;
 }
 
-static inline uint32_t and(unsigned rd, unsigned rs1, unsigned rs2)
+static inline uint32_t and (unsigned rd, unsigned rs1, unsigned rs2)
 {
     return rs2 << 20 | rs1 << 15 | 7 << 12 | rd << 7 | 0x33;
 }
