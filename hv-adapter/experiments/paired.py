@@ -55,3 +55,17 @@ def in_turns(pairs, first, second):
         else:
             two, one = second(), first()
         yield one, two
+
+
+def workload_logs(folder, vms):
+    """What each guest's init printed of its workload, from hvrun's --log."""
+    texts = []
+    for vm in range(vms):
+        with open("%s/vm-%d.log" % (folder, vm), errors="replace") as file:
+            texts.append([line for line in file if line.startswith("workload ")])
+    return texts
+
+
+def same_rounds(one, two):
+    """Whether the rounds that both runs of the guests have done printed the same."""
+    return all(a[:len(b)] == b[:len(a)] and a and b for a, b in zip(one, two))
