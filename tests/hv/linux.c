@@ -36,6 +36,7 @@ struct hv_world *linux_boot(const struct linux_setup *setup, struct linux_log *l
                                      .sharing = setup->sharing,
                                      .scattered = setup->scattered,
                                      .scan_rate = setup->scan_rate,
+                                     .threads = setup->threads,
                                      .seed = 7};
     struct hv_world *world = hv_world_new(&config, &error);
     if (!world)

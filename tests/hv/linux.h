@@ -20,6 +20,7 @@ struct linux_setup {
     uint64_t scan_rate;
     unsigned rounds;
     uint32_t shadow_nodes;
+    unsigned threads;
 };
 
 /* Whether the guest is built; if not, a line says why the test is skipped. */

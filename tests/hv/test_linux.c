@@ -38,6 +38,27 @@ static void same_results_with_sharing_on_and_off(void **state)
     }
 }
 
+static void same_results_in_threads(void **state)
+{
+    (void)state;
+    static const char *const workloads[] = {"files", "compute", "forks"};
+    for (unsigned w = 0; w < 3; w++) {
+        struct linux_setup setup = {.vms = 4, .workload = workloads[w], .rounds = 1};
+        struct hv_world *alone = linux_boot(&setup, logs_off);
+        linux_run(alone, logs_off, 4);
+        setup.sharing = true;
+        setup.scan_rate = 1000000;
+        setup.threads = 3;
+        struct hv_world *together = linux_boot(&setup, logs_on);
+        linux_run(together, logs_on, 4);
+        for (unsigned i = 0; i < 4; i++)
+            assert_string_equal(checksums(&logs_on[i]), checksums(&logs_off[i]));
+        assert_null(hv_world_check(together));
+        hv_world_free(together);
+        hv_world_free(alone);
+    }
+}
+
 static void same_seed_same_figures(void **state)
 {
     (void)state;
@@ -104,6 +125,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(same_results_with_sharing_on_and_off),
+        cmocka_unit_test(same_results_in_threads),
         cmocka_unit_test(same_seed_same_figures),
         cmocka_unit_test(idle_guests_stand_still),
         cmocka_unit_test(exit_gives_everything_back),
