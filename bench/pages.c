@@ -101,7 +101,7 @@ const struct share_ops pages_ops = {
     .peek = peek,
 };
 
-struct share *pages_engine(struct pages *pages, const struct share_alloc *alloc)
+struct share *pages_engine(struct pages *pages, const struct share_alloc *alloc, uint64_t expected)
 {
     struct share *share;
     share_vm vm;
@@ -109,7 +109,8 @@ struct share *pages_engine(struct pages *pages, const struct share_alloc *alloc)
                                   .ops = &pages_ops,
                                   .ops_ctx = pages,
                                   .alloc = alloc,
-                                  .flags = SHARE_IMMUTABLE};
+                                  .flags = SHARE_IMMUTABLE,
+                                  .expected_contents = expected};
     if (share_new(&config, &share) != SHARE_OK ||
         share_vm_add(share, 0, (share_ppn){0}, (share_ppn){pages->count}, &vm) != SHARE_OK)
         need(NULL);

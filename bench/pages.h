@@ -23,8 +23,9 @@ void pages_free(struct pages *pages);
 /* The engine's ops over a set (ops_ctx), as one VM of an immutable engine. */
 extern const struct share_ops pages_ops;
 
-/* An immutable engine over the set, with one VM 0; exits if it cannot be made. */
-struct share *pages_engine(struct pages *pages, const struct share_alloc *alloc);
+/* An immutable engine over the set, with one VM 0; exits if it cannot be made. `expected`: the
+ * engine's expected_contents. */
+struct share *pages_engine(struct pages *pages, const struct share_alloc *alloc, uint64_t expected);
 
 /* Offers pages [first, end) of VM 0. False if the engine refuses. */
 bool pages_offer(struct share *share, uint64_t first, uint64_t end);

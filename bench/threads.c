@@ -55,7 +55,7 @@ static double run(struct pages *pages, struct share *share, unsigned threads)
 
 static double run_engine(struct pages *pages, const struct suite *suite, unsigned threads)
 {
-    struct share *share = pages_engine(pages, suite->alloc);
+    struct share *share = pages_engine(pages, suite->alloc, 0);
     double seconds = run(pages, share, threads);
     struct share_stats stats;
     share_stats(share, &stats);

@@ -56,12 +56,13 @@ static bool ops_complete(const struct share_ops *ops, bool immutable)
     return reads && (immutable || changes);
 }
 
-static bool init_tables(struct share *share)
+static bool init_tables(struct share *share, uint64_t expected_contents)
 {
     share_pages_init(&share->pages, &share->mem);
     share_frames_init(&share->frames, &share->mem);
     share_pool_init(&share->vms, &share->mem, sizeof(struct share_vm_object), 2, SHARE_VMS_MAX);
-    return share_table_init(&share->table, &share->mem) && share_groups_init(share);
+    return share_table_init(&share->table, &share->mem, expected_contents) &&
+           share_groups_init(share);
 }
 
 enum share_result share_new(const struct share_config *config, struct share **out)
@@ -95,7 +96,7 @@ enum share_result share_new(const struct share_config *config, struct share **ou
     share->settled_ppm = wanted.settled_ppm ? wanted.settled_ppm : SETTLED_PPM_DEFAULT;
     share->immutable = immutable;
     share->compare = share_compare_variant(0);
-    if (!init_tables(share)) {
+    if (!init_tables(share, wanted.expected_contents)) {
         share_free(share);
         return SHARE_NOMEM;
     }

@@ -18,6 +18,11 @@ static struct share_frame_object *object_of(const struct share_frames *frames, s
     return share_pool_at(&frames->pool, frame);
 }
 
+void share_frame_prefetch(const struct share_frames *frames, share_frame frame)
+{
+    __builtin_prefetch(object_of(frames, frame), 1);
+}
+
 share_frame share_frame_new(struct share_frames *frames, share_mpn mpn, share_group group,
                             bool zero, uint32_t refs)
 {
@@ -28,7 +33,8 @@ share_frame share_frame_new(struct share_frames *frames, share_mpn mpn, share_gr
     atomic_store_explicit(&object->rest, rest, memory_order_relaxed);
     atomic_store_explicit(&object->refs, refs, memory_order_release);
     atomic_fetch_add_explicit(&frames->live, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&frames->zero, zero, memory_order_relaxed);
+    if (zero)
+        atomic_fetch_add_explicit(&frames->zero, 1, memory_order_relaxed);
     if (refs == 1)
         atomic_fetch_add_explicit(&frames->single, 1, memory_order_relaxed);
     return frame;

@@ -52,6 +52,9 @@ bool share_frame_put_if_last(struct share_frames *frames, share_frame frame);
 /* The number of a frame without references, and found nowhere, may be used again. */
 void share_frame_retire(struct share_frames *frames, share_frame frame);
 
+/* Fetches a frame: it is about to be asked for a reference. */
+void share_frame_prefetch(const struct share_frames *frames, share_frame frame);
+
 /* What it is. Exact while the caller holds a reference. */
 struct share_frame_view share_frame_view(const struct share_frames *frames, share_frame frame);
 

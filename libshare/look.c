@@ -3,7 +3,9 @@
 #include "cow.h"
 #include "run.h"
 
-#define MATCH_LAG 4u /* pages: the time that a table line takes to arrive */
+#define TABLE_LAG 4u /* pages: the time that a table line takes to arrive */
+
+#define MATCH_LAG 2u /* pages: the time that a table line takes to arrive */
 
 /* Skipped by the scanner in this pass? Pages of one backoff take turns, by page number. */
 static bool backs_off(const struct share_run *run, const struct share_item *item)
@@ -51,9 +53,10 @@ static bool claim(struct share_run *run, struct share_item *item)
 static void judge_change(struct share_run *run, struct share_item *item)
 {
     enum share_word_state state = share_word_state(item->was);
-    bool knew = state == SHARE_WORD_HINTED || state == SHARE_WORD_NO_MATCH;
+    if (state == SHARE_WORD_NONE) /* there was none */
+        return;
     uint64_t top = share_word_hash(share_word_hint(state, item->hash, 0));
-    item->changed = knew && top != share_word_hash(item->was);
+    item->changed = top != share_word_hash(item->was);
     item->hinted = state == SHARE_WORD_HINTED && !item->changed;
     if (state == SHARE_WORD_HINTED && item->changed)
         share_hint_drop(run->share, item->was, item->page.id);
@@ -68,6 +71,7 @@ static const void *open_page(struct share_run *run, struct share_item *item)
     if (!claim(run, item))
         return NULL;
     item->stage = SHARE_ITEM_OPEN;
+    item->tried_count = 0;
     item->changed = item->replaced = item->not_zero = item->is_protected = item->code = false;
     item->hinted = share_word_state(item->was) == SHARE_WORD_HINTED;
     if (!share->ops.resolve(share->ops_ctx, run->vm->number, item->ppn, &item->mpn) ||
@@ -89,12 +93,12 @@ static void hash_page(struct share_run *run, struct share_item *item, const void
     judge_change(run, item);
 }
 
-/* While later pages are hashed, the table is asked a few pages behind. So memory never waits for
- * the table, nor the table for memory. */
+/* While later pages are hashed, the table is asked a few pages behind: memory never waits for the
+ * table, nor the table for memory. */
 void share_run_look(struct share_run *run)
 {
-    unsigned asked = 0;
-    run->open_count = run->matched_count = 0;
+    unsigned met = 0;
+    run->open_count = 0;
     for (unsigned i = 0; i < run->count; i++) {
         struct share_item *item = &run->item[i];
         const void *bytes = open_page(run, item);
@@ -102,11 +106,11 @@ void share_run_look(struct share_run *run)
             hash_page(run, item, bytes);
         if (item->stage == SHARE_ITEM_OPEN)
             run->open[run->open_count++] = (uint8_t)i;
-        if (asked + MATCH_LAG < run->open_count)
-            share_item_match(run, run->open[asked++]);
+        if (met + TABLE_LAG < run->open_count)
+            share_item_meet(run, &run->item[run->open[met++]]);
     }
-    while (asked < run->open_count)
-        share_item_match(run, run->open[asked++]);
+    while (met < run->open_count)
+        share_item_meet(run, &run->item[run->open[met++]]);
 }
 
 /* ---------------------------------------------------------------------- giving pages back -- */

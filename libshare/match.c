@@ -12,10 +12,11 @@
 
 enum verdict { FOUND, NONE, CONFLICT, OWN_HINT };
 
-static bool was_tried(const struct share_partner *with, struct share_hit hit)
+static bool was_tried(struct share_run *run, const struct share_item *item, struct share_hit hit)
 {
-    for (unsigned i = 0; i < with->tried_count; i++)
-        if (with->tried[i].kind == hit.kind && with->tried[i].id == hit.id)
+    const struct share_hit *tried = share_with(run, item)->tried;
+    for (unsigned i = 0; i < item->tried_count; i++)
+        if (tried[i].kind == hit.kind && tried[i].id == hit.id)
             return true;
     return false;
 }
@@ -58,11 +59,11 @@ static enum verdict choose(struct share_run *run, struct share_item *item,
     struct share_partner *with = share_with(run, item);
     enum verdict verdict = NONE;
     for (unsigned i = 0; i < count; i++)
-        if (hits[i].kind == SHARE_KIND_FRAME && !was_tried(with, hits[i]) &&
+        if (hits[i].kind == SHARE_KIND_FRAME && !was_tried(run, item, hits[i]) &&
             take_frame(run, with, hits[i].id))
             return FOUND;
     for (unsigned i = 0; i < count; i++) {
-        if (hits[i].kind != SHARE_KIND_HINT || was_tried(with, hits[i]))
+        if (hits[i].kind != SHARE_KIND_HINT || was_tried(run, item, hits[i]))
             continue;
         if (hits[i].id == item->page.id) {
             if (verdict == NONE)
@@ -92,6 +93,38 @@ static enum share_outcome hint_outcome(const struct share_item *item)
     return item->changed ? SHARE_VOLATILE : item->replaced ? SHARE_REPLACED_STALE : SHARE_HINTED;
 }
 
+/* The item's hint stands in the table: its page is let go. */
+static void settle_hinted(struct share_run *run, struct share_item *item)
+{
+    uint32_t word = share_word_hint(SHARE_WORD_HINTED, item->hash, next_backoff(item));
+    share_item_settle(run, item, word, hint_outcome(item));
+}
+
+static bool is_like_zero(const struct share_run *run, const struct share_item *item)
+{
+    return item->hash == run->secret->zero_hash && !item->not_zero;
+}
+
+void share_item_meet(struct share_run *run, struct share_item *item)
+{
+    struct share *share = run->share;
+    struct share_hit hits[SHARE_TABLE_HITS], own = {SHARE_KIND_HINT, item->page.id};
+    bool inserted;
+    if (item->hinted || is_like_zero(run, item))
+        return;
+    share_step(SHARE_STEP_FIND);
+    struct share_partition *part = share_table_lock(&share->table, item->hash);
+    unsigned count =
+        share_table_find_or_insert(&share->table, part, item->hash, own, hits, &inserted);
+    share_table_unlock(part);
+    if (inserted)
+        settle_hinted(run, item);
+    else if (count && hits[0].kind == SHARE_KIND_HINT)
+        share_page_prefetch(&share->pages, hits[0].id);
+    else if (count)
+        share_frame_prefetch(&share->frames, hits[0].id);
+}
+
 /* Asks the table, and takes a partner or leaves a hint. True if the item has one of both. */
 static bool ask(struct share_run *run, struct share_item *item)
 {
@@ -99,14 +132,10 @@ static bool ask(struct share_run *run, struct share_item *item)
     struct share_hit hits[SHARE_TABLE_HITS], own = {SHARE_KIND_HINT, item->page.id};
     share_step(SHARE_STEP_FIND);
     struct share_partition *part = share_table_lock(table, item->hash);
-    enum verdict verdict = NONE;
-    bool inserted = !item->hinted && share_table_insert_new(table, part, item->hash, own);
-    if (!inserted) {
-        unsigned count = share_table_find(part, item->hash, hits);
-        verdict = choose(run, item, hits, count);
-        inserted =
-            verdict == NONE && !item->hinted && share_table_insert(table, part, item->hash, own);
-    }
+    unsigned count = share_table_find(part, item->hash, hits);
+    enum verdict verdict = choose(run, item, hits, count);
+    bool inserted =
+        verdict == NONE && !item->hinted && share_table_insert(table, part, item->hash, own);
     share_table_unlock(part);
 
     if (verdict == FOUND) {
@@ -122,8 +151,7 @@ static bool ask(struct share_run *run, struct share_item *item)
         return ask(run, item);
     }
     if (inserted || verdict == OWN_HINT) {
-        uint32_t word = share_word_hint(SHARE_WORD_HINTED, item->hash, next_backoff(item));
-        share_item_settle(run, item, word, hint_outcome(item));
+        settle_hinted(run, item);
         return true;
     }
     return false; /* somebody owns the partner, or the partition is full: the next round */
@@ -137,7 +165,7 @@ void share_item_tried(struct share_run *run, struct share_item *item, bool equal
                                ? (struct share_hit){SHARE_KIND_FRAME, with->frame}
                                : (struct share_hit){SHARE_KIND_HINT, with->page.id};
     share_partner_release(run, item, false);
-    if (equal_hash || with->tried_count == SHARE_TRIED_MAX) {
+    if (equal_hash || item->tried_count == SHARE_TRIED_MAX) {
         if (item->hinted)
             share_hint_drop(run->share, item->was, item->page.id);
         item->hinted = false;
@@ -145,7 +173,7 @@ void share_item_tried(struct share_run *run, struct share_item *item, bool equal
         share_item_settle(run, item, word, SHARE_FALSE_MATCH);
         return;
     }
-    with->tried[with->tried_count++] = hit;
+    with->tried[item->tried_count++] = hit;
     item->stage = SHARE_ITEM_OPEN;
     run->progress++;
 }
@@ -184,7 +212,7 @@ static void verify_hint(struct share_run *run, struct share_item *item)
 static void decide(struct share_run *run, struct share_item *item)
 {
     struct share_partner *with = share_with(run, item);
-    if (item->hash == run->secret->zero_hash && !item->not_zero) {
+    if (is_like_zero(run, item)) {
         with->kind = SHARE_WITH_ZERO;
         item->stage = SHARE_ITEM_MATCHED;
         run->progress++;
@@ -202,17 +230,14 @@ static void decide(struct share_run *run, struct share_item *item)
     }
 }
 
-void share_item_match(struct share_run *run, unsigned index)
-{
-    struct share_item *item = &run->item[index];
-    decide(run, item);
-    if (item->stage == SHARE_ITEM_MATCHED)
-        run->matched[run->matched_count++] = (uint8_t)index;
-}
-
 void share_run_match(struct share_run *run)
 {
     run->matched_count = 0;
-    for (unsigned i = 0; i < run->open_count; i++)
-        share_item_match(run, run->open[i]);
+    for (unsigned i = 0; i < run->open_count; i++) {
+        struct share_item *item = &run->item[run->open[i]];
+        if (item->stage == SHARE_ITEM_OPEN)
+            decide(run, item);
+        if (item->stage == SHARE_ITEM_MATCHED)
+            run->matched[run->matched_count++] = run->open[i];
+    }
 }

@@ -253,7 +253,8 @@ static void finish(struct share_run *run, struct share_item *item, enum share_ou
         share_hint_drop(run->share, item->was, item->page.id);
     count_framed(run->vm, item->code);
     share_step(SHARE_STEP_RELEASE);
-    atomic_store(item->page.word, shared_word(item->code, share_with(run, item)->frame));
+    atomic_store_explicit(item->page.word, shared_word(item->code, share_with(run, item)->frame),
+                          memory_order_release);
     item->stage = SHARE_ITEM_DONE;
     item->outcome = (uint8_t)outcome;
     run->progress++;
@@ -301,7 +302,7 @@ static void commit_hint(struct share_run *run, struct share_item *item)
     with->frame = frame;
     count_framed(share_vm_at(share, with->vm), with->code);
     share_step(SHARE_STEP_RELEASE);
-    atomic_store(with->page.word, shared_word(with->code, frame));
+    atomic_store_explicit(with->page.word, shared_word(with->code, frame), memory_order_release);
 }
 
 static void commit_zero(struct share_run *run, struct share_item *item)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Offers: runs of 64 pages through look, match and merge, in rounds, and the counting of outcomes.
+/* Offers: runs of pages through look, match and merge, in rounds, and the counting of outcomes.
  */
 #include "offer.h"
 #include "run.h"
@@ -20,10 +20,8 @@ static bool start_items(struct share_run *run, const share_ppn *ppns)
         }
         item->ppn = ppns[i];
         item->mpn.n = 0;
-        item->page = (struct share_page_ref){0};
-        run->with[i].tried_count = 0;
-        if (valid)
-            item->page = share_page_beside(page, ppns[i].n & (SHARE_CHUNK_PAGES - 1));
+        item->page = valid ? share_page_beside(page, ppns[i].n & (SHARE_CHUNK_PAGES - 1))
+                           : (struct share_page_ref){0};
     }
     return true;
 }
@@ -49,11 +47,8 @@ static void keep_open(struct share_run *run)
 static void drive(struct share_run *run)
 {
     const unsigned idle_rounds_max = 2; /* another thread may own a partner for a moment */
-    bool has_room = share_table_reserve(&run->share->table);
-    run->progress = 0;
+    bool has_room = true;
     share_run_look(run);
-    share_run_merge(run);
-    keep_open(run);
     for (unsigned idle_rounds = 0; run->open_count && idle_rounds < idle_rounds_max;) {
         has_room = share_table_reserve(&run->share->table);
         run->progress = 0;

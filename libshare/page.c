@@ -65,6 +65,13 @@ struct share_page_ref share_page_at(const struct share_pages *pages, uint32_t id
     return (struct share_page_ref){&chunk->word[id & (SHARE_CHUNK_PAGES - 1)], id};
 }
 
+void share_page_prefetch(const struct share_pages *pages, uint32_t id)
+{
+    struct share_page_ref page = share_page_at(pages, id);
+    __builtin_prefetch(page.word, 1);
+    __builtin_prefetch(share_page_chunk(&page));
+}
+
 static uint32_t new_node(struct share_pages *pages)
 {
     uint32_t number = share_pool_take(&pages->nodes);

@@ -143,6 +143,9 @@ bool share_page_find(const struct share_pages *pages, const struct share_tree *t
 /* The page of a number that stands in the table. */
 struct share_page_ref share_page_at(const struct share_pages *pages, uint32_t id);
 
+/* Fetches what is known of that page: its word, and whose it is. */
+void share_page_prefetch(const struct share_pages *pages, uint32_t id);
+
 static inline share_ppn share_page_ppn(const struct share_page_ref *page)
 {
     return (share_ppn){(uint64_t)share_page_chunk(page)->index << SHARE_CHUNK_BITS |

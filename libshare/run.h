@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A run: up to 64 pages of one VM on their way through the pipeline
+ * A run: up to 128 pages of one VM on their way through the pipeline
  *
  *     look -> match -> protect -> compare -> commit -> remap -> free
  *
- * 64 pages are a quarter of a megabyte: what `look` has read is still in the second-level cache
- * when `compare` reads it again, and one protect and one remap serve them all (one shootdown a
- * run). The steps: look.c, match.c, merge.c; offer.c drives them and counts.
+ * 128 pages are half a megabyte: what `look` has read is still in the second-level cache when
+ * `compare` reads it again, and one protect and one remap serve them all (one shootdown a run). The
+ * steps: look.c, match.c, merge.c; offer.c drives them and counts.
  */
 #ifndef SHARE_RUN_H
 #define SHARE_RUN_H
 
 #include "engine.h"
 
-#define SHARE_RUN_PAGES 64u
+#define SHARE_RUN_PAGES 128u
 #define SHARE_TRIED_MAX 4u /* entries of equal 36 bits that turned out to be other contents */
 
 enum share_stage {
@@ -36,12 +36,13 @@ struct share_item {
     uint32_t was;               /* its word before it was owned */
     uint8_t stage;              /* enum share_stage */
     uint8_t outcome;            /* enum share_outcome */
-    bool hinted : 1;            /* its own hint stands in the table, under `was` */
-    bool changed : 1;           /* since its last look */
-    bool replaced : 1;          /* stale hints were removed for it */
-    bool not_zero : 1;          /* has the zero page's hash, but is not zero */
-    bool is_protected : 1;      /* sharing was added to its reasons */
-    bool code : 1;              /* and no mapping permitted a write */
+    uint8_t tried_count;        /* entries that its partner has noted as tried */
+    bool hinted;                /* its own hint stands in the table, under `was` */
+    bool changed;               /* since its last look */
+    bool replaced;              /* stale hints were removed for it */
+    bool not_zero;              /* has the zero page's hash, but is not zero */
+    bool is_protected;          /* sharing was added to its reasons */
+    bool code;                  /* and no mapping permitted a write */
 };
 
 /* What a page matched. HINT: a page that the run owns. FRAME: a reference that the run holds. */
@@ -54,8 +55,7 @@ struct share_partner {
     share_ppn ppn;
     uint32_t was; /* its word before it was owned */
     bool code;
-    unsigned tried_count;
-    struct share_hit tried[SHARE_TRIED_MAX];
+    struct share_hit tried[SHARE_TRIED_MAX]; /* the item's tried_count */
 };
 
 struct share_run {
@@ -81,15 +81,14 @@ static inline struct share_partner *share_with(struct share_run *run, const stru
     return &run->with[item - run->item];
 }
 
-/* Claims each page, hashes it, prefetches its place in the table, and matches it for the first
- * time.
- */
+/* Claims each page, hashes it, and lets it meet the table. */
 void share_run_look(struct share_run *run);
 
-/* Finds a partner for an open item, or leaves a hint for it. */
-void share_item_match(struct share_run *run, unsigned index);
+/* Leaves a hint for a hashed page if the table holds nothing like it, which ends most pages of a
+ * first pass; else fetches what it met, so that match need not wait for it. */
+void share_item_meet(struct share_run *run, struct share_item *item);
 
-/* The same for each item that is still open, in later rounds. */
+/* Finds a partner for each open item, or leaves a hint for it. */
 void share_run_match(struct share_run *run);
 
 /* Protects, compares, commits and remaps all matched items. */

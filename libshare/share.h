@@ -235,9 +235,11 @@ struct share_config {
     void *ops_ctx;
     const struct share_alloc *alloc;       /* copied; NULL: the C library's */
     const struct share_observer *observer; /* copied; NULL: none */
-    uint64_t salt;        /* spreads keys: make it random where tenants must not guess it */
-    uint32_t flags;       /* enum share_flags */
-    uint32_t settled_ppm; /* share_settled: changes a million pages looked at; 0: 1000 */
+    uint64_t salt;              /* spreads keys: make it random where tenants must not guess it */
+    uint32_t flags;             /* enum share_flags */
+    uint32_t settled_ppm;       /* share_settled: changes a million pages looked at; 0: 1000 */
+    uint64_t expected_contents; /* the table starts with room for so many distinct contents, about
+                                   10 bytes each, instead of growing up to them; 0: small */
 };
 
 /* Makes an engine in *out, owned by the caller. On failure *out is NULL and nothing is held. */

@@ -5,55 +5,32 @@
  * Idea. The top 6 hash bits choose one of 64 partitions, each with its own lock and its own array
  * of 64-byte buckets of eight entries. The next 30 bits are kept in the entry; scaled to the number
  * of buckets they give its home bucket, and the rest of them tells entries in a bucket apart. A
- * full bucket spills into the next one and says so in a spill bit, so a lookup reads one cache
- * line, and another only where that bit is set.
+ * full bucket spills into the next one and remembers what kind of keys did, so a lookup reads one
+ * cache line, and seldom another.
  *
- * Growth. A partition past 90 % gets an array 1.3 times as large; every insertion then moves at
+ * Growth. A partition past 92 % gets an array half as large again; every insertion then moves at
  * most SHARE_TABLE_MOVES buckets over, and lookups ask both arrays meanwhile. Sizes of the
- * partitions are spread evenly over one growth step (partition p starts at 2 * 1.3^(p/64) buckets),
+ * partitions are spread evenly over one growth step (partition p starts at 2 * 1.5^(p/64) buckets),
  * so they grow one after another at any table size: memory follows the number of entries smoothly,
- * near 10 bytes each, and never doubles. (The idea of partial expansions: P.-A. Larson, Linear
+ * near 10.7 bytes each, and never doubles. (The idea of partial expansions: P.-A. Larson, Linear
  * hashing with partial expansions, VLDB 1980.) A partition emptied by removals shrinks the same
  * way, and one whose spill bits have worn is rebuilt at its size.
  *
  * An entry holds what cannot be derived: 30 hash bits, its kind, and a page or frame number. VM and
  * PPN follow from the page number, MPN from resolve, the partition bits from where it stands.
  *
- * Layout of an entry: bits 63..34 hash, 33 spill (first entry of a bucket only), 32 kind, 31..0 id.
- * Invariants: an empty entry has id 0 and hash 0; entries = sum of partition.entries; an entry
- * stands between its home and the first bucket from there without a spill bit, both included.
+ * Files: bucket.h (a cache line of entries), array.c (buckets in a row), grow.c (a larger array,
+ * entry by entry), table.c (partitions and locks).
+ * Invariant: a partition's entries are those in `now` and those still in `old`.
  */
 #ifndef SHARE_TABLE_H
 #define SHARE_TABLE_H
 
+#include "array.h"
 #include "lock.h"
-#include "mem.h"
 
-#define SHARE_TABLE_PARTITIONS 64u
-#define SHARE_TABLE_SLOTS      8u /* entries a bucket: one cache line */
-#define SHARE_TABLE_MOVES                                                                       \
-    8u                      /* buckets that one insertion moves at most: growth ends within 2 % \
-                             */
-#define SHARE_TABLE_HITS 6u /* entries of one hash that a lookup returns at most */
-
-enum share_kind {
-    SHARE_KIND_HINT = 0, /* id is a page number: unproven */
-    SHARE_KIND_FRAME = 1 /* id is a frame number: proven */
-};
-
-struct share_hit {
-    enum share_kind kind;
-    uint32_t id;
-};
-
-struct share_bucket {
-    _Alignas(64) uint64_t slot[SHARE_TABLE_SLOTS];
-};
-
-struct share_array {
-    struct share_bucket *bucket;
-    uint32_t buckets;
-};
+#define SHARE_PARTITION_BITS   6
+#define SHARE_TABLE_PARTITIONS (1u << SHARE_PARTITION_BITS)
 
 struct share_partition {
     _Alignas(64) struct share_lock lock;
@@ -77,7 +54,19 @@ struct share_table {
     struct share_partition partition[SHARE_TABLE_PARTITIONS];
 };
 
-bool share_table_init(struct share_table *table, struct share_mem *mem);
+static inline uint32_t share_table_key(uint64_t hash)
+{
+    return (uint32_t)(hash << SHARE_PARTITION_BITS >> (64 - SHARE_KEY_BITS));
+}
+
+static inline unsigned share_table_partition(uint64_t hash)
+{
+    return (unsigned)(hash >> (64 - SHARE_PARTITION_BITS));
+}
+
+/* Room for `expected` entries at once, and for more by growing. False: memory was refused, nothing
+ * is held. */
+bool share_table_init(struct share_table *table, struct share_mem *mem, uint64_t expected);
 void share_table_fini(struct share_table *table);
 
 /* Gives new arrays to partitions that want one. False if memory was refused: the table goes on as
@@ -85,11 +74,30 @@ void share_table_fini(struct share_table *table);
 bool share_table_reserve(struct share_table *table);
 
 /* Fetches the home bucket of a hash. A hint to the machine: needs no lock. */
-void share_table_prefetch(const struct share_table *table, uint64_t hash);
+static inline void share_table_prefetch(const struct share_table *table, uint64_t hash)
+{
+    /* The two may be of different arrays: a wrong address fetches nothing useful, and no harm. */
+    unsigned p = share_table_partition(hash);
+    struct share_array array = {
+        atomic_load_explicit(&table->fetch_bucket[p], memory_order_relaxed),
+        atomic_load_explicit(&table->fetch_buckets[p], memory_order_relaxed),
+    };
+    uint64_t home = share_array_home(&array, share_table_key(hash));
+    __builtin_prefetch((const void *)((uintptr_t)array.bucket + sizeof *array.bucket * home), 1);
+}
 
 /* Between lock and unlock of a hash, its entries do not change. */
-struct share_partition *share_table_lock(struct share_table *table, uint64_t hash);
-void share_table_unlock(struct share_partition *part);
+static inline struct share_partition *share_table_lock(struct share_table *table, uint64_t hash)
+{
+    struct share_partition *part = &table->partition[share_table_partition(hash)];
+    share_lock_take(&part->lock);
+    return part;
+}
+
+static inline void share_table_unlock(struct share_partition *part)
+{
+    share_lock_drop(&part->lock);
+}
 
 /* With the lock held: entries with this hash (36 bits of it), at most SHARE_TABLE_HITS. */
 unsigned share_table_find(const struct share_partition *part, uint64_t hash,
@@ -99,11 +107,11 @@ unsigned share_table_find(const struct share_partition *part, uint64_t hash,
 bool share_table_insert(struct share_table *table, struct share_partition *part, uint64_t hash,
                         struct share_hit entry);
 
-/* With the lock held: inserts if one look at the home bucket shows that nothing has this hash and
- * that there is room, which is how most lookups of a first pass end. False: nothing is known; find
- * and insert will tell. */
-bool share_table_insert_new(struct share_table *table, struct share_partition *part, uint64_t hash,
-                            struct share_hit entry);
+/* The same as find; and if nothing is found, the same as insert, in one walk. Room for the entry
+ * may be refused: then nothing is found and *inserted is false. */
+unsigned share_table_find_or_insert(struct share_table *table, struct share_partition *part,
+                                    uint64_t hash, struct share_hit entry,
+                                    struct share_hit hits[static SHARE_TABLE_HITS], bool *inserted);
 
 /* With the lock held: the entry `from` of this hash becomes `to`; false if it is not there. */
 bool share_table_replace(struct share_partition *part, uint64_t hash, struct share_hit from,

@@ -3,6 +3,7 @@
  * The hash table against a list: operations out of bytes, with hashes of few values so that equal
  * ones, equal 36 bits, equal 26 bits and long spills are common, and an allocator that refuses.
  */
+#include "grow.h"
 #include "metadata.h"
 #include "must.h"
 #include "table.h"
@@ -92,20 +93,43 @@ static void insert(uint64_t hash, struct share_hit hit)
         list[listed++] = (struct entry){hash, hit};
 }
 
+static unsigned listed_of(uint64_t hash)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < listed; i++)
+        count += (list[i].hash ^ hash) >> 28 == 0;
+    return count < SHARE_TABLE_HITS ? count : SHARE_TABLE_HITS;
+}
+
+static void find_or_insert(uint64_t hash, struct share_hit hit)
+{
+    struct share_hit hits[SHARE_TABLE_HITS];
+    bool inserted;
+    if (listed == ENTRIES_MAX || is_listed_anywhere(hit))
+        return;
+    bool room = share_table_reserve(&table);
+    MUST(room || refusing);
+    struct share_partition *part = share_table_lock(&table, hash);
+    unsigned count = share_table_find_or_insert(&table, part, hash, hit, hits, &inserted);
+    share_table_unlock(part);
+    MUST(count == listed_of(hash) && (!inserted || count == 0));
+    MUST(inserted || count || refusing);
+    if (inserted)
+        list[listed++] = (struct entry){hash, hit};
+}
+
 static void find(uint64_t hash)
 {
     struct share_hit hits[SHARE_TABLE_HITS];
     struct share_partition *part = share_table_lock(&table, hash);
-    unsigned count = share_table_find(part, hash, hits), expected = 0;
+    unsigned count = share_table_find(part, hash, hits);
     share_table_unlock(part);
     for (unsigned i = 0; i < count; i++) {
         MUST(find_listed(hash, 36, hits[i]) >= 0);
         for (unsigned j = 0; j < i; j++)
             MUST(!same_hit(hits[i], hits[j]));
     }
-    for (unsigned i = 0; i < listed; i++)
-        expected += (list[i].hash ^ hash) >> 28 == 0;
-    MUST(count == (expected < SHARE_TABLE_HITS ? expected : SHARE_TABLE_HITS));
+    MUST(count == listed_of(hash));
 }
 
 static void replace(uint64_t hash, struct share_hit from, struct share_hit to)
@@ -161,8 +185,10 @@ static void step(struct input *in)
     unsigned what = byte(in);
     uint64_t hash = take_hash(in);
     struct share_hit hit = take_hit(in);
-    if (what < 100)
+    if (what < 50)
         insert(hash, hit);
+    else if (what < 100)
+        find_or_insert(hash, hit);
     else if (what < 140)
         find(hash);
     else if (what < 165)
@@ -196,7 +222,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memset(&table, 0, sizeof table);
     refusing = false;
     listed = 0;
-    MUST(share_table_init(&table, &mem));
+    MUST(share_table_init(&table, &mem, 0));
     while (in.at < in.end)
         step(&in);
     check_all();

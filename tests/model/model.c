@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The model's life, and the comparison of engine and model. */
 #include "model.h"
+#include "grow.h"
 #include "table.h" /* SHARE_TABLE_MOVES */
 #include <string.h>
 

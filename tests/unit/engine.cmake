@@ -7,8 +7,9 @@ endforeach()
 
 # The table once more without vector instructions.
 share_unit_test(NAME test_table_scalar
-                SOURCES test_table.c ${CMAKE_SOURCE_DIR}/libshare/table.c
-                        ${CMAKE_SOURCE_DIR}/libshare/mem.c
+                SOURCES test_table.c ${CMAKE_SOURCE_DIR}/libshare/array.c
+                        ${CMAKE_SOURCE_DIR}/libshare/grow.c ${CMAKE_SOURCE_DIR}/libshare/mem.c
+                        ${CMAKE_SOURCE_DIR}/libshare/table.c
                 LIBS share_test_vmm LABEL unit)
 target_compile_options(test_table_scalar PRIVATE -U__SSE2__)
 

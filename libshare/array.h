@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An array of buckets: open addressing by the bucket. Memory and lookups; table.h says the rest.
+ *
+ * A key's home is its value scaled to the number of buckets, so entries stand in the order of their
+ * keys but for spills, and two arrays can be walked side by side. A full bucket spills into the
+ * next one, the last into the first.
+ *
+ * Invariant: an entry stands between its home and the first bucket from there that has not spilled
+ * its class, both included.
+ */
+#ifndef SHARE_ARRAY_H
+#define SHARE_ARRAY_H
+
+#include "bucket.h"
+#include "mem.h"
+
+#define SHARE_KEY_BITS   30
+#define SHARE_TABLE_HITS 6u /* entries of one hash that a lookup returns at most */
+
+struct share_array {
+    struct share_bucket *bucket;
+    uint32_t buckets;
+};
+
+/* Where an entry stands, or may go; bucket NULL: nowhere. */
+struct share_place {
+    struct share_bucket *bucket;
+    unsigned slot;
+};
+
+/* What a walk along a key's chain came across. */
+struct share_walk {
+    struct share_place room; /* the first empty slot of the chain */
+    struct share_hit *hits;  /* the entries of the key, SHARE_TABLE_HITS at most */
+    unsigned count;
+};
+
+static inline uint32_t share_array_home(const struct share_array *array, uint32_t key)
+{
+    return (uint32_t)((uint64_t)key * array->buckets >> SHARE_KEY_BITS);
+}
+
+bool share_array_new(struct share_mem *mem, struct share_array *array, uint32_t buckets);
+void share_array_free(struct share_mem *mem, struct share_array *array);
+
+/* Adds what the key's chain holds to *walk. An array without buckets holds nothing. */
+void share_array_walk(const struct share_array *array, uint32_t key, struct share_walk *walk);
+
+/* Puts an entry where there is room, from its home on. Nowhere: the array is full. */
+struct share_place share_array_insert(struct share_array *array, uint32_t key,
+                                      struct share_hit entry);
+
+/* Finds an entry whose key lies in [low, high]. */
+struct share_place share_array_seek(const struct share_array *array, uint32_t low, uint32_t high,
+                                    struct share_hit entry);
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* Growing and shrinking a partition, a few buckets at a time. table.h has the idea. */
+#ifndef SHARE_GROW_H
+#define SHARE_GROW_H
+
+#include "table.h"
+
+#define SHARE_TABLE_MOVES 16u /* buckets that one call moves at most: growth ends within 2 % */
+
+/* Sizes are numbers of buckets in 32.32 fixed point. The size at which a partition holds `entries`
+ * without growing; and the size of the next partition, 1.5^(1/64) times as large. */
+uint64_t share_grow_ideal_q(uint64_t entries);
+uint64_t share_grow_spread_q(uint64_t ideal_q);
+
+/* Makes `array` the one that entries go to. Lock held, or nobody else knows of the table yet. */
+void share_grow_install(struct share_table *table, struct share_partition *part,
+                        struct share_array array, uint64_t ideal_q);
+
+/* Asks share_table_reserve to look at this partition. */
+void share_grow_want(struct share_table *table, const struct share_partition *part);
+void share_grow_want_if_worn(struct share_table *table, const struct share_partition *part);
+
+/* With the lock held, while a partition has an old array: moves some of it over. */
+void share_grow_move(struct share_table *table, struct share_partition *part);
+
+static inline void share_grow_some(struct share_table *table, struct share_partition *part)
+{
+    if (part->old.buckets)
+        share_grow_move(table, part);
+}
+
+#endif
