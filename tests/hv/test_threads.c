@@ -17,7 +17,7 @@
 
 #include "cpu/access.h"
 
-enum { VMS = 6, THREADS = 3, PAGES = 24, RUNS = 40, PTE_FLAGS = 0xcf };
+enum { VMS = 6, THREADS = 3, PAGES = 24, RUNS = 24, PTE_FLAGS = 0xcf };
 #define CODE   HV_RAM_BASE
 #define DATA   (HV_RAM_BASE + 0x10000)
 #define TABLES (HV_RAM_BASE + 0x80000) /* level 2, 1, 0 */
@@ -235,7 +235,7 @@ static void remap_once(struct hv_vm *vm)
 
 static void while_it_stores(void (*once)(struct hv_vm *vm))
 {
-    enum { TIMES = 3000 };
+    enum { TIMES = 800 };
     pthread_t thread;
     struct runner runner = {.world = rig_world(true, 1)};
     struct hv_vm *vm = rig_vm(runner.world, 0);
