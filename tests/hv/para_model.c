@@ -9,7 +9,15 @@
 #include "must.h"
 #include "tables.h"
 
-enum { BATCH = 0, BATCH_MAX = 4, FEW_SLOTS = 4, TABLES_MAX = 12, MACHINE_PAGES = 2 * 2048 + 64 };
+enum { BATCH = 0, BATCH_MAX = 4, FEW_SLOTS = 4, TABLES_MAX = 14, MACHINE_PAGES = 2 * 2048 + 64 };
+
+/* A load and a store, and two tables that map them: other steps leave these pages alone. */
+enum { CODE = PARA_MODEL_PAGES - 3, CODE_MIDDLE, CODE_LEAF, PICKED = CODE, CODE_SLOT = 5 };
+enum { LOAD_AT = 0, STORE_AT = 4, TRAP_AT = 8 };
+enum { REG_T0 = 5, REG_T1 = 6, REG_A0 = 10, CSR_STVEC = 0x105 };
+static const uint32_t code[] = {0x00053303 /* ld t1,0(a0) */, 0x00553023 /* sd t0,0(a0) */,
+                                0x0000006f /* j . */};
+#define CODE_VA ((uint64_t)CODE_SLOT << 30)
 
 #define PPN_BEGIN  (HV_RAM_BASE >> HV_PAGE_SHIFT)
 #define PPN_END    (PPN_BEGIN + 2048)
@@ -140,7 +148,7 @@ static int64_t expect_update(const struct para_model *model, const struct hv_par
 
 static uint64_t some_ppn(struct para_model *model)
 {
-    return pick(model, 32) ? PPN_BEGIN + pick(model, PARA_MODEL_PAGES)
+    return pick(model, 32) ? PPN_BEGIN + pick(model, PICKED)
                            : model->source.word(model->source.ctx);
 }
 
@@ -178,6 +186,7 @@ static void destroy(struct para_model *model)
     else if (page == model->root || named(model, (unsigned)page, true, HV_PTE_V))
         expected = HV_PARA_BUSY;
     MUST(ask(model, HV_PARA_DESTROY_PT, ppn, 0).error == expected);
+    model->stale |= expected == HV_PARA_OK;
     if (expected == HV_PARA_OK)
         model->page[page] = (struct para_model_page){.table = false};
 }
@@ -189,16 +198,18 @@ static void switch_to(struct para_model *model)
     bool root = page >= 0 && model->page[page].table && model->page[page].level == 2;
     int64_t expected = root ? HV_PARA_OK : in_memory(ppn) ? HV_PARA_INVALID : HV_PARA_ADDRESS;
     MUST(ask(model, HV_PARA_SWITCH_PT, ppn, 0).error == expected);
-    if (root)
-        model->root = page;
+    if (!root)
+        return;
+    model->root = page;
+    model->stale = false;
 }
 
 /* Most are what an orderly guest would ask for, with one thing wrong now and then. */
 static struct hv_para_update some_update(struct para_model *model)
 {
-    uint64_t at = pick(model, PARA_MODEL_PAGES), to = pick(model, PARA_MODEL_PAGES);
+    uint64_t at = pick(model, PICKED), to = pick(model, PICKED);
     for (unsigned tries = 0; tries < 8 && !model->page[at].table; tries++)
-        at = (at + 1) % PARA_MODEL_PAGES;
+        at = (at + 1) % PICKED;
     bool branch = model->page[at].table && model->page[at].level > 0;
     for (unsigned tries = 0; branch && tries < PARA_MODEL_PAGES; tries++, to++)
         if (model->page[to % PARA_MODEL_PAGES].table &&
@@ -240,9 +251,10 @@ static struct hv_para_update some_update(struct para_model *model)
 
 static void apply(struct para_model *model, const struct hv_para_update *u)
 {
-    struct para_model_page *table = &model->page[page_of(u->at >> HV_PAGE_SHIFT)];
-    table->entry[u->at % HV_PAGE_BYTES / 8] =
-        (struct para_model_entry){u->entry & 1023, u->entry ? (unsigned)page_of(u->ppn) : 0};
+    struct para_model_entry *entry =
+        &model->page[page_of(u->at >> HV_PAGE_SHIFT)].entry[u->at % HV_PAGE_BYTES / 8];
+    model->stale |= entry->flags != 0;
+    *entry = (struct para_model_entry){u->entry & 1023, u->entry ? (unsigned)page_of(u->ppn) : 0};
 }
 
 static void update(struct para_model *model)
@@ -302,7 +314,7 @@ static void access_one(struct para_model *model)
     struct hv_tlb_fill fill = {.span_bits = 12};
     int page = expect_page(model, va, access);
     if (model->root < 0) { /* no translation yet: addresses are guest-physical */
-        page = (int)pick(model, PARA_MODEL_PAGES);
+        page = (int)pick(model, PICKED);
         va = gpa_of((uint64_t)page);
         if (access >= HV_ACCESS_STORE && model->page[page].table)
             page = -1;
@@ -315,6 +327,8 @@ static void access_one(struct para_model *model)
     model->accesses += page >= 0;
     if (page < 0)
         return;
+    if (model->root >= 0)
+        model->last_va = va;
     hv_mpn mpn = {mpn_of(model->vm, (uint64_t)page)};
     MUST(!(hv_physmap_at(&model->vm->map, (hv_ppn){PPN_BEGIN + (uint64_t)page})->reasons &
            HV_REASON_SAMPLING));
@@ -329,19 +343,100 @@ static void access_one(struct para_model *model)
     hv_mem_store(fill.page, 8, model->page[page].word);
 }
 
+/* The root of now maps the code; false: there is none, or nowhere to ask from. */
+static bool map_code(struct para_model *model)
+{
+    if (model->root < 0 || model->page[BATCH].table)
+        return false;
+    struct hv_para_update u = {gpa_of((uint64_t)model->root) + CODE_SLOT * 8,
+                               mpn_of(model->vm, CODE_MIDDLE) << 10 | HV_PTE_V,
+                               PPN_BEGIN + CODE_MIDDLE};
+    if (expect_page(model, CODE_VA, HV_ACCESS_FETCH) == CODE)
+        return true;
+    MUST(hv_guest_write(model->vm, gpa_of(BATCH), &u, sizeof u));
+    model->page[BATCH].word = u.at;
+    MUST(ask(model, HV_PARA_UPDATE_PT, gpa_of(BATCH), 1).error == HV_PARA_OK);
+    apply(model, &u);
+    return true;
+}
+
+/* One instruction of the guest's, through its TLB. */
+static void run_code(struct para_model *model, uint64_t at, uint64_t va, uint64_t value)
+{
+    struct hv_hart *hart = model->vm->hart;
+    hv_hart_set_reg(hart, REG_A0, va);
+    hv_hart_set_reg(hart, REG_T0, value);
+    hv_hart_set_pc(hart, CODE_VA + at);
+    for (unsigned tries = 0; hv_hart_pc(hart) == CODE_VA + at; tries++) {
+        MUST(tries < 8); /* the VMM was busy with the page, or asked to look up */
+        hv_hart_run(hart, 1);
+    }
+}
+
+/* With translations that the guest should have flushed: the store goes to a page of its own that is
+ * no table, or nowhere. */
+static void find_store(struct para_model *model, uint64_t value)
+{
+    unsigned changed = 0;
+    for (unsigned i = 0; i < PICKED; i++) {
+        uint64_t word;
+        MUST(hv_guest_read(model->vm, gpa_of(i), &word, sizeof word));
+        if (model->page[i].table || word == model->page[i].word)
+            continue;
+        MUST(word == value && ++changed == 1);
+        model->page[i].word = word;
+    }
+    MUST(!hv_para_check(model->vm->para));
+}
+
+static void execute(struct para_model *model)
+{
+    bool store = pick(model, 2);
+    uint64_t va = model->last_va, value = pick(model, 3);
+    if (!map_code(model))
+        return;
+    if (pick(model, 4) == 0) { /* else where the TLB may still have something */
+        va = 0;
+        for (unsigned level = 0; level < 3; level++)
+            va |= pick(model, FEW_SLOTS) << (12 + 9 * level);
+        model->last_va = va;
+    }
+    uint64_t exceptions = hv_hart_stats(model->vm->hart).exceptions;
+    int page = expect_page(model, va, store ? HV_ACCESS_STORE : HV_ACCESS_LOAD);
+    run_code(model, store ? STORE_AT : LOAD_AT, va, value);
+    bool trapped = hv_hart_stats(model->vm->hart).exceptions != exceptions;
+    model->executed++;
+    if (model->stale) {
+        find_store(model, value);
+        return;
+    }
+    MUST(trapped == (page < 0));
+    if (page >= 0 && store)
+        model->page[page].word = value;
+    else if (page >= 0 && !model->page[page].table)
+        MUST(hv_hart_reg(model->vm->hart, REG_T1) == model->page[page].word);
+}
+
+static void flush(struct para_model *model)
+{
+    uint64_t pages = pick(model, 256);
+    MUST(ask(model, HV_PARA_FLUSH_TLB, 0, pages).error == HV_PARA_OK);
+    model->stale = model->stale && pages > 0 && pages <= 64;
+}
+
 /* ---- the rest of the world */
 
 static void offer(struct para_model *model)
 {
     const struct hv_vm *vm = pick(model, 2) ? model->vm : model->neighbour;
-    share_ppn ppn = {PPN_BEGIN + pick(model, PARA_MODEL_PAGES)};
+    share_ppn ppn = {PPN_BEGIN + pick(model, PICKED)};
     MUST(share_offer(model->world->share, vm->share, &ppn, 1, NULL) == SHARE_OK);
 }
 
 /* A device, or the VMM for whoever: the neighbour's own stores look the same. */
 static void write_by_vmm(struct para_model *model)
 {
-    unsigned page = (unsigned)pick(model, PARA_MODEL_PAGES);
+    unsigned page = (unsigned)pick(model, PICKED);
     uint64_t word = pick(model, 3);
     if (pick(model, 2)) {
         model->theirs[page] = word;
@@ -356,7 +451,7 @@ static void write_by_vmm(struct para_model *model)
 
 static void leave(struct para_model *model)
 {
-    unsigned page = (unsigned)pick(model, PARA_MODEL_PAGES);
+    unsigned page = (unsigned)pick(model, PICKED);
     bool left = hv_share_drop_page(model->vm, (hv_ppn){PPN_BEGIN + page}, 0);
     MUST(left == !model->page[page].table);
     if (left)
@@ -366,7 +461,7 @@ static void leave(struct para_model *model)
 /* To the VMM's disk: whoever touches it finds it as it was. */
 static void page_out(struct para_model *model)
 {
-    unsigned page = (unsigned)pick(model, PARA_MODEL_PAGES);
+    unsigned page = (unsigned)pick(model, PICKED);
     const struct hv_physmap_entry *entry =
         hv_physmap_at(&model->vm->map, (hv_ppn){PPN_BEGIN + page});
     bool could = entry->mpn != HV_MPN_NONE && !model->page[page].table;
@@ -396,7 +491,9 @@ void para_model_step(struct para_model *model)
     else if (which < 3)
         switch_to(model);
     else if (which == 3)
-        MUST(ask(model, HV_PARA_FLUSH_TLB, 0, pick(model, 256)).error == HV_PARA_OK);
+        flush(model);
+    else if (which > 55)
+        execute(model);
     else
         steps[which % (sizeof steps / sizeof *steps)](model);
     note_owned(model);
@@ -408,7 +505,7 @@ static void check_memory(struct hv_vm *vm, const struct para_model_page *page,
 {
     for (unsigned i = 0; i < PARA_MODEL_PAGES; i++) {
         uint64_t bytes[HV_PAGE_BYTES / 8];
-        if (page && (page[i].table || i == BATCH))
+        if (page && (page[i].table || i == BATCH || i == CODE))
             continue;
         MUST(hv_guest_read(vm, gpa_of(i), bytes, sizeof bytes));
         MUST(bytes[0] == (page ? page[i].word : words[i]));
@@ -437,6 +534,28 @@ static struct hv_vm *new_vm(struct para_model *model)
     return vm;
 }
 
+/* Tables that any root may name: CODE at CODE_VA. */
+static void make_code(struct para_model *model)
+{
+    const struct hv_para_update batch[] = {
+        {gpa_of(CODE_MIDDLE), mpn_of(model->vm, CODE_LEAF) << 10 | HV_PTE_V, PPN_BEGIN + CODE_LEAF},
+        {gpa_of(CODE_LEAF), mpn_of(model->vm, CODE) << 10 | HV_PTE_V | HV_PTE_R | HV_PTE_X,
+         PPN_BEGIN + CODE}};
+    for (unsigned i = 0; i < 2; i++) {
+        unsigned page = i ? CODE_LEAF : CODE_MIDDLE;
+        MUST(ask(model, HV_PARA_CREATE_PT, PPN_BEGIN + page, 1 - i).error == HV_PARA_OK);
+        model->page[page] = (struct para_model_page){.table = true, .level = 1 - i};
+    }
+    MUST(hv_guest_write(model->vm, gpa_of(CODE), code, sizeof code));
+    memcpy(&model->page[CODE].word, code, sizeof model->page[CODE].word);
+    MUST(hv_guest_write(model->vm, gpa_of(BATCH), batch, sizeof batch));
+    model->page[BATCH].word = batch[0].at;
+    MUST(ask(model, HV_PARA_UPDATE_PT, gpa_of(BATCH), 2).error == HV_PARA_OK);
+    for (unsigned i = 0; i < 2; i++)
+        apply(model, &batch[i]);
+    MUST(hv_hart_csr_write(model->vm->hart, CSR_STVEC, CODE_VA + TRAP_AT));
+}
+
 void para_model_init(struct para_model *model, struct para_source source)
 {
     struct hv_error error = {""};
@@ -455,6 +574,7 @@ void para_model_init(struct para_model *model, struct para_source source)
         MUST(hv_guest_write(model->neighbour, gpa_of(i), &model->theirs[i], 8));
     }
     note_owned(model);
+    make_code(model);
 }
 
 void para_model_fini(struct para_model *model)

@@ -8,6 +8,9 @@
  * answer and what each access must find. A neighbour with pages of the same contents, which stores
  * as well, must keep its memory, whatever happens.
  *
+ * Instructions run through the TLB as well: a guest that does not flush it reaches pages of its own
+ * at most, and no table.
+ *
  * What is wrong ends the program (must.h): a test with a seed and a fuzz target use it alike.
  */
 #ifndef TESTS_HV_PARA_MODEL_H
@@ -44,7 +47,9 @@ struct para_model {
     uint8_t *ever;                     /* owned: [MPN]: is or was the VM's */
     uint64_t theirs[PARA_MODEL_PAGES]; /* the first word of each page of the neighbour */
     int root;                          /* page; -1: none yet */
-    uint64_t updates, refused, accesses, faults;
+    uint64_t last_va;                  /* of an instruction */
+    bool stale;                        /* entries went, and no FlushTLB since */
+    uint64_t updates, refused, accesses, faults, executed;
 };
 
 void para_model_init(struct para_model *model, struct para_source source);

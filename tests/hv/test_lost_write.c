@@ -24,7 +24,7 @@ static struct {
     struct hv_vm *vm[3];
     uint64_t stored[3]; /* what the first word of each VM's page must be */
     unsigned count, at, writer;
-    enum mode { FULL, PARA, PARA_REMAPS } mode;
+    enum mode { FULL, PARA, PARA_REMAPS, PARA_BARE } mode; /* BARE: before the first SwitchPT */
     bool pending; /* the writer waits: the page was between two states */
     bool done;
 } test;
@@ -92,7 +92,7 @@ static void set_up(unsigned vms, bool zero)
         hv_hart_set_pc(vm->hart, CODE);
         hv_hart_set_reg(vm->hart, REG_A0, PAGE);
         hv_hart_set_reg(vm->hart, REG_T0, first);
-        if (test.mode != FULL)
+        if (test.mode == PARA || test.mode == PARA_REMAPS)
             make_tables(vm);
         assert_true(store(i)); /* what is there: the pages stay equal, and the TLB may store */
         hv_hart_set_reg(vm->hart, REG_T0, 1000 + i);
@@ -156,7 +156,7 @@ static unsigned every_step(unsigned vms, bool zero, unsigned writer, bool merged
     return test.at;
 }
 
-static const char *const mode_names[] = {"full", "para", "para, mapping anew"};
+static const char *const mode_names[] = {"full", "para", "para, mapping anew", "para, no tables"};
 
 static void during_merges(void **state)
 {
@@ -223,17 +223,19 @@ static void after_the_shadow_forgot(void **state)
 
 int main(void)
 {
-    static enum mode modes[] = {FULL, PARA, PARA_REMAPS};
+    static enum mode modes[] = {FULL, PARA, PARA_REMAPS, PARA_BARE};
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(during_merges, &modes[0]),
         cmocka_unit_test_prestate(during_merges, &modes[1]),
         cmocka_unit_test_prestate(during_merges, &modes[2]),
+        cmocka_unit_test_prestate(during_merges, &modes[3]),
         cmocka_unit_test_prestate(during_zero_merges, &modes[0]),
         cmocka_unit_test_prestate(during_zero_merges, &modes[1]),
         cmocka_unit_test_prestate(during_zero_merges, &modes[2]),
         cmocka_unit_test_prestate(during_breaks, &modes[0]),
         cmocka_unit_test_prestate(during_breaks, &modes[1]),
         cmocka_unit_test_prestate(during_breaks, &modes[2]),
+        cmocka_unit_test_prestate(during_breaks, &modes[3]),
         cmocka_unit_test_prestate(after_the_shadow_forgot, &modes[0]),
         cmocka_unit_test_prestate(after_the_shadow_forgot, &modes[1]),
     };

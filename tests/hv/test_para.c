@@ -108,11 +108,9 @@ static void tables_are_never_writable(void **state)
     assert_int_equal(rig_map(vm, RIG_LEAF, 60, OWN, RIG_WRITE), HV_PARA_OK);
 }
 
-/* A translation of before CreatePT, still in the TLB, must not write what is walked now. */
-static void tlb_forgets_what_became_a_table(void **state)
+/* The guest's hart has stored to OWN, and its TLB knows the way. */
+static void store_by_tlb(struct hv_vm *vm)
 {
-    struct test *test = *state;
-    struct hv_vm *vm = test->vm;
     static const uint32_t store[] = {0x00553023 /* sd t0,0(a0) */, 0xffdff06f /* j -4 */};
     assert_true(hv_guest_write(vm, rig_gpa(0), store, sizeof store));
     assert_int_equal(rig_map(vm, RIG_LEAF, 0, 0, RIG_CODE), HV_PARA_OK);
@@ -122,6 +120,24 @@ static void tlb_forgets_what_became_a_table(void **state)
     hv_hart_set_reg(vm->hart, 5, 0x1234);
     assert_int_equal(hv_hart_run(vm->hart, 2), HV_STOP_BUDGET);
     assert_non_null(hv_hart_tlb_find(vm->hart, rig_va(60), HV_ACCESS_STORE));
+}
+
+/* A machine page that goes back to the host is in no TLB, whatever the guest flushed. */
+static void tlb_forgets_what_left(void **state)
+{
+    struct test *test = *state;
+    store_by_tlb(test->vm);
+    assert_int_equal(rig_put(test->vm, RIG_LEAF, 60, 0, 0, OWN), HV_PARA_OK);
+    assert_true(hv_share_drop_page(test->vm, (hv_ppn){RIG_PPN + OWN}, 0));
+    assert_null(hv_hart_tlb_find(test->vm->hart, rig_va(60), HV_ACCESS_STORE));
+}
+
+/* A translation of before CreatePT, still in the TLB, must not write what is walked now. */
+static void tlb_forgets_what_became_a_table(void **state)
+{
+    struct test *test = *state;
+    struct hv_vm *vm = test->vm;
+    store_by_tlb(vm);
     assert_int_equal(rig_put(vm, RIG_LEAF, 60, 0, 0, OWN), HV_PARA_OK); /* and no FlushTLB */
     assert_int_equal(rig_create(vm, OWN, 0), HV_PARA_OK);
     assert_null(hv_hart_tlb_find(vm->hart, rig_va(60), HV_ACCESS_STORE));
@@ -409,6 +425,7 @@ int main(void)
         TEST(foreign_machine_pages),
         TEST(pages_outside_memory),
         TEST(tables_are_never_writable),
+        TEST(tlb_forgets_what_left),
         TEST(tlb_forgets_what_became_a_table),
         TEST(freed_tables),
         TEST(loops_and_levels),

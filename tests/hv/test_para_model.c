@@ -31,9 +31,10 @@ static void every_call_answers_as_the_model_says(void **state)
             if (step % CHECK_EVERY == 0)
                 para_model_check(&model);
         }
-        printf("%s: %llu updates, %llu refusals, %llu accesses, %llu faults\n", note,
+        printf("%s: %llu updates, %llu refusals, %llu accesses, %llu faults, %llu executed\n", note,
                (unsigned long long)model.updates, (unsigned long long)model.refused,
-               (unsigned long long)model.accesses, (unsigned long long)model.faults);
+               (unsigned long long)model.accesses, (unsigned long long)model.faults,
+               (unsigned long long)model.executed);
         assert_true(model.updates > STEPS / 20 && model.accesses > STEPS / 200);
         para_model_fini(&model);
     }
