@@ -85,6 +85,19 @@ uint64_t hv_world_ticks(const struct hv_world *world);
 bool hv_world_share_now(struct hv_world *world);
 /* Offers pages one by one until one merges: what was looked at last is in *vm and *ppn. */
 bool hv_world_share_step(struct hv_world *world, struct hv_vm **vm, hv_ppn *ppn);
+/* What the engine asked of the VMM for one page, and what was done: for people who watch a merge.
+ */
+struct hv_page_op {
+    const char *name;       /* "protect", "unprotect", "remap", "alloc", "free" */
+    const struct hv_vm *vm; /* NULL: free */
+    hv_ppn ppn;             /* unless alloc, free */
+    hv_mpn mpn;             /* as the engine believes; alloc: the new page */
+    hv_mpn to;              /* remap */
+    const char *outcome;
+};
+/* Tells of every operation from now on; NULL: of none. Not with threads in a turn. */
+void hv_world_watch(struct hv_world *world, void (*saw)(void *ctx, const struct hv_page_op *op),
+                    void *ctx);
 /* Takes a page from its frame as a write would: false if it is not on one, or the VM has failed. */
 bool hv_vm_break_page(struct hv_vm *vm, hv_ppn ppn);
 /* What the engine knows of a page; false if it is not in the engine. */

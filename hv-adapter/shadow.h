@@ -119,7 +119,7 @@ void hv_shadow_drop_table(struct hv_shadow *shadow, hv_ppn ppn);
 /* Drops every address space. */
 void hv_shadow_flush(struct hv_shadow *shadow);
 
-/* Calls back for every entry that names ppn: for people who want to see it. */
+/* How many entries name this PPN, and how many of them permit writes. */
 uint64_t hv_shadow_count(const struct hv_shadow *shadow, hv_ppn ppn, uint64_t *writable);
 
 /* NULL if all invariants hold, else which does not. O(nodes). */

@@ -13,9 +13,8 @@
 enum { HV_SLOTS = 512 };
 
 #define HV_NODE_NONE UINT32_MAX
-#define HV_ENTRY_HEAD                                                          \
-    UINT32_C(0x80000000) /* in prev: this entry heads the list of what follows \
-                          */
+/* In prev: this entry heads the list of what follows. */
+#define HV_ENTRY_HEAD UINT32_C(0x80000000)
 
 /* An entry's bits are Sv39's: V, R, W, X, U below 10, then the MPN or the node's number. */
 #define HV_ENTRY_SHIFT 10

@@ -37,6 +37,29 @@ static struct hv_vm *lock_vm(void *ctx, share_vm number, share_ppn ppn,
     return NULL;
 }
 
+static void tell(void *ctx, const struct hv_page_op *op)
+{
+    struct hv_world *world = ctx;
+    if (world->saw)
+        world->saw(world->saw_ctx, op);
+}
+
+static const char *outcome(enum share_answer answer)
+{
+    switch (answer) {
+    case SHARE_ANSWER_OK:
+        return "done: entries, then TLB";
+    case SHARE_ANSWER_READONLY:
+        return "nothing to do: no entry permits a write";
+    case SHARE_ANSWER_BUSY:
+        return "refused: the VMM is writing the page";
+    case SHARE_ANSWER_STALE:
+        return "refused: the page has moved";
+    default:
+        return "failed";
+    }
+}
+
 static bool op_resolve(void *ctx, share_vm number, share_ppn ppn, share_mpn *mpn)
 {
     struct hv_physmap_entry *page;
@@ -109,6 +132,12 @@ static void op_protect(void *ctx, struct share_protect *pages, size_t count)
     for (size_t i = 0; i < count; i++)
         if (pages[i].answer == SHARE_ANSWER_OK || pages[i].answer == SHARE_ANSWER_READONLY)
             hv_shootdown_wait(vm_of(ctx, pages[i].vm));
+    for (size_t i = 0; i < count; i++)
+        tell(ctx, &(struct hv_page_op){.name = "protect",
+                                       .vm = vm_of(ctx, pages[i].vm),
+                                       .ppn = {pages[i].ppn.n},
+                                       .mpn = {pages[i].mpn.n},
+                                       .outcome = outcome(pages[i].answer)});
 }
 
 static void op_unprotect(void *ctx, const struct share_protect *pages, size_t count)
@@ -121,6 +150,11 @@ static void op_unprotect(void *ctx, const struct share_protect *pages, size_t co
         page->reasons &= (uint8_t)~HV_REASON_SHARING;
         hv_tables_refresh(vm, (hv_ppn){pages[i].ppn.n});
         pthread_mutex_unlock(&vm->lock);
+        tell(ctx, &(struct hv_page_op){.name = "unprotect",
+                                       .vm = vm,
+                                       .ppn = {pages[i].ppn.n},
+                                       .mpn = {pages[i].mpn.n},
+                                       .outcome = "done: the next store asks again"});
     }
 }
 
@@ -154,25 +188,36 @@ static void op_remap(void *ctx, struct share_remap *pages, size_t count)
     for (size_t i = 0; i < count; i++)
         if (pages[i].answer == SHARE_ANSWER_OK)
             hv_shootdown_wait(vm_of(ctx, pages[i].vm));
+    for (size_t i = 0; i < count; i++)
+        tell(ctx, &(struct hv_page_op){.name = "remap",
+                                       .vm = vm_of(ctx, pages[i].vm),
+                                       .ppn = {pages[i].ppn.n},
+                                       .mpn = {pages[i].from.n},
+                                       .to = {pages[i].to.n},
+                                       .outcome = outcome(pages[i].answer)});
 }
 
 static bool op_alloc(void *ctx, share_vm number, share_mpn *mpn, void **bytes)
 {
     struct hv_world *world = ctx;
     hv_mpn got;
-    (void)number;
     if (!hv_machine_alloc(&world->machine, &got))
         return false;
     mpn->n = got.n;
     *bytes = hv_machine_page(&world->machine, got);
+    tell(ctx, &(struct hv_page_op){
+                  .name = "alloc", .vm = vm_of(ctx, number), .mpn = got, .outcome = "done"});
     return true;
 }
 
 static void op_free(void *ctx, const share_mpn *mpns, size_t count)
 {
     struct hv_world *world = ctx;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         hv_machine_release(&world->machine, &(hv_mpn){mpns[i].n}, 1);
+        tell(ctx, &(struct hv_page_op){
+                      .name = "free", .mpn = {mpns[i].n}, .outcome = "done: the host has it back"});
+    }
 }
 
 const struct share_ops hv_share_ops = {

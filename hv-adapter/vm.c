@@ -171,7 +171,7 @@ struct hv_vm *hv_vm_new(struct hv_world *world, const struct hv_vm_config *confi
     }
     vm->world = world;
     vm->index = world->vms_count;
-    bool made = init_vm(vm, config);
+    bool whole = init_vm(vm, config), made = whole;
     if (!made)
         hv_error_set(error, "out of host memory");
     vm->shadow.tlb = (struct hv_shadow_tlb){tlb_write_protect, vm};
@@ -181,7 +181,7 @@ struct hv_vm *hv_vm_new(struct hv_world *world, const struct hv_vm_config *confi
         made = false;
     }
     if (!made) {
-        if (vm->map.entries && vm->hart && vm->shadow.nodes)
+        if (whole)
             hv_share_leave(vm);
         free_vm(vm);
         return NULL;

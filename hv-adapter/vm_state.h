@@ -100,6 +100,8 @@ struct hv_world {
     unsigned vms_count;
     share_group groups[HV_GROUPS_MAX]; /* [i]: the engine's number of group i, if i < count */
     unsigned groups_count;
+    void (*saw)(void *ctx, const struct hv_page_op *op); /* NULL: nobody watches */
+    void *saw_ctx;
     struct hv_vm *by_share[SHARE_VMS_MAX + 1]; /* NULL: not (any more) in the engine */
 };
 

@@ -132,3 +132,10 @@ const char *hv_world_check(struct hv_world *world)
         return report.reason ? report.reason : "the engine could not be checked";
     return NULL;
 }
+
+void hv_world_watch(struct hv_world *world, void (*saw)(void *ctx, const struct hv_page_op *op),
+                    void *ctx)
+{
+    world->saw = saw;
+    world->saw_ctx = ctx;
+}

@@ -58,10 +58,10 @@ static void say_frame(FILE *answer, struct hv_vm *vm, hv_ppn ppn)
 {
     struct share_page_info info;
     if (!hv_vm_page_info(vm, ppn, &info)) {
-        fprintf(answer, "libshare         not offered\n");
+        fprintf(answer, "not offered\n");
         return;
     }
-    fprintf(answer, "libshare         %s", state_names[info.state]);
+    fprintf(answer, "%s", state_names[info.state]);
     if (info.state == SHARE_PAGE_SHARED)
         fprintf(answer, " %u: MPN %#llx, %u references%s%s", info.frame,
                 (unsigned long long)info.mpn.n, info.refs, info.zero ? ", the zero page" : "",
@@ -168,62 +168,70 @@ static void cmd_walk(const struct command *command)
     if (!view.mapped)
         return;
     say_physmap(command->answer, &view);
-    if (view.present)
-        say_frame(command->answer, vm, hv_ppn_of(view.gpa));
+    if (!view.present)
+        return;
+    fprintf(command->answer, "libshare         ");
+    say_frame(command->answer, vm, hv_ppn_of(view.gpa));
+}
+
+/* One operation as it happens. */
+static void narrate(void *ctx, const struct hv_page_op *op)
+{
+    FILE *answer = ctx;
+    unsigned long long ppn = op->ppn.n, mpn = op->mpn.n, to = op->to.n;
+    bool paged = strcmp(op->name, "alloc") != 0 && strcmp(op->name, "free") != 0;
+    fprintf(answer, "  %-10s", op->name);
+    if (op->vm && paged)
+        fprintf(answer, "VM %u PPN %#llx ", hv_vm_index(op->vm), ppn);
+    fprintf(answer, "MPN %#llx", mpn);
+    if (strcmp(op->name, "remap") == 0)
+        fprintf(answer, " -> %#llx", to);
+    fprintf(answer, ": %s\n", op->outcome);
+}
+
+static void say_now(FILE *answer, struct hv_vm *vm, hv_ppn ppn)
+{
+    fprintf(answer, "VM %u PPN %#llx: ", hv_vm_index(vm), (unsigned long long)ppn.n);
+    say_frame(answer, vm, ppn);
 }
 
 static void step_merge(const struct command *command)
 {
-    struct share_page_info info;
     struct hv_vm *vm;
     hv_ppn ppn;
-    FILE *answer = command->answer;
-    if (!hv_world_share_step(command->world, &vm, &ppn)) {
-        fprintf(answer, "ok\nEvery page was looked at: nothing is left to merge.\n");
+    fprintf(command->answer, "ok\nlooking for a page whose hash the table knows\n");
+    hv_world_watch(command->world, narrate, command->answer);
+    bool merged = hv_world_share_step(command->world, &vm, &ppn);
+    hv_world_watch(command->world, NULL, NULL);
+    if (!merged) {
+        fprintf(command->answer, "every page was looked at: nothing is left to merge\n");
         return;
     }
-    fprintf(answer, "ok\nmerge: VM %u, PPN %#llx\n", hv_vm_index(vm), (unsigned long long)ppn.n);
-    if (!hv_vm_page_info(vm, ppn, &info) || info.state != SHARE_PAGE_SHARED)
-        return;
-    fprintf(answer,
-            "  its hash was found in the table; the page was write-protected, then every "
-            "byte compared: equal\n");
-    if (info.zero)
-        fprintf(answer, "  it is all zero: it joins its group's zero frame\n");
-    fprintf(answer,
-            "  physmap and page tables now name MPN %#llx (frame %u, %u references); the copy's "
-            "machine "
-            "page went back to the host\n",
-            (unsigned long long)info.mpn.n, info.frame, info.refs);
+    fprintf(command->answer, "merged: every byte was compared after protect\n");
+    say_now(command->answer, vm, ppn);
 }
 
 static void step_break(const struct command *command)
 {
-    struct share_page_info before, after;
+    struct share_page_info before;
     struct hv_view view;
-    FILE *answer = command->answer;
     struct hv_vm *vm = vm_named(command, command->words[2]);
     if (!vm)
         return;
-    uint64_t va = command->words[3] ? strtoull(command->words[3], NULL, 0) : 0;
-    hv_vm_view(vm, va, &view);
+    hv_vm_view(vm, command->words[3] ? strtoull(command->words[3], NULL, 0) : 0, &view);
     hv_ppn ppn = hv_ppn_of(view.gpa);
-    if (!view.present || !hv_vm_page_info(vm, ppn, &before) || !hv_vm_break_page(vm, ppn)) {
-        fail(answer, "step break VM VA: no shared page there", command->words[3]);
+    if (!view.present || !hv_vm_page_info(vm, ppn, &before) || before.state != SHARE_PAGE_SHARED) {
+        fail(command->answer, "step break VM VA: no shared page there", command->words[3]);
         return;
     }
-    fprintf(answer, "ok\nbreak: VM %u, PPN %#llx, was on frame %u (MPN %#llx, %u references)\n",
-            hv_vm_index(vm), (unsigned long long)ppn.n, before.frame,
-            (unsigned long long)before.mpn.n, before.refs);
-    hv_vm_view(vm, va, &view);
-    fprintf(answer,
-            view.mpn.n == before.mpn.n
-                ? "  the last reference: the page keeps MPN %#llx, no copy\n"
-                : "  copied to MPN %#llx; physmap and page tables changed, TLB dropped, one "
-                  "reference less\n",
-            (unsigned long long)view.mpn.n);
-    if (hv_vm_page_info(vm, ppn, &after))
-        fprintf(answer, "  now: %s\n", state_names[after.state]);
+    fprintf(command->answer, "ok\n");
+    say_now(command->answer, vm, ppn);
+    fprintf(command->answer, "a store would come here: break\n");
+    hv_world_watch(command->world, narrate, command->answer);
+    bool broken = hv_vm_break_page(vm, ppn);
+    hv_world_watch(command->world, NULL, NULL);
+    fprintf(command->answer, broken ? "" : "could not be broken\n");
+    say_now(command->answer, vm, ppn);
 }
 
 static void cmd_step(const struct command *command)

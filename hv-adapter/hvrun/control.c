@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -41,9 +42,11 @@ struct hvrun_control *hvrun_control_new(const char *path, struct hv_world *world
         return NULL;
     *control =
         (struct hvrun_control){socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), strdup(path), world};
-    if (control->fd >= 0 && control->path &&
-        bind(control->fd, (struct sockaddr *)&address, sizeof address) == 0 &&
-        listen(control->fd, 8) == 0)
+    mode_t others = umask(S_IRWXG | S_IRWXO); /* who may connect may write files as we do */
+    bool bound = control->fd >= 0 && control->path &&
+                 bind(control->fd, (struct sockaddr *)&address, sizeof address) == 0;
+    umask(others);
+    if (bound && listen(control->fd, 8) == 0)
         return control;
     fprintf(stderr, "hvrun: %s: %s\n", path, strerror(errno));
     free(control->path);

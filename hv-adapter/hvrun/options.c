@@ -133,9 +133,9 @@ static bool word(const char *option, const char *text, const char *no, const cha
     return bad(option, text, expected);
 }
 
-static bool path(char *to, size_t room, const char *text)
+static bool path(const char *option, char *to, size_t room, const char *text)
 {
-    return (size_t)snprintf(to, room, "%s", text) < room || bad("kernel", text, "a shorter path");
+    return (size_t)snprintf(to, room, "%s", text) < room || bad(option, text, "a shorter path");
 }
 
 static bool seconds(const char *text, double *value)
@@ -161,9 +161,9 @@ static bool set(struct hvrun_options *o, int option, const char *name, const cha
     case OPT_KERNEL:
         o->initrd[0] = 0; /* ours is for our kernel */
         o->kernel_given = true;
-        return path(o->kernel, sizeof o->kernel, text);
+        return path(name, o->kernel, sizeof o->kernel, text);
     case OPT_INITRD:
-        return path(o->initrd, sizeof o->initrd, text);
+        return path(name, o->initrd, sizeof o->initrd, text);
     case OPT_APPEND:
         o->append = text;
         return true;

@@ -37,18 +37,24 @@ static struct image good_elf(void)
 }
 
 /* A new VM with this kernel, or NULL and *error. */
-static struct hv_vm *load(struct hv_world *world, const void *bytes, size_t nbytes,
-                          const char *append, struct hv_error *error)
+static struct hv_vm *load_as(struct hv_world *world, bool para, const void *bytes, size_t nbytes,
+                             const char *append, struct hv_error *error)
 {
     char path[32];
     int file = memfd_create("image", MFD_CLOEXEC);
     assert_true(file >= 0 && write(file, bytes, nbytes) == (ssize_t)nbytes);
     snprintf(path, sizeof path, "/proc/self/fd/%d", file);
     struct hv_vm_config config = {
-        .memory_bytes = MEMORY, .kernel = path, .append = append, .seed = 1};
+        .memory_bytes = MEMORY, .kernel = path, .append = append, .seed = 1, .para = para};
     struct hv_vm *vm = hv_vm_new(world, &config, error);
     close(file);
     return vm;
+}
+
+static struct hv_vm *load(struct hv_world *world, const void *bytes, size_t nbytes,
+                          const char *append, struct hv_error *error)
+{
+    return load_as(world, false, bytes, nbytes, append, error);
 }
 
 static void an_elf_program_goes_where_it_says(void **state)
@@ -72,10 +78,12 @@ static void refused(const struct image *image, size_t nbytes, const char *expect
 {
     struct hv_error error = {""};
     struct hv_world *world = rig_world(true, 1);
-    assert_null(load(world, image, nbytes, NULL, &error));
-    if (!strstr(error.text, expected) || strchr(error.text, '\n'))
-        fail_msg("expected \"%s\", found \"%s\"", expected, error.text);
-    assert_int_equal(hv_machine_used(&world->machine), 0); /* nothing is left of the VM */
+    for (unsigned para = 0; para < 2; para++) {
+        assert_null(load_as(world, para, image, nbytes, NULL, &error));
+        if (!strstr(error.text, expected) || strchr(error.text, '\n'))
+            fail_msg("expected \"%s\", found \"%s\"", expected, error.text);
+        assert_int_equal(hv_machine_used(&world->machine), 0); /* nothing is left of the VM */
+    }
     hv_world_free(world);
 }
 
