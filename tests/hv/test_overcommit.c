@@ -5,7 +5,7 @@
 #include "overcommit.h"
 #include "rig.h"
 
-enum { PAGES = 2048, FIRST = 16, REG_A0 = 10 };
+enum { TAKEN_A_TURN = 5, PAGES = 2048, FIRST = 16, REG_A0 = 10 };
 #define TURN    (HV_TICKS_PER_SECOND / 1000)
 #define PAGE(i) (HV_RAM_BASE + (uint64_t)(FIRST + (i)) * HV_PAGE_BYTES)
 
@@ -88,12 +88,15 @@ static void without_balloons(void **state)
     hv_world_free(world);
 }
 
-/* A driver that does as it is asked, at once. */
+/* A driver that does as it is asked: it gives back at once, and takes only so many a turn, as one
+ * whose kernel must first find them. */
 static void obey(struct driver *driver, uint32_t *held)
 {
-    uint32_t wanted = driver_load(driver, 0x100), pfn;
+    uint32_t wanted = driver_load(driver, 0x100), pfn, taken = 0;
     for (; *held != wanted; *held = *held < wanted ? *held + 1 : *held - 1) {
         bool grow = *held < wanted;
+        if (grow && taken++ == TAKEN_A_TURN)
+            return;
         const struct driver_buffer buffer = {HV_RAM_BASE + 0x8000, 4, false};
         pfn = (uint32_t)(HV_RAM_BASE >> HV_PAGE_SHIFT) + PAGES - 1 - (grow ? *held : *held - 1);
         assert_true(hv_guest_write(driver->vm, buffer.gpa, &pfn, 4));
@@ -119,6 +122,7 @@ static void with_balloons(void **state)
                                           .memory_pages = 3000,
                                           .period_ticks = HV_TICKS_PER_SECOND / 20};
     struct hv_overcommit *oc = hv_overcommit_new(world, &config, claims, &error);
+    bool fits = false;
     assert_non_null(oc);
     assert_false(hv_overcommit_set_tax(oc, 1, &error));
     assert_non_null(strstr(error.text, "sudden rise"));
@@ -130,9 +134,9 @@ static void with_balloons(void **state)
             obey(&drivers[i], &held[i]);
             hv_overcommit_look(oc, i, &found[i]);
         }
-        if (turn == 0)
-            continue; /* balloons were empty */
-        assert_true(found[0].allocated_pages + found[1].allocated_pages <= 3000);
+        uint64_t sum = found[0].allocated_pages + found[1].allocated_pages;
+        assert_true(sum <= 3000 || !fits); /* balloons are empty at first */
+        fits = fits || sum <= 3000;
         if (turn == 900) {
             assert_in_range(found[0].allocated_pages, 1499, 1500);
             assert_true(hv_overcommit_set_tax(oc, 0.5, &error));
@@ -146,6 +150,7 @@ static void with_balloons(void **state)
                         (uint64_t)(3000 * part) + 1);
         assert_true(found[0].allocated_pages < 1300);
     }
+    assert_true(fits);
     assert_int_equal(hv_overcommit_state(oc), HV_MEMORY_HIGH);
     hv_overcommit_free(oc);
     hv_world_free(world);
