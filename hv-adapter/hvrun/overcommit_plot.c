@@ -37,7 +37,7 @@ static void print_script(FILE *out, const struct overcommit_run *run, const char
     unsigned vms = run->scenario.vms_count;
     fprintf(out,
             "set terminal %s size 900,1000\nset multiplot layout %d,1\nset xlabel 'virtual "
-            "seconds'\nset ylabel 'MiB'\nset yrange [0:*]\nset key outside right\n",
+            "seconds'\nset ylabel 'MiB'\nset yrange [0:1<*]\nset key outside right\n",
             terminal, PANES);
     for (unsigned pane = 0; pane < PANES; pane++) {
         fprintf(out, "$pane%u << EOD\n", pane);

@@ -6,16 +6,14 @@
  * queues as Linux drives them; and drivers that lie. HV_TEST_SEED repeats a run.
  */
 #include "driver.h"
-#include "rig.h"
+#include "touch.h"
 
 #include <sys/mman.h>
 
 enum { VMS = 3, PAGES = 2048, FIRST = 64, MODELLED = 256, STEPS = 4000 };
 enum { STATS = 1u << 1, OOM = 1u << 2, REPORTING = 1u << 5, ALL = STATS | OOM | REPORTING };
-enum { INFLATE, DEFLATE, STATS_QUEUE, REPORTING_QUEUE };
-enum { REG_T0 = 5, REG_T1 = 6, REG_A0 = 10, LOAD_AT = 0, STORE_AT = 4 };
-#define CODE    HV_RAM_BASE
-#define BUFFER  (HV_RAM_BASE + 0x38000)
+enum { STATS_QUEUE = 2, REPORTING_QUEUE };
+#define BUFFER  TOUCH_BUFFER
 #define PPN(i)  ((uint32_t)((HV_RAM_BASE >> HV_PAGE_SHIFT) + FIRST + (i)))
 #define PAGE(i) ((uint64_t)PPN(i) << HV_PAGE_SHIFT)
 
@@ -27,42 +25,6 @@ struct model {
     uint64_t touched;
 };
 
-static struct hv_vm *driven_vm(struct hv_world *world, struct driver *driver)
-{
-    static const uint32_t code[] = {0x00053303 /* ld t1,0(a0) */, 0x00553023 /* sd t0,0(a0) */};
-    struct hv_vm *vm = rig_vm(world, 0);
-    assert_true(hv_guest_write(vm, CODE, code, sizeof code));
-    driver_start(driver, vm, HV_SLOT_BALLOON, ALL, 4);
-    return vm;
-}
-
-static void send(struct driver *driver, unsigned queue, const uint32_t *pfns, unsigned count)
-{
-    const struct driver_buffer buffer = {BUFFER, 4 * count, false};
-    uint16_t before = driver_done(driver, queue);
-    assert_true(hv_guest_write(driver->vm, BUFFER, pfns, 4 * (size_t)count));
-    driver_offer(driver, queue, &buffer, 1);
-    driver_kick(driver, queue);
-    assert_int_equal((uint16_t)(driver_done(driver, queue) - before), 1);
-}
-
-/* The guest's own access: fetch, translate, load or store. */
-static uint64_t load(struct hv_vm *vm, uint64_t va)
-{
-    hv_hart_set_reg(vm->hart, REG_A0, va);
-    hv_hart_set_pc(vm->hart, CODE + LOAD_AT);
-    rig_run_one(vm);
-    return hv_hart_reg(vm->hart, REG_T1);
-}
-
-static void store(struct hv_vm *vm, uint64_t va, uint64_t word)
-{
-    hv_hart_set_reg(vm->hart, REG_A0, va);
-    hv_hart_set_reg(vm->hart, REG_T0, word);
-    hv_hart_set_pc(vm->hart, CODE + STORE_AT);
-    rig_run_one(vm);
-}
-
 /* What a touch does to the model: out of the balloon, with zeros. */
 static void model_touch(struct model *model, unsigned i)
 {
@@ -73,14 +35,14 @@ static void model_touch(struct model *model, unsigned i)
 static void check_page(struct model *model, unsigned i)
 {
     uint64_t at = PAGE(i) + (i % 2 ? 0 : HV_PAGE_BYTES - 8);
-    assert_int_equal(load(model->vm, at), model->word[i]);
+    assert_int_equal(touch_load(model->vm, at), model->word[i]);
     model_touch(model, i);
 }
 
 static void write_page(struct model *model, unsigned i, uint64_t word)
 {
-    store(model->vm, PAGE(i), word);
-    store(model->vm, PAGE(i) + HV_PAGE_BYTES - 8, word);
+    touch_store(model->vm, PAGE(i), word);
+    touch_store(model->vm, PAGE(i) + HV_PAGE_BYTES - 8, word);
     model_touch(model, i);
     model->word[i] = word;
 }
@@ -101,7 +63,7 @@ static void inflate_some(struct model *model, uint64_t *random, bool in)
         if (in)
             model->word[i] = 0;
     }
-    send(&model->driver, in ? INFLATE : DEFLATE, pfns, count);
+    touch_send(&model->driver, in ? TOUCH_INFLATE : TOUCH_DEFLATE, pfns, count);
     assert_int_equal(model->vm->balloon.refused - refused, wrong);
 }
 
@@ -206,7 +168,7 @@ static void against_a_model(void **state)
     uint64_t random = rig_seed();
     print_message("HV_TEST_SEED=%llu\n", (unsigned long long)random);
     for (unsigned v = 0; v < VMS; v++)
-        models[v].vm = driven_vm(world, &models[v].driver);
+        models[v].vm = touch_vm(world, &models[v].driver, ALL);
     for (unsigned n = 0; n < STEPS; n++) {
         step(world, models, &random);
         if (n % 50 == 49)
@@ -228,24 +190,24 @@ static void memory_goes_back(void **state)
     (void)state;
     struct hv_world *world = rig_world(true, 1);
     struct driver driver;
-    struct hv_vm *vm = driven_vm(world, &driver);
+    struct hv_vm *vm = touch_vm(world, &driver, ALL);
     uint32_t pfns[MODELLED];
     hv_mpn mpns[MODELLED];
     for (unsigned i = 0; i < MODELLED; i++) {
         pfns[i] = PPN(i);
-        store(vm, PAGE(i), i + 1);
+        touch_store(vm, PAGE(i), i + 1);
         mpns[i].n = hv_physmap_at(&vm->map, (hv_ppn){pfns[i]})->mpn;
     }
-    send(&driver, INFLATE, pfns, MODELLED);
+    touch_send(&driver, TOUCH_INFLATE, pfns, MODELLED);
     hv_machine_trim(&world->machine);
     for (unsigned i = 0; i < MODELLED; i++) {
         unsigned char resident = 1;
         assert_int_equal(mincore(hv_machine_page(&world->machine, mpns[i]), 1, &resident), 0);
         assert_int_equal(resident & 1, 0);
     }
-    send(&driver, DEFLATE, pfns, MODELLED);
+    touch_send(&driver, TOUCH_DEFLATE, pfns, MODELLED);
     assert_int_equal(vm->balloon.pages, 0);
-    assert_int_equal(load(vm, PAGE(7)), 0);
+    assert_int_equal(touch_load(vm, PAGE(7)), 0);
     assert_int_equal(vm->balloon.touched, 0);
     hv_world_free(world);
 }
@@ -256,7 +218,7 @@ static void as_linux_drives_it(void **state)
     (void)state;
     struct hv_world *world = rig_world(false, 1);
     struct driver driver;
-    struct hv_vm *vm = driven_vm(world, &driver);
+    struct hv_vm *vm = touch_vm(world, &driver, ALL);
     struct hv_guest_stats stats;
     uint8_t told[20] = {HV_STAT_FREE, 0, 0, 0x10, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
     assert_int_equal(driver_load(&driver, 0x008), 5);
@@ -283,7 +245,7 @@ static void as_linux_drives_it(void **state)
         hv_vm_balloon_ask(vm); /* once is enough */
         assert_int_equal(driver_done(&driver, STATS_QUEUE), round + 1);
     }
-    send(&driver, INFLATE, (uint32_t[]){PPN(0), PPN(1), PPN(0)}, 3);
+    touch_send(&driver, TOUCH_INFLATE, (uint32_t[]){PPN(0), PPN(1), PPN(0)}, 3);
     assert_int_equal(vm->balloon.pages, 2);
     driver_store(&driver, 0x070, 0);
     assert_int_equal(vm->balloon.pages, 0);
@@ -302,14 +264,14 @@ static void queues_are_dense(void **state)
     for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct hv_world *world = rig_world(false, 1);
         struct driver driver;
-        struct hv_vm *vm = driven_vm(world, &driver);
+        struct hv_vm *vm = touch_vm(world, &driver, ALL);
         const struct driver_buffer buffer = {PAGE(0), HV_PAGE_BYTES, true};
-        store(vm, PAGE(0), 1);
+        touch_store(vm, PAGE(0), 1);
         driver_start(&driver, vm, HV_SLOT_BALLOON, rows[i].features, rows[i].reporting + 1);
         driver_offer(&driver, rows[i].reporting, &buffer, 1);
         driver_kick(&driver, rows[i].reporting);
         assert_int_equal(vm->balloon.reported, 1);
-        assert_int_equal(load(vm, PAGE(0)), 0);
+        assert_int_equal(touch_load(vm, PAGE(0)), 0);
         hv_world_free(world);
     }
 }
@@ -320,7 +282,7 @@ static void an_early_bell_is_heard(void **state)
     (void)state;
     struct hv_world *world = rig_world(false, 1);
     struct driver driver;
-    struct hv_vm *vm = driven_vm(world, &driver);
+    struct hv_vm *vm = touch_vm(world, &driver, ALL);
     const struct driver_buffer buffer = {BUFFER, 10, false};
     driver_store(&driver, 0x070, 1 | 2 | 8);
     driver_offer(&driver, STATS_QUEUE, &buffer, 1);
@@ -337,9 +299,9 @@ static void drivers_that_lie(void **state)
     (void)state;
     struct hv_world *world = rig_world(true, 2);
     struct driver driver, other;
-    struct hv_vm *vm = driven_vm(world, &driver), *neighbour = driven_vm(world, &other);
+    struct hv_vm *vm = touch_vm(world, &driver, ALL), *neighbour = touch_vm(world, &other, ALL);
     static uint32_t everything[PAGES];
-    store(neighbour, PAGE(1), 77);
+    touch_store(neighbour, PAGE(1), 77);
     for (unsigned i = 0; i < PAGES; i++)
         everything[i] = (uint32_t)(HV_RAM_BASE >> HV_PAGE_SHIFT) + i;
     uint64_t list = HV_RAM_BASE + PAGES * HV_PAGE_BYTES - sizeof everything; /* goes last */
@@ -350,16 +312,16 @@ static void drivers_that_lie(void **state)
     driver_kick(&driver, REPORTING_QUEUE);
     assert_int_equal(vm->balloon.refused, 1);
     assert_true(hv_guest_write(vm, list, everything, sizeof everything));
-    driver_offer(&driver, INFLATE, &all, 1);
-    driver_kick(&driver, INFLATE);
+    driver_offer(&driver, TOUCH_INFLATE, &all, 1);
+    driver_kick(&driver, TOUCH_INFLATE);
     assert_true(vm->balloon.pages >= PAGES - 16);
     assert_null(hv_world_check(world));
     driver_start(&driver, vm, HV_SLOT_BALLOON, ALL, 4);
     assert_int_equal(vm->balloon.pages, 0);
-    driver_offer(&driver, INFLATE, &far, 1); /* half a million numbers */
-    driver_kick(&driver, INFLATE);
+    driver_offer(&driver, TOUCH_INFLATE, &far, 1); /* half a million numbers */
+    driver_kick(&driver, TOUCH_INFLATE);
     assert_true(driver_load(&driver, 0x070) & DRIVER_NEEDS_RESET);
-    assert_int_equal(load(neighbour, PAGE(1)), 77);
+    assert_int_equal(touch_load(neighbour, PAGE(1)), 77);
     assert_null(hv_world_check(world));
     hv_world_free(world);
 }
