@@ -49,10 +49,10 @@ static void draw_sample(struct hv_vm *vm)
         page->state |= HV_PAGE_SAMPLED;
         sample->ppn[sample->drawn++] = (uint32_t)i;
         watch(vm, i);
+        uint64_t cost = page->state & HV_PAGE_UNMAPPED ? HV_CHARGE_SAMPLE_PAGE : 0;
+        vm->charged += cost;
+        sample->cost_ticks += cost;
     }
-    uint64_t cost = sample->drawn * (uint64_t)HV_CHARGE_SAMPLE_PAGE;
-    vm->charged += cost;
-    sample->cost_ticks += cost;
 }
 
 static void begin_census(struct hv_vm *vm)

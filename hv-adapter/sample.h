@@ -10,8 +10,9 @@
  * A census does the same with all pages, without a charge: the truth, for experiments that judge
  * the estimate. Only what the guest's own instructions touch counts: neither devices nor walks.
  *
- * Cost of a period, in the VM's time: HV_SAMPLE_PAGES * (HV_CHARGE_SAMPLE_PAGE + at most an S-PT
- * fill) = 70,000 ticks, 0.07 % of a busy second.
+ * Cost of a period, in the VM's time: for each page of the sample that was mapped
+ * HV_CHARGE_SAMPLE_PAGE, and an S-PT fill if it is touched: at most 70,000 ticks, 0.07 % of a busy
+ * second.
  * Threads: the VM's lock owns it.
  * Source: Waldspurger 2002, 5.3.
  */

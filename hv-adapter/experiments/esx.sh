@@ -57,6 +57,14 @@ judge()
         {
             seconds = $1; tax = $2; vm = $5; who = $6; size = $8; target = $9; allocated = $10
             active = $15; truth = $16; rounds = $17
+            cost[who] = $18 / $19
+        }
+        function check_cost(i)
+        {
+            for (i in cost) {
+                printf "sampling costs %s %.3f %% of its instructions\n", i, 100 * cost[i]
+                if (cost[i] >= 0.01) bad("sampling costs less than 1 % of the guest")
+            }
         }
         function bad(what) { print "DOES NOT HOLD: " what; failed = 1 }
         '"$1" "$table"

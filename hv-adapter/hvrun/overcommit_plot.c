@@ -30,29 +30,50 @@ static double value_of(const struct sight_vm *vm, unsigned pane)
     }
 }
 
-static void print_script(FILE *out, const struct overcommit_run *run, const char *terminal)
+/* What a census found of the active memory, or a word that gnuplot skips. */
+static void print_truth(FILE *out, const struct sight_vm *vm)
+{
+    if (vm->found.truth < 0)
+        fprintf(out, " NaN");
+    else
+        fprintf(out, " %f",
+                vm->found.truth * (double)vm->found.allocated_pages * (double)HV_PAGE_BYTES /
+                    0x1p20);
+}
+
+static void print_pane(FILE *out, const struct overcommit_run *run, unsigned pane)
 {
     static const char *const titles[PANES] = {"allocated", "in the balloon", "shared",
                                               "active (estimate)"};
     unsigned vms = run->scenario.vms_count;
+    bool truth = pane == PANES - 1 && run->scenario.census;
+    fprintf(out, "$pane%u << EOD\n", pane);
+    for (size_t n = 0; n < run->count; n++) {
+        fprintf(out, "%f", run->sights[n].seconds);
+        for (unsigned i = 0; i < vms; i++)
+            fprintf(out, " %f", value_of(&run->sights[n].vms[i], pane));
+        for (unsigned i = 0; truth && i < vms; i++)
+            print_truth(out, &run->sights[n].vms[i]);
+        fprintf(out, "\n");
+    }
+    fprintf(out, "EOD\nset title '%s'\nplot ", titles[pane]);
+    for (unsigned i = 0; i < vms; i++)
+        fprintf(out, "%s$pane%u using 1:%u with lines lw 2 lc %u title '%s'", i ? ", " : "", pane,
+                i + 2, i + 1, run->scenario.vms[i].name);
+    for (unsigned i = 0; truth && i < vms; i++)
+        fprintf(out, ", $pane%u using 1:%u with lines dt 2 lc %u title '%s: truth'", pane,
+                vms + i + 2, i + 1, run->scenario.vms[i].name);
+    fprintf(out, "\n");
+}
+
+static void print_script(FILE *out, const struct overcommit_run *run, const char *terminal)
+{
     fprintf(out,
             "set terminal %s size 900,1000\nset multiplot layout %d,1\nset xlabel 'virtual "
             "seconds'\nset ylabel 'MiB'\nset yrange [0:1<*]\nset key outside right\n",
             terminal, PANES);
-    for (unsigned pane = 0; pane < PANES; pane++) {
-        fprintf(out, "$pane%u << EOD\n", pane);
-        for (size_t n = 0; n < run->count; n++) {
-            fprintf(out, "%f", run->sights[n].seconds);
-            for (unsigned i = 0; i < vms; i++)
-                fprintf(out, " %f", value_of(&run->sights[n].vms[i], pane));
-            fprintf(out, "\n");
-        }
-        fprintf(out, "EOD\nset title '%s'\nplot ", titles[pane]);
-        for (unsigned i = 0; i < vms; i++)
-            fprintf(out, "%s$pane%u using 1:%u with lines lw 2 title '%s'", i ? ", " : "", pane,
-                    i + 2, run->scenario.vms[i].name);
-        fprintf(out, "\n");
-    }
+    for (unsigned pane = 0; pane < PANES; pane++)
+        print_pane(out, run, pane);
     fprintf(out, "unset multiplot\n");
 }
 

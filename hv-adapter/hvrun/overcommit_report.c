@@ -28,8 +28,11 @@ static double speed_of(const struct overcommit_run *run, unsigned vm)
 
 static double sampling_percent(const struct overcommit_run *run, unsigned vm)
 {
-    uint64_t instructions = run->sights[run->count - 1].vms[vm].figures.instructions;
-    return instructions ? 100.0 * (double)run->sampling_ticks[vm] / (double)instructions : 0;
+    if (run->count == 0)
+        return 0;
+    const struct sight_vm *seen = &run->sights[run->count - 1].vms[vm];
+    uint64_t instructions = seen->figures.instructions;
+    return instructions ? 100.0 * (double)seen->sampling_ticks / (double)instructions : 0;
 }
 
 static void rows(FILE *stream, const struct overcommit_run *run)
@@ -65,28 +68,33 @@ void overcommit_live(FILE *stream, const struct overcommit_run *run)
     fflush(stream);
 }
 
+static void csv_pages(FILE *stream, const struct sight_vm *vm)
+{
+    const uint64_t all[] = {vm->found.size_pages,      vm->found.target_pages,
+                            vm->found.allocated_pages, vm->figures.balloon_pages,
+                            vm->figures.touched_pages, vm->figures.shared_pages,
+                            vm->figures.swapped_pages};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        fprintf(stream, "%llu,", (unsigned long long)all[i]);
+}
+
 void overcommit_csv(FILE *stream, const struct overcommit_run *run)
 {
     fprintf(stream,
             "seconds,tax,memory,free_pages,vm,name,state,size_pages,target_pages,allocated_pages,"
-            "balloon_pages,touched_pages,shared_pages,swapped_pages,active,truth,rounds\n");
+            "balloon_pages,touched_pages,shared_pages,swapped_pages,active,truth,rounds,"
+            "sampling_ticks,instructions\n");
     for (size_t n = 0; n < run->count; n++)
         for (unsigned i = 0; i < run->scenario.vms_count; i++) {
             const struct sight *sight = &run->sights[n];
             const struct sight_vm *vm = &sight->vms[i];
-            fprintf(
-                stream,
-                "%.6f,%g,%s,%llu,%u,%s,%s,%llu,%llu,%llu,%llu,%llu,%llu,%llu,%.17g,%.17g,%llu\n",
-                sight->seconds, sight->tax, hv_memory_state_name(sight->memory),
-                (unsigned long long)sight->free_pages, i, run->scenario.vms[i].name, state_of(vm),
-                (unsigned long long)vm->found.size_pages,
-                (unsigned long long)vm->found.target_pages,
-                (unsigned long long)vm->found.allocated_pages,
-                (unsigned long long)vm->figures.balloon_pages,
-                (unsigned long long)vm->figures.touched_pages,
-                (unsigned long long)vm->figures.shared_pages,
-                (unsigned long long)vm->figures.swapped_pages, vm->found.active, vm->found.truth,
-                (unsigned long long)vm->rounds);
+            fprintf(stream, "%.6f,%g,%s,%llu,%u,%s,%s,", sight->seconds, sight->tax,
+                    hv_memory_state_name(sight->memory), (unsigned long long)sight->free_pages, i,
+                    run->scenario.vms[i].name, state_of(vm));
+            csv_pages(stream, vm);
+            fprintf(stream, "%.17g,%.17g,%llu,%llu,%llu\n", vm->found.active, vm->found.truth,
+                    (unsigned long long)vm->rounds, (unsigned long long)vm->sampling_ticks,
+                    (unsigned long long)vm->figures.instructions);
         }
 }
 
@@ -96,15 +104,17 @@ static json_t *sight_json(const struct overcommit_run *run, const struct sight *
     for (unsigned i = 0; i < run->scenario.vms_count; i++) {
         const struct sight_vm *vm = &sight->vms[i];
         json_array_append_new(
-            vms, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:o, s:I}", "state",
-                           state_of(vm), "target_pages", (json_int_t)vm->found.target_pages,
-                           "allocated_pages", (json_int_t)vm->found.allocated_pages,
-                           "balloon_pages", (json_int_t)vm->figures.balloon_pages, "touched_pages",
-                           (json_int_t)vm->figures.touched_pages, "shared_pages",
-                           (json_int_t)vm->figures.shared_pages, "swapped_pages",
-                           (json_int_t)vm->figures.swapped_pages, "active", vm->found.active,
-                           "truth", vm->found.truth < 0 ? json_null() : json_real(vm->found.truth),
-                           "rounds", (json_int_t)vm->rounds));
+            vms,
+            json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:o, s:I, s:I, s:I}", "state",
+                      state_of(vm), "target_pages", (json_int_t)vm->found.target_pages,
+                      "allocated_pages", (json_int_t)vm->found.allocated_pages, "balloon_pages",
+                      (json_int_t)vm->figures.balloon_pages, "touched_pages",
+                      (json_int_t)vm->figures.touched_pages, "shared_pages",
+                      (json_int_t)vm->figures.shared_pages, "swapped_pages",
+                      (json_int_t)vm->figures.swapped_pages, "active", vm->found.active, "truth",
+                      vm->found.truth < 0 ? json_null() : json_real(vm->found.truth), "rounds",
+                      (json_int_t)vm->rounds, "sampling_ticks", (json_int_t)vm->sampling_ticks,
+                      "instructions", (json_int_t)vm->figures.instructions));
     }
     return json_pack("{s:f, s:f, s:s, s:I, s:o}", "seconds", sight->seconds, "tax", sight->tax,
                      "memory", hv_memory_state_name(sight->memory), "free_pages",

@@ -96,8 +96,8 @@ static bool add_vm(struct runner *runner, unsigned i)
         return false;
     }
     snprintf(append, sizeof append,
-             "console=hvc0 panic=-1 HV_WORKLOAD=%s HV_SEED=%u HV_NAME=%s HV_PAUSE_MS=%u HV_PLAN=%s",
-             vm->workload, i + 1, vm->name, strcmp(vm->workload, "sweep") == 0 ? 50 : 0, plan);
+             "console=hvc0 panic=-1 HV_WORKLOAD=%s HV_SEED=%u HV_NAME=%s HV_PLAN=%s", vm->workload,
+             i + 1, vm->name, plan);
     struct hv_vm_config config = {.memory_bytes = vm->memory_bytes,
                                   .kernel = guest->kernel,
                                   .initrd = guest->initrd[0] ? guest->initrd : NULL,
@@ -203,7 +203,7 @@ static bool look(struct runner *runner)
         seen->state = hv_vm_state(vm);
         struct hv_active active;
         hv_vm_active(vm, &active);
-        run->sampling_ticks[i] = active.cost_ticks;
+        seen->sampling_ticks = active.cost_ticks;
     }
     struct hv_figures all;
     hv_world_figures(runner->world, &all);

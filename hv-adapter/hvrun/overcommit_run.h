@@ -13,7 +13,8 @@
 struct sight_vm {
     struct hv_overcommit_vm found;
     struct hv_figures figures;
-    uint64_t rounds; /* of its workload, since it booted */
+    uint64_t rounds;         /* of its workload, since it booted */
+    uint64_t sampling_ticks; /* charged to it for sampling, since it booted */
     enum hv_state state;
 };
 
@@ -30,8 +31,7 @@ struct overcommit_run {
     uint64_t machine_pages;
     struct sight *sights; /* owned */
     size_t count, room;
-    bool live;                                 /* the table is drawn over the one before */
-    uint64_t sampling_ticks[SCENARIO_VMS_MAX]; /* charged for sampling, in all */
+    bool live; /* the table is drawn over the one before */
 };
 
 /* overcommit_report.c */

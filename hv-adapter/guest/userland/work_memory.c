@@ -13,6 +13,7 @@
 enum {
     PAGE = 4096,
     WORDS = PAGE / 8,
+    SWEEPS = 64,              /* of a round */
     LOOKUPS = 256,            /* of a round */
     LOOKUP_WORDS = WORDS - 1, /* that a lookup reads: all of the page */
     IDLE_MS = 200,
@@ -66,9 +67,12 @@ uint64_t work_sweep(const struct work *work)
     static uint64_t *memory; /* kept over rounds */
     if (!memory && !(memory = sys_map(pages_most(work) * PAGE)))
         return 0;
-    size_t pages = pages_now(work);
-    for (size_t i = 0; i < pages; i++)
-        memory[i * WORDS] = work->seed + i;
+    size_t pages = 0;
+    for (unsigned n = 0; n < SWEEPS; n++) {
+        pages = pages_now(work);
+        for (size_t i = 0; i < pages; i++)
+            memory[i * WORDS] = work->seed + i;
+    }
     uint64_t checksum = CHECKSUM_EMPTY;
     for (size_t i = 0; i < pages; i += 64)
         checksum = checksum_add(checksum, &memory[i * WORDS], 8);
