@@ -30,6 +30,18 @@ static double value_of(const struct sight_vm *vm, unsigned pane)
     }
 }
 
+/* The top of a pane, a little above all it shows; above 0, which gnuplot would complain of. */
+static double top_of(const struct overcommit_run *run, unsigned pane)
+{
+    double top = 1;
+    for (size_t n = 0; n < run->count; n++)
+        for (unsigned i = 0; i < run->scenario.vms_count; i++) {
+            double value = value_of(&run->sights[n].vms[i], pane);
+            top = value > top ? value : top;
+        }
+    return top * 1.1;
+}
+
 /* What a census found of the active memory, or a word that gnuplot skips. */
 static void print_truth(FILE *out, const struct sight_vm *vm)
 {
@@ -56,7 +68,7 @@ static void print_pane(FILE *out, const struct overcommit_run *run, unsigned pan
             print_truth(out, &run->sights[n].vms[i]);
         fprintf(out, "\n");
     }
-    fprintf(out, "EOD\nset title '%s'\nplot ", titles[pane]);
+    fprintf(out, "EOD\nset title '%s'\nset yrange [0:%f]\nplot ", titles[pane], top_of(run, pane));
     for (unsigned i = 0; i < vms; i++)
         fprintf(out, "%s$pane%u using 1:%u with lines lw 2 lc %u title '%s'", i ? ", " : "", pane,
                 i + 2, i + 1, run->scenario.vms[i].name);
@@ -70,7 +82,7 @@ static void print_script(FILE *out, const struct overcommit_run *run, const char
 {
     fprintf(out,
             "set terminal %s size 900,1000\nset multiplot layout %d,1\nset xlabel 'virtual "
-            "seconds'\nset ylabel 'MiB'\nset yrange [0:1<*]\nset key outside right\n",
+            "seconds'\nset ylabel 'MiB'\nset key outside right\n",
             terminal, PANES);
     for (unsigned pane = 0; pane < PANES; pane++)
         print_pane(out, run, pane);

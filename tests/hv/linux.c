@@ -79,3 +79,42 @@ void linux_run(struct hv_world *world, struct linux_log *logs, unsigned vms)
     }
     fail_msg("not done after 200 seconds:\n%s", logs[0].text);
 }
+
+void linux_add(struct hv_world *world, struct linux_guest *guest, unsigned mib, unsigned disk_mib,
+               const char *words)
+{
+    char append[512];
+    struct hv_error error = {""};
+    snprintf(append, sizeof append, "console=hvc0 panic=-1 %s", words);
+    memset(&guest->log, 0, sizeof guest->log);
+    struct hv_vm_config config = {.memory_bytes = (uint64_t)mib << 20,
+                                  .kernel = kernel,
+                                  .initrd = initrd,
+                                  .append = append,
+                                  .disk_bytes = (uint64_t)disk_mib << 20,
+                                  .seed = 1,
+                                  .output = keep,
+                                  .output_ctx = &guest->log};
+    assert_int_equal(hv_world_vms(world), 0); /* its log is that of VM 0 */
+    guest->vm = hv_vm_new(world, &config, &error);
+    if (!guest->vm)
+        fail_msg("%s", error.text);
+}
+
+void linux_run_ms(struct hv_world *world, unsigned ms)
+{
+    hv_world_run(world, HV_TICKS_PER_SECOND / 1000 * ms, NULL, NULL);
+}
+
+void linux_until(struct hv_world *world, struct linux_guest *guest, const char *text,
+                 unsigned seconds)
+{
+    for (unsigned tenths = 0; tenths < seconds * 10; tenths++) {
+        if (strstr(guest->log.text, text))
+            return;
+        if (hv_vm_state(guest->vm) != HV_RUNNING_VM)
+            fail_msg("%s\n%s", hv_vm_reason(guest->vm), guest->log.text);
+        linux_run_ms(world, 100);
+    }
+    fail_msg("\"%s\" was not printed in %u s:\n%s", text, seconds, guest->log.text);
+}

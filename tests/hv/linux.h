@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Real Linux guests for tests: 64 MiB each, the built kernel and userland, a workload by name. */
+/* Real Linux guests for tests, of the built kernel and userland: several of 64 MiB with a workload
+ * by name, or one at a time as it is wanted. */
 #ifndef TESTS_HV_LINUX_H
 #define TESTS_HV_LINUX_H
 
@@ -29,5 +30,19 @@ bool linux_is_built(void);
 struct hv_world *linux_boot(const struct linux_setup *setup, struct linux_log *logs);
 /* Runs until every VM says that its workload is done. */
 void linux_run(struct hv_world *world, struct linux_log *logs, unsigned vms);
+
+/* One guest, alone in a world of the caller's. */
+struct linux_guest {
+    struct hv_vm *vm;
+    struct linux_log log;
+};
+/* disk_mib 0: no disk. `words` are added to the kernel's command line: HV_WORKLOAD=... and so on.
+ */
+void linux_add(struct hv_world *world, struct linux_guest *guest, unsigned mib, unsigned disk_mib,
+               const char *words);
+/* Runs the world until the guest has printed this, at most so many virtual seconds. */
+void linux_until(struct hv_world *world, struct linux_guest *guest, const char *text,
+                 unsigned seconds);
+void linux_run_ms(struct hv_world *world, unsigned ms);
 
 #endif

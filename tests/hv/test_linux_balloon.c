@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The balloon with Linux's own driver: it gives what is asked, takes it back, computes the same
  * meanwhile; reports free pages; says how its memory is. */
-#include "linux_guest.h"
+#include "linux.h"
 
 enum { MIB = 64 };
 #define PAGES(mib) ((uint64_t)(mib)*256)
@@ -33,9 +33,9 @@ static void computes_the_same_in_a_balloon(void **state)
     static const unsigned targets[] = {16, 40, 8, 30, 0};
     const char *words = "HV_WORKLOAD=files HV_SEED=5 HV_ROUNDS=2";
     struct hv_world *one = world_of(PAGES(MIB), false), *two = world_of(PAGES(MIB), true);
-    linux_add(one, &plain, MIB, words);
+    linux_add(one, &plain, MIB, 0, words);
     linux_until(one, &plain, "done checksum", 100);
-    linux_add(two, &squeezed, MIB, words);
+    linux_add(two, &squeezed, MIB, 0, words);
     linux_until(two, &squeezed, "init: workload", 5);
     for (unsigned i = 0; i < sizeof targets / sizeof *targets; i++) {
         assert_true(hv_vm_balloon_set(squeezed.vm, PAGES(targets[i])));
@@ -59,7 +59,7 @@ static void memory_falls(void **state)
     (void)state;
     struct hv_guest_stats stats;
     struct hv_world *world = world_of(PAGES(MIB), false);
-    linux_add(world, &plain, MIB, "HV_WORKLOAD=shell");
+    linux_add(world, &plain, MIB, 0, "HV_WORKLOAD=shell");
     linux_run_ms(world, 500);
     const char *fill = "dd if=/dev/zero of=/tmp/x bs=1024k count=26; rm /tmp/x; echo fil''led\n";
     assert_int_equal(hv_vm_type(plain.vm, fill, strlen(fill)), strlen(fill));
@@ -85,7 +85,7 @@ static void free_pages_are_reported(void **state)
 {
     (void)state;
     struct hv_world *world = world_of(PAGES(MIB), true);
-    linux_add(world, &plain, MIB, "HV_WORKLOAD=shell");
+    linux_add(world, &plain, MIB, 0, "HV_WORKLOAD=shell");
     linux_run_ms(world, 500);
     const char *fill =
         "echo 5 >/sys/module/page_reporting/parameters/page_reporting_order; "

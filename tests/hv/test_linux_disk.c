@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Linux on the disk: what it reads back is what it wrote, more memory means more lookups, and it
  * can swap to it. */
-#include "linux_guest.h"
+#include "linux.h"
 
 #define SUM_OF_SEQ "6fea82ed7b035940c3bf830d3c156435" /* seq 1 3500000 | md5sum */
 
@@ -13,7 +13,7 @@ static unsigned rounds_of(unsigned mib, unsigned seconds)
     struct hv_error error = {""};
     struct hv_world *world = hv_world_new(&config, &error);
     assert_non_null(world);
-    linux_add_disk(world, &guest, mib, 32, "HV_WORKLOAD=reads HV_TOUCH_KIB=24576 HV_SEED=4");
+    linux_add(world, &guest, mib, 32, "HV_WORKLOAD=reads HV_TOUCH_KIB=24576 HV_SEED=4");
     linux_run_ms(world, seconds * 1000);
     unsigned rounds = 0;
     for (const char *at = guest.log.text; (at = strstr(at, "workload reads round ")); at++)
@@ -42,7 +42,7 @@ static void swaps_to_it(void **state)
     struct hv_error error = {""};
     struct hv_world *world = hv_world_new(&config, &error);
     assert_non_null(world);
-    linux_add_disk(world, &guest, 24, 32, "HV_WORKLOAD=shell");
+    linux_add(world, &guest, 24, 32, "HV_WORKLOAD=shell");
     linux_run_ms(world, 500);
     /* more in memory than there is memory, twice read back */
     const char *fill =
