@@ -25,5 +25,6 @@ int main(int argc, char **argv)
     suite_threads(&suite);
     suite_metadata(&suite);
     suite_measure(&suite);
+    suite_against_ksm(&suite);
     return bench_run(kept, argv);
 }

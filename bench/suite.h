@@ -18,5 +18,6 @@ void suite_cold_pass(const struct suite *suite);
 void suite_threads(const struct suite *suite);
 void suite_metadata(const struct suite *suite);
 void suite_measure(const struct suite *suite);
+void suite_against_ksm(const struct suite *suite);
 
 #endif

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT */
+/* Linux KSM: settings kept and restored, ksmd's progress and cost. */
+#include "ksm.h"
+#include "shim/bench.h"
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define SYSFS         "/sys/kernel/mm/ksm/"
+#define SCANS_IN_VAIN 4
+#define PFN_MASK      ((UINT64_C(1) << 55) - 1) /* of a pagemap entry */
+
+/* ------------------------------------------------------------------------------- settings -- */
+
+/* `run` comes first: ksmd stands while the others change, and is the last to be put back. */
+static struct {
+    const char *name;
+    char saved[64];
+} settings[] = {{"run", ""},
+                {"advisor_mode", ""},
+                {"pages_to_scan", ""},
+                {"sleep_millisecs", ""},
+                {"use_zero_pages", ""},
+                {"smart_scan", ""}};
+enum { SETTINGS = sizeof settings / sizeof *settings };
+
+static volatile sig_atomic_t begun;
+
+static bool write_setting(const char *name, const char *value) /* async-signal-safe */
+{
+    char path[64] = SYSFS;
+    size_t at = sizeof SYSFS - 1, nbytes = strlen(value);
+    for (; *name && at < sizeof path - 1; name++)
+        path[at++] = *name;
+    path[at] = 0;
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    bool ok = fd >= 0 && write(fd, value, nbytes) == (ssize_t)nbytes;
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+static bool read_text(const char *path, char *text, size_t size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd < 0 ? -1 : read(fd, text, size - 1);
+    if (fd >= 0)
+        close(fd);
+    text[got > 0 ? got : 0] = 0;
+    return got > 0;
+}
+
+static bool read_setting(const char *name, char *text, size_t size)
+{
+    char path[64];
+    snprintf(path, sizeof path, SYSFS "%s", name);
+    return read_text(path, text, size);
+}
+
+static uint64_t read_counter(const char *name)
+{
+    char text[64];
+    return read_setting(name, text, sizeof text) ? strtoull(text, NULL, 10) : 0;
+}
+
+/* "[none] scan-time" says that none is chosen. */
+static void keep_choice(char *text)
+{
+    char *open = strchr(text, '['), *close = strchr(text, ']');
+    if (open && close) {
+        *close = 0;
+        memmove(text, open + 1, strlen(open + 1) + 1);
+    }
+}
+
+void ksm_end(void)
+{
+    if (!begun)
+        return;
+    write_setting("run", "2"); /* unmerges what is left, and forgets what has gone */
+    for (int i = SETTINGS; i-- > 0;)
+        write_setting(settings[i].name, settings[i].saved);
+    begun = 0;
+}
+
+static void end_by_signal(int number)
+{
+    ksm_end();
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+const char *ksm_refusal(void)
+{
+    char text[64];
+    if (!read_setting("run", text, sizeof text))
+        return "the kernel has no KSM";
+    if (geteuid() != 0)
+        return "only root may set KSM";
+    if (strtol(text, NULL, 10) == 1 || read_counter("pages_shared"))
+        return "KSM is in use on this machine";
+    for (int i = 0; i < SETTINGS; i++)
+        if (!read_setting(settings[i].name, text, sizeof text))
+            return "this kernel's KSM is too old (no advisor or smart_scan)";
+    return NULL;
+}
+
+bool ksm_begin(bool smart_scan)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGABRT, SIGSEGV, SIGBUS};
+    static bool registered;
+    for (int i = 0; i < SETTINGS; i++) {
+        if (!read_setting(settings[i].name, settings[i].saved, sizeof settings[i].saved))
+            return false;
+        keep_choice(settings[i].saved);
+    }
+    if (!registered) {
+        for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+            signal(signals[i], end_by_signal);
+        registered = atexit(ksm_end) == 0;
+    }
+    begun = 1;
+    return write_setting("run", "0") && write_setting("advisor_mode", "none") &&
+           write_setting("pages_to_scan", "1000000000") && write_setting("sleep_millisecs", "0") &&
+           write_setting("use_zero_pages", "0") &&
+           write_setting("smart_scan", smart_scan ? "1" : "0");
+}
+
+/* ----------------------------------------------------------------------------------- area -- */
+
+bool ksm_area_map(struct ksm_area *area, const struct pages *pages)
+{
+    size_t nbytes = pages->count * SHARE_PAGE_SIZE;
+    area->count = pages->count;
+    area->bytes = mmap(NULL, nbytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (area->bytes == MAP_FAILED)
+        return false;
+    madvise(area->bytes, nbytes, MADV_NOHUGEPAGE);
+    memcpy(area->bytes, pages->bytes, nbytes);
+    if (madvise(area->bytes, nbytes, MADV_MERGEABLE) == 0)
+        return true;
+    ksm_area_unmap(area);
+    return false;
+}
+
+void ksm_area_unmap(struct ksm_area *area)
+{
+    munmap(area->bytes, area->count * SHARE_PAGE_SIZE);
+    area->bytes = NULL;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+uint64_t ksm_area_frames(const struct ksm_area *area)
+{
+    size_t nbytes = area->count * sizeof(uint64_t);
+    uint64_t *pfn = malloc(nbytes), frames = UINT64_MAX;
+    int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+    off_t at = (off_t)((uintptr_t)area->bytes / SHARE_PAGE_SIZE * sizeof(uint64_t));
+    if (pfn && fd >= 0 && pread(fd, pfn, nbytes, at) == (ssize_t)nbytes) {
+        for (uint64_t i = 0; i < area->count; i++)
+            pfn[i] &= PFN_MASK;
+        qsort(pfn, area->count, sizeof *pfn, by_number);
+        frames = area->count > 0;
+        for (uint64_t i = 1; i < area->count; i++)
+            frames += pfn[i] != pfn[i - 1];
+    }
+    if (fd >= 0)
+        close(fd);
+    free(pfn);
+    return frames;
+}
+
+/* ----------------------------------------------------------------------------------- ksmd -- */
+
+static long find_ksmd(void)
+{
+    long found = 0;
+    DIR *proc = opendir("/proc");
+    for (struct dirent *entry; proc && !found && (entry = readdir(proc));) {
+        char path[300], name[32];
+        snprintf(path, sizeof path, "/proc/%s/comm", entry->d_name);
+        if (read_text(path, name, sizeof name) && strcmp(name, "ksmd\n") == 0)
+            found = strtol(entry->d_name, NULL, 10);
+    }
+    if (proc)
+        closedir(proc);
+    return found;
+}
+
+double ksm_cpu_s(void)
+{
+    static long pid;
+    char path[64], stat[1024];
+    unsigned long user = 0, system = 0;
+    if (!pid)
+        pid = find_ksmd();
+    snprintf(path, sizeof path, "/proc/%ld/stat", pid);
+    const char *after_name = read_text(path, stat, sizeof stat) ? strrchr(stat, ')') : NULL;
+    if (!after_name ||
+        sscanf(after_name + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
+               &system) != 2)
+        return -1;
+    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+}
+
+/* Polls until `done` says so, or scans pass in which it says nothing new. */
+static bool wait_for(bool (*done)(uint64_t goal, uint64_t *progress), uint64_t goal)
+{
+    uint64_t best = 0, progress = 0, scans = read_counter("full_scans");
+    while (!done(goal, &progress)) {
+        uint64_t now = read_counter("full_scans");
+        if (progress > best) {
+            best = progress;
+            scans = now;
+        } else if (now > scans + SCANS_IN_VAIN) {
+            return false;
+        }
+        usleep(5000);
+    }
+    return true;
+}
+
+static bool merged(uint64_t goal, uint64_t *progress)
+{
+    *progress = read_counter("pages_sharing");
+    return *progress >= goal;
+}
+
+double ksm_share(uint64_t copies)
+{
+    double start = bench_now_s();
+    if (!write_setting("run", "1"))
+        return -1;
+    bool all = wait_for(merged, copies);
+    double seconds = bench_now_s() - start;
+    write_setting("run", "0");
+    return all ? seconds : -1;
+}
+
+static bool scanned(uint64_t goal, uint64_t *progress)
+{
+    *progress = read_counter("full_scans");
+    return *progress >= goal;
+}
+
+double ksm_scan_cpu_s(unsigned scans)
+{
+    /* The first scan to end was begun long ago: count from its end. */
+    uint64_t first = read_counter("full_scans") + 1;
+    if (!write_setting("run", "1"))
+        return -1;
+    bool ok = wait_for(scanned, first);
+    double start = ksm_cpu_s();
+    ok = ok && wait_for(scanned, first + scans);
+    double end = ksm_cpu_s();
+    uint64_t done = read_counter("full_scans") - first;
+    write_setting("run", "0");
+    return ok && start >= 0 && end >= 0 ? (end - start) / (double)done : -1;
+}

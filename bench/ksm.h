@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Linux KSM at its fastest, for comparison: a private mapping that ksmd merges as quickly as it
+ * can, and what that costs. One at a time in the whole system: KSM has one set of settings.
+ *
+ * Settings while it runs: advisor none, pages_to_scan without bound, no sleep, use_zero_pages 0,
+ * smart_scan as asked. They are put back by ksm_end, at exit, and when a signal ends the program.
+ */
+#ifndef BENCH_KSM_H
+#define BENCH_KSM_H
+
+#include "pages.h"
+
+struct ksm_area {
+    unsigned char *bytes; /* a copy of the set, in small pages, MADV_MERGEABLE */
+    uint64_t count;
+};
+
+/* Why KSM cannot be compared with here; NULL if it can. */
+const char *ksm_refusal(void);
+
+/* Saves the settings and makes ours. False if one cannot be written. ksmd stands until ksm_share.
+ */
+bool ksm_begin(bool smart_scan);
+/* Stops ksmd and puts the settings back. */
+void ksm_end(void);
+
+/* Maps and fills an area; false if there is no memory. */
+bool ksm_area_map(struct ksm_area *area, const struct pages *pages);
+void ksm_area_unmap(struct ksm_area *area);
+
+/* Lets ksmd run until it has merged `copies` pages. Wall-clock seconds; negative if it never does:
+ * four whole scans without one page more. */
+double ksm_share(uint64_t copies);
+
+/* Physical pages that the area takes, from pagemap: KSM's own counters race and leave some out.
+ * UINT64_MAX if that cannot be read. */
+uint64_t ksm_area_frames(const struct ksm_area *area);
+
+/* CPU seconds that ksmd has used; its resolution is a clock tick. */
+double ksm_cpu_s(void);
+
+/* Lets ksmd go on for `scans` whole scans. CPU seconds a scan; negative if scans stop coming. */
+double ksm_scan_cpu_s(unsigned scans);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A set of pages as a live guest: in the tiny VMM's machine memory, behind a software page table,
+ * with a mutable engine that protects, remaps and really frees.
+ */
+#ifndef BENCH_LIVE_H
+#define BENCH_LIVE_H
+
+#include "machine.h"
+#include "pages.h"
+
+struct live_page {
+    uint32_t mpn;
+    bool sharing; /* the engine's reason for write protection */
+};
+
+struct live {
+    struct hv_machine machine;
+    uint64_t count;
+    struct live_page *physmap; /* owned; by PPN */
+    struct share *share;       /* owned; the pages are its VM 0 */
+};
+
+/* Exits if there is not enough memory. */
+struct live *live_new(const struct pages *pages, const struct share_alloc *alloc);
+void live_free(struct live *live);
+
+/* Scans until this many pages are reclaimed; false if a whole pass finds nothing more. */
+bool live_share(struct live *live, uint64_t copies);
+
+/* A guest's write of one word, through the page table; false if there is no memory for a break. */
+bool live_write(struct live *live, uint64_t ppn, uint64_t word, uint64_t value);
+
+#endif
