@@ -53,6 +53,12 @@ void hvrun_report_rows(FILE *stream, struct hv_world *world);
 void hvrun_report_line(FILE *stream, struct hv_world *world);
 void hvrun_report_json(FILE *stream, struct hv_world *world);
 uint64_t hvrun_host_rss_bytes(void);
+/* What charges.h says, by name; ended by a NULL name. */
+struct hvrun_cost {
+    const char *name;
+    int ticks;
+};
+extern const struct hvrun_cost hvrun_charges[], hvrun_latencies[];
 
 /* control.c: answers commands of other terminals. */
 struct hvrun_control;

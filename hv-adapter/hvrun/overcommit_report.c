@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "hvrun.h"
 #include "overcommit_run.h"
 
 static double mib(uint64_t pages)
@@ -136,6 +137,14 @@ static json_t *vms_json(const struct overcommit_run *run)
     return vms;
 }
 
+static json_t *costs_json(const struct hvrun_cost *costs)
+{
+    json_t *object = json_object();
+    for (const struct hvrun_cost *cost = costs; cost->name; cost++)
+        json_object_set_new(object, cost->name, json_integer(cost->ticks));
+    return object;
+}
+
 void overcommit_json(FILE *stream, const struct overcommit_run *run)
 {
     const struct scenario *scenario = &run->scenario;
@@ -143,12 +152,13 @@ void overcommit_json(FILE *stream, const struct overcommit_run *run)
     for (size_t n = 0; n < run->count; n++)
         json_array_append_new(sights, sight_json(run, &run->sights[n]));
     json_t *root =
-        json_pack("{s:s, s:s, s:f, s:f, s:I, s:I, s:b, s:o, s:o}", "title", scenario->title,
-                  "policy", scenario->policy ? scenario->policy->name : "none", "slack",
-                  scenario->slack, "period_seconds", scenario->period, "memory_pages",
+        json_pack("{s:s, s:s, s:f, s:f, s:I, s:I, s:b, s:o, s:o, s:o, s:o}", "title",
+                  scenario->title, "policy", scenario->policy ? scenario->policy->name : "none",
+                  "slack", scenario->slack, "period_seconds", scenario->period, "memory_pages",
                   (json_int_t)(scenario->memory_bytes / HV_PAGE_BYTES), "machine_pages",
-                  (json_int_t)run->machine_pages, "sharing", (int)scenario->sharing, "vms",
-                  vms_json(run), "periods", sights);
+                  (json_int_t)run->machine_pages, "sharing", (int)scenario->sharing,
+                  "charges_ticks", costs_json(hvrun_charges), "latencies_ticks",
+                  costs_json(hvrun_latencies), "vms", vms_json(run), "periods", sights);
     json_dumpf(root, stream, JSON_INDENT(1));
     fputc('\n', stream);
     json_decref(root);

@@ -154,18 +154,30 @@ static void json_string(FILE *stream, const char *text)
     fputc('"', stream);
 }
 
-static void json_charges(FILE *stream)
+const struct hvrun_cost hvrun_charges[] = {
+    {"tlb_fill", HV_CHARGE_TLB_FILL},
+    {"shadow_fill", HV_CHARGE_SHADOW_FILL},
+    {"pt_write", HV_CHARGE_PT_WRITE},
+    {"first_touch", HV_CHARGE_FIRST_TOUCH},
+    {"cow_break", HV_CHARGE_COW_BREAK},
+    {"satp_write", HV_CHARGE_SATP_WRITE},
+    {"sfence", HV_CHARGE_SFENCE},
+    {"ecall", HV_CHARGE_ECALL},
+    {"pt_update", HV_CHARGE_PT_UPDATE},
+    {"mmio", HV_CHARGE_MMIO},
+    {"balloon_page", HV_CHARGE_BALLOON_PAGE},
+    {"sample_page", HV_CHARGE_SAMPLE_PAGE},
+    {NULL, 0},
+};
+const struct hvrun_cost hvrun_latencies[] = {
+    {"disk", HV_LATENCY_DISK}, {"disk_page", HV_LATENCY_DISK_PAGE}, {NULL, 0}};
+
+static void json_costs(FILE *stream, const char *name, const struct hvrun_cost *costs)
 {
-    fprintf(stream,
-            "  \"charges_ticks\": {\"tlb_fill\": %d, \"shadow_fill\": %d, \"pt_write\": %d, "
-            "\"first_touch\": %d, \"cow_break\": %d, \"satp_write\": %d, \"sfence\": %d, "
-            "\"ecall\": %d, \"pt_update\": %d, \"mmio\": %d, \"balloon_page\": %d, "
-            "\"sample_page\": %d},\n"
-            "  \"latencies_ticks\": {\"disk\": %d, \"disk_page\": %d},\n",
-            HV_CHARGE_TLB_FILL, HV_CHARGE_SHADOW_FILL, HV_CHARGE_PT_WRITE, HV_CHARGE_FIRST_TOUCH,
-            HV_CHARGE_COW_BREAK, HV_CHARGE_SATP_WRITE, HV_CHARGE_SFENCE, HV_CHARGE_ECALL,
-            HV_CHARGE_PT_UPDATE, HV_CHARGE_MMIO, HV_CHARGE_BALLOON_PAGE, HV_CHARGE_SAMPLE_PAGE,
-            HV_LATENCY_DISK, HV_LATENCY_DISK_PAGE);
+    fprintf(stream, "  \"%s\": {", name);
+    for (const struct hvrun_cost *cost = costs; cost->name; cost++)
+        fprintf(stream, "%s\"%s\": %d", cost == costs ? "" : ", ", cost->name, cost->ticks);
+    fprintf(stream, "},\n");
 }
 
 void hvrun_report_json(FILE *stream, struct hv_world *world)
@@ -176,7 +188,8 @@ void hvrun_report_json(FILE *stream, struct hv_world *world)
     unsigned count = hv_world_vms(world);
     fprintf(stream, "{\n  \"virtual_seconds\": %.6f,\n",
             (double)hv_world_ticks(world) / (double)HV_TICKS_PER_SECOND);
-    json_charges(stream);
+    json_costs(stream, "charges_ticks", hvrun_charges);
+    json_costs(stream, "latencies_ticks", hvrun_latencies);
     fprintf(stream, "  \"vms\": [\n");
     for (unsigned i = 0; i < count; i++) {
         struct hv_vm *vm = hv_world_vm(world, i);
