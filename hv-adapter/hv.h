@@ -62,8 +62,9 @@ struct hv_vm_config {
     uint64_t disk_latency_ticks; /* of a request; 0: HV_LATENCY_DISK */
     uint32_t shadow_nodes;       /* bound of S-PT memory, 8.3 KiB each; 0: 512 */
     bool para;                   /* paravirtualized: the kernel uses the calls of hypercall.h */
-    uint32_t para_tables;        /* bound of its page tables, 6 KiB of the host's each; 0: 512 */
-    unsigned group;              /* pages are shared within a group; below HV_GROUPS_MAX */
+    uint32_t para_tables; /* bound of its page tables, 6 KiB of the host's each; 0: one for 128
+                       pages, at least 512 */
+    unsigned group;       /* pages are shared within a group; below HV_GROUPS_MAX */
     /* What the guest prints; NULL: only the last lines are kept. */
     void (*output)(void *ctx, struct hv_vm *vm, const char *bytes, size_t nbytes);
     void *output_ctx;

@@ -84,12 +84,15 @@ static enum hv_para_result check_mpn(const struct hv_vm *vm, const struct hv_phy
                                                                     : HV_PARA_DENIED;
 }
 
-static enum hv_para_result check_leaf(const struct hv_physmap_entry *page, uint64_t entry)
+static enum hv_para_result check_leaf(const struct hv_vm *vm, const struct hv_physmap_entry *page,
+                                      uint64_t entry)
 {
     if (!hv_sv39_is_leaf(entry, 0))
         return HV_PARA_INVALID;
     if ((entry & HV_PTE_W) && (page->reasons & HV_REASON_PARA_TABLE))
         return HV_PARA_DENIED;
+    if (vm->para->leaves[page - vm->map.entries] >= HV_PARA_MAPS_MAX)
+        return HV_PARA_NOMEM;
     return HV_PARA_OK;
 }
 
@@ -123,8 +126,8 @@ static enum hv_para_result update(struct hv_vm *vm, const struct hv_para_update 
         return HV_PARA_ADDRESS;
     if (u->entry & ENTRY_FLAGS & ~(uint64_t)GUEST_FLAGS)
         return HV_PARA_INVALID;
-    enum hv_para_result result =
-        table->level ? check_branch(vm, table, slot, u->entry, ppn) : check_leaf(page, u->entry);
+    enum hv_para_result result = table->level ? check_branch(vm, table, slot, u->entry, ppn)
+                                              : check_leaf(vm, page, u->entry);
     if (result == HV_PARA_OK)
         result = check_mpn(vm, page, hv_sv39_ppn(u->entry));
     if (result != HV_PARA_OK)

@@ -67,9 +67,10 @@ enum hv_para_result {
 /*
  * One new entry. Its flags are Sv39's, its number an MPN. 0 clears.
  *   - Level 0: a leaf. `ppn` says which page the MPN backs. HV_PARA_ABSENT for a page that is
- *     absent: the entry is valid once an access has given it a machine page of zeros. With W: if
- * the page is shared, the entry is made read-only and marked HV_PARA_COW; the first store breaks
- * the sharing and returns the right. A page table: never with W (DENIED).
+ *     absent: the entry is valid once an access has given it a machine page of zeros. W for a page
+ *     that is shared: the entry is read-only and has HV_PARA_COW; the first store breaks the
+ *     sharing and brings the right. W for a page table: DENIED. A page that HV_PARA_MAPS_MAX
+ *     entries name already: NOMEM.
  *   - Levels 1 and 2: V and no other flag, `ppn` a table of the level below. There are no
  *     superpages: machine pages are nobody's neighbours. The windows' slots are the VMM's (DENIED).
  * Bit 9 is the guest's own. A and D are set by the hardware.
@@ -81,6 +82,7 @@ struct hv_para_update {
 };
 
 #define HV_PARA_BATCH_MAX 128
+#define HV_PARA_MAPS_MAX  4096 /* leaves of one page: when it moves, all are rewritten at once */
 #define HV_PARA_COW       (UINT64_C(1) << 8) /* the VMM's own flag: W waits for a break, or the page */
 
 #endif

@@ -21,11 +21,11 @@
  *   - a leaf is valid if and only if its page has a machine page and is not sampled;
  *   - a leaf has W only if its page has no reason to be protected, COW only if it has or is absent;
  *   - an entry of level 1 or 2 names a table of the level below; a table's `parents` counts them;
+ *   - leaves[] counts the list of a page, and is at most HV_PARA_MAPS_MAX;
  *   - a page has HV_REASON_PARA_TABLE if and only if it is a table; tables in use <= tables_max.
  *
- * Cost: an update O(1); protect, remap O(entries that name the PPN), at most all entries of
- * the VM's tables. Memory: 6 KiB a table, 4 bytes a page, bounded by tables_max and kept until the
- * VM ends.
+ * Cost: an update O(1); protect, remap O(entries that name the PPN), at most HV_PARA_MAPS_MAX.
+ * Memory: 6 KiB a table, 6 bytes a page, bounded by tables_max and kept until the VM ends.
  *
  * Threads: the VM's lock owns all of it.
  * Source: P. Barham et al., Xen and the Art of Virtualization, SOSP 2003, section 3.3.3.
@@ -75,6 +75,7 @@ struct hv_para {
     uint32_t tables_max, tables_made;
     uint32_t free_table;
     uint32_t *table_of;    /* owned: [PPN - begin]: number of the table that the page is, or none */
+    uint16_t *leaves;      /* owned: [PPN - begin]: entries that name the page */
     uint32_t root;         /* of the address space of now; none before the first SwitchPT */
     bool writes_untracked; /* an entry that permitted writes went; the TLB may still have it */
     struct hv_para_stats stats;

@@ -23,7 +23,9 @@ bool hv_para_init(struct hv_para *para, struct hv_physmap *map, struct hv_machin
                              .root = HV_PARA_NONE};
     para->tables = calloc(tables_max, sizeof(struct hv_para_table *));
     para->table_of = malloc(pages * sizeof *para->table_of);
-    if (!para->tables || !para->table_of || !hv_p2m_init(&para->p2m, pages, machine->pages)) {
+    para->leaves = calloc(pages, sizeof *para->leaves);
+    if (!para->tables || !para->table_of || !para->leaves ||
+        !hv_p2m_init(&para->p2m, pages, machine->pages)) {
         hv_para_fini(para);
         return false;
     }
@@ -39,6 +41,7 @@ void hv_para_fini(struct hv_para *para)
         free(para->tables[i]);
     free(para->tables);
     free(para->table_of);
+    free(para->leaves);
     hv_p2m_fini(&para->p2m);
     *para = (struct hv_para){.tables = NULL};
 }
@@ -133,6 +136,7 @@ void hv_para_table_free(struct hv_para *para, struct hv_para_table *table)
 static void unlink_leaf(struct hv_para *para, struct hv_para_table *table, unsigned slot)
 {
     uint32_t next = table->next[slot], prev = table->prev[slot];
+    para->leaves[table->names[slot]]--;
     if (next != HV_ENTRY_NONE)
         table_of_entry(para, next)->prev[next % HV_PARA_SLOTS] = prev;
     if (prev != HV_ENTRY_NONE)
@@ -145,6 +149,7 @@ static void link_leaf(struct hv_para *para, struct hv_para_table *table, unsigne
 {
     uint32_t *first = &para->map->entries[table->names[slot]].maps;
     uint32_t name = number_of(para, table) * HV_PARA_SLOTS + slot;
+    para->leaves[table->names[slot]]++;
     table->next[slot] = *first;
     table->prev[slot] = HV_ENTRY_NONE;
     if (*first != HV_ENTRY_NONE)
@@ -297,6 +302,7 @@ static const char *check_page(const struct hv_para *para, uint64_t index, uint64
 {
     const struct hv_physmap_entry *page = &para->map->entries[index];
     bool table = para->table_of[index] != HV_PARA_NONE;
+    uint64_t before = *leaves;
     for (uint32_t at = page->maps, prev = HV_ENTRY_NONE; at != HV_ENTRY_NONE;
          prev = at, at = next_of(para, at)) {
         const struct hv_para_table *in = table_of_entry(para, at);
@@ -305,6 +311,8 @@ static const char *check_page(const struct hv_para *para, uint64_t index, uint64
             in->prev[at % HV_PARA_SLOTS] != prev)
             return "a list of entries is broken";
     }
+    if (para->leaves[index] != *leaves - before || para->leaves[index] > HV_PARA_MAPS_MAX)
+        return "the count of a page's entries is wrong";
     if (table != ((page->reasons & HV_REASON_PARA_TABLE) != 0))
         return "a page is a table in one place and none in another";
     if (para->p2m.mpn[index] != (page->mpn == HV_MPN_NONE ? HV_PARA_ABSENT : page->mpn))

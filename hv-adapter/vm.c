@@ -11,7 +11,8 @@
 enum {
     CODE_PAGES = 256, /* decoded at a time: a kernel's and a shell's hot code */
     SHADOW_NODES = 512,
-    PARA_TABLES = 512,
+    PARA_TABLES_MIN = 512,
+    PAGES_PER_PARA_TABLE = 128, /* 6 KiB of the host's for 512 KiB of the guest's at most */
     MEMORY_MIN_MIB = 8,
     MEMORY_MAX_MIB = 65536,
 };
@@ -98,9 +99,13 @@ static bool init_para(struct hv_vm *vm, const struct hv_vm_config *config)
 {
     if (!config->para)
         return true;
+    uint64_t tables = config->memory_bytes / HV_PAGE_BYTES / PAGES_PER_PARA_TABLE;
+    if (config->para_tables)
+        tables = config->para_tables;
+    else if (tables < PARA_TABLES_MIN)
+        tables = PARA_TABLES_MIN;
     vm->para = calloc(1, sizeof *vm->para);
-    return vm->para && hv_para_init(vm->para, &vm->map, &vm->world->machine,
-                                    config->para_tables ? config->para_tables : PARA_TABLES);
+    return vm->para && hv_para_init(vm->para, &vm->map, &vm->world->machine, (uint32_t)tables);
 }
 
 static bool init_vm(struct hv_vm *vm, const struct hv_vm_config *config)

@@ -310,6 +310,34 @@ static void tables_are_bounded(void **state)
     hv_vm_exit(vm);
 }
 
+/* What has to be rewritten when a page moves is bounded, however often the guest maps it. */
+static void mappings_of_a_page_are_bounded(void **state)
+{
+    struct test *test = *state;
+    struct hv_vm *vm = test->vm;
+    struct hv_para_update batch[HV_PARA_BATCH_MAX];
+    enum { FIRST = 100, TABLES = HV_PARA_MAPS_MAX / HV_PARA_SLOTS };
+    for (unsigned table = 0; table < TABLES; table++) {
+        assert_int_equal(rig_create(vm, FIRST + table, 0), HV_PARA_OK);
+        for (unsigned slot = 0; slot < HV_PARA_SLOTS; slot += HV_PARA_BATCH_MAX) {
+            for (unsigned i = 0; i < HV_PARA_BATCH_MAX; i++)
+                batch[i] =
+                    (struct hv_para_update){rig_gpa(FIRST + table) + (slot + i) * 8,
+                                            rig_mpn(vm, OWN) << 10 | RIG_WRITE, RIG_PPN + OWN};
+            assert_true(hv_guest_write(vm, rig_gpa(RIG_BATCH), batch, sizeof batch));
+            assert_int_equal(
+                rig_call(vm, HV_PARA_UPDATE_PT, rig_gpa(RIG_BATCH), HV_PARA_BATCH_MAX).error,
+                HV_PARA_OK);
+        }
+    }
+    assert_int_equal(rig_map(vm, RIG_LEAF, 60, OWN, RIG_READ), HV_PARA_NOMEM);
+    assert_int_equal(rig_put(vm, FIRST, 7, 0, 0, OWN), HV_PARA_OK);
+    assert_int_equal(rig_map(vm, RIG_LEAF, 60, OWN, RIG_READ), HV_PARA_OK);
+    assert_int_equal(rig_map(vm, FIRST, 7, OWN, RIG_READ), HV_PARA_NOMEM);
+    assert_int_equal(rig_destroy(vm, FIRST), HV_PARA_OK); /* and all its entries */
+    assert_int_equal(rig_map(vm, RIG_LEAF, 61, OWN, RIG_READ), HV_PARA_OK);
+}
+
 static void satp_is_refused(void **state)
 {
     struct test *test = *state;
@@ -434,6 +462,7 @@ int main(void)
         TEST(a_batch_stops_where_it_fails),
         TEST(a_page_that_left_comes_back),
         TEST(tables_are_bounded),
+        TEST(mappings_of_a_page_are_bounded),
         TEST(satp_is_refused),
         TEST(the_window_is_read_only),
         TEST(a_merge_and_a_break_rewrite_every_entry),

@@ -27,10 +27,11 @@ enum {
     PROCS_MAX = 64,
     QUANTUM = 50000, /* of the time CSR: 5 ms */
 };
-#define RAM_BASE  UINT64_C(0x80000000)
-#define USER_BASE UINT64_C(0x10000)  /* programs */
-#define USER_HEAP UINT64_C(0x200000) /* from here up; the stack below it */
-#define USER_END  UINT64_C(0x4000000)
+#define RAM_BASE    UINT64_C(0x80000000)
+#define RAM_END_MAX (RAM_BASE + (UINT64_C(1) << 30))
+#define USER_BASE   UINT64_C(0x10000)  /* programs */
+#define USER_HEAP   UINT64_C(0x200000) /* from here up; the stack below it */
+#define USER_END    UINT64_C(0x4000000)
 
 enum { PTE_V = 1, PTE_R = 2, PTE_W = 4, PTE_X = 8, PTE_U = 16, PTE_A = 64, PTE_D = 128 };
 

@@ -20,7 +20,11 @@ _Noreturn void kernel_main(const void *fdt)
     console_say(tables_mode);
     console_say(" virtualization\n");
     tables_init();
-    pages_init((uint64_t)kernel_end, boot_params.fdt & ~(uint64_t)(PAGE_BYTES - 1));
+    if (boot_params.ram_end > RAM_END_MAX) /* the linear map has no more */
+        boot_params.ram_end = RAM_END_MAX;
+    pages_init((uint64_t)kernel_end, boot_params.fdt < boot_params.ram_end
+                                         ? boot_params.fdt & ~(uint64_t)(PAGE_BYTES - 1)
+                                         : boot_params.ram_end);
     kernel_space_init(boot_params.ram_end);
     __asm__ volatile("csrw scounteren, %0" : : "r"(7));
     __asm__ volatile("csrw sie, %0" : : "r"(SIE_TIMER | SIE_EXTERNAL));
