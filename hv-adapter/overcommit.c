@@ -46,6 +46,14 @@ static uint64_t allocated(const struct claim *claim)
     return size_of(claim) - claim->vm->balloon.pages;
 }
 
+/* Machine pages of the VM's part, if it touches all that it is allocated: what sharing saves is
+ * nobody's. */
+static uint64_t charged(const struct claim *claim)
+{
+    uint64_t pages = allocated(claim);
+    return pages > claim->saved_pages ? pages - claim->saved_pages : 0;
+}
+
 static bool is_alive(const struct claim *claim)
 {
     return claim->vm->map.entries != NULL;
@@ -120,7 +128,7 @@ static void set_balloons(struct hv_overcommit *oc)
     uint64_t given = 0;
     for (unsigned i = 0; i < oc->count; i++)
         if (is_alive(&oc->claims[i]))
-            given += allocated(&oc->claims[i]);
+            given += charged(&oc->claims[i]);
     uint64_t room = given < oc->config.memory_pages ? oc->config.memory_pages - given : 0;
     for (unsigned i = 0; i < oc->count; i++) {
         struct claim *claim = &oc->claims[i];

@@ -7,8 +7,8 @@
  *     free memory -> state: balloons alone, page out at random, or stop who has too much
  *
  * Allocation: the pages of a VM that are not in its balloon. A VM whose allocation is below its
- * target gets back only what others have already given up, so that allocations never add up to
- * more than there is once balloons have come to rest.
+ * target gets back only what others have already given up, so that allocations, less what sharing
+ * saves, never add up to more than there is once balloons have come to rest.
  *
  * A sixteenth-odd of machine memory (HV_FREE_HIGH_PERCENT) is kept free on top of `memory_pages`:
  * machine_pages = hv_overcommit_machine_pages(memory_pages).
