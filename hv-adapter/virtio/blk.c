@@ -151,9 +151,9 @@ uint64_t hv_disk_next(const struct hv_disk *disk)
 void hv_disk_turn(struct hv_vm *vm, uint64_t now)
 {
     struct hv_disk *disk = &vm->disk;
-    if (hv_disk_next(disk) > now)
+    if (!disk->waiting || hv_disk_next(disk) > now)
         return;
-    while (hv_disk_next(disk) <= now) {
+    while (disk->waiting && hv_disk_next(disk) <= now) {
         const struct hv_disk_done *done = &disk->done[disk->first];
         hv_queue_give(vm, &disk->device->queue[0], done->head, done->nbytes);
         disk->first = (disk->first + 1) % HV_DISK_QUEUE;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The balloon device and its queues under a driver made of bytes.
+ * The balloon, the disk and their queues under a driver made of bytes.
  *
  * Input: steps of a byte of kind and what it needs. The driver rings, writes registers, rewrites
- * rings and buffers, sets targets, lets pages be shared. Whatever it does: all tables agree, and a
- * neighbour's memory is what it was.
+ * rings and buffers, turns to the other device; targets are set, requests end, pages are shared.
+ * Whatever it does: all tables agree, and a neighbour's memory is what it was.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +36,7 @@ static uint64_t take(struct input *in, unsigned nbytes)
 
 static struct hv_vm *new_vm(struct hv_world *world)
 {
-    struct hv_vm_config config = {.memory_bytes = 8 << 20, .seed = 1};
+    struct hv_vm_config config = {.memory_bytes = 8 << 20, .disk_bytes = 1 << 20, .seed = 1};
     struct hv_error error;
     struct hv_vm *vm = hv_vm_new(world, &config, &error);
     require(vm != NULL);
@@ -88,12 +88,17 @@ static void step(struct hv_world *world, struct driver *driver, struct input *in
         return;
     case 5:
         hv_vm_balloon_ask(driver->vm);
+        hv_disk_turn(driver->vm, hv_disk_next(&driver->vm->disk));
         return;
     case 6:
         (void)hv_world_share_now(world);
         return;
     default:
-        driver_start(driver, driver->vm, HV_SLOT_BALLOON, (uint32_t)take(in, 1), 4);
+        word = take(in, 1);
+        if (word & 0x80)
+            driver_start(driver, driver->vm, HV_SLOT_DISK, (uint32_t)word & 0x7f, 1);
+        else
+            driver_start(driver, driver->vm, HV_SLOT_BALLOON, (uint32_t)word, 4);
     }
 }
 
