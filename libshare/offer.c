@@ -47,15 +47,16 @@ static void keep_open(struct share_run *run)
 static void drive(struct share_run *run)
 {
     const unsigned idle_rounds_max = 2; /* another thread may own a partner for a moment */
-    bool has_room = true;
+    bool has_room = share_table_reserve(&run->share->table);
     share_run_look(run);
     for (unsigned idle_rounds = 0; run->open_count && idle_rounds < idle_rounds_max;) {
-        has_room = share_table_reserve(&run->share->table);
         run->progress = 0;
         share_run_match(run);
         share_run_merge(run);
         keep_open(run);
         idle_rounds = run->progress ? 0 : idle_rounds + 1;
+        if (run->open_count)
+            has_room = share_table_reserve(&run->share->table);
     }
     run->memory_refused = !has_room && run->open_count;
     for (unsigned i = 0; i < run->open_count; i++)
