@@ -103,12 +103,35 @@ static void free_pages_are_reported(void **state)
     hv_world_free(world);
 }
 
+/* Deflate on OOM: who needs memory gets it out of the balloon before anybody is killed. */
+static void gives_back_before_it_kills(void **state)
+{
+    (void)state;
+    struct hv_world *world = world_of(PAGES(MIB), false);
+    linux_add(world, &plain, MIB, 0, "HV_WORKLOAD=shell");
+    linux_run_ms(world, 500);
+    assert_true(hv_vm_balloon_set(plain.vm, PAGES(48)));
+    linux_run_ms(world, 3000);
+    assert_int_equal(figures_of(plain.vm).balloon_pages, PAGES(48));
+    const char *fill =
+        "dd if=/dev/zero of=/tmp/x bs=1024k count=24; wc -c </tmp/x; echo fil''led\n";
+    assert_int_equal(hv_vm_type(plain.vm, fill, strlen(fill)), strlen(fill));
+    linux_until(world, &plain, "filled", 60);
+    assert_non_null(strstr(plain.log.text, "25165824"));
+    assert_null(strstr(plain.log.text, "Killed process"));
+    struct hv_figures figures = figures_of(plain.vm);
+    assert_true(figures.balloon_pages < PAGES(MIB - 24));
+    assert_int_equal(figures.balloon_target_pages, PAGES(48));
+    hv_world_free(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(computes_the_same_in_a_balloon),
         cmocka_unit_test(memory_falls),
         cmocka_unit_test(free_pages_are_reported),
+        cmocka_unit_test(gives_back_before_it_kills),
     };
     return linux_is_built() ? cmocka_run_group_tests(tests, NULL, NULL) : LINUX_SKIP;
 }
