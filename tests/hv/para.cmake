@@ -14,6 +14,7 @@ function(mini_test NAME LABEL)
 endfunction()
 mini_test(test_hv_mini guests test_mini.c)
 mini_test(test_hv_mini_threads hv test_mini_threads.c)
+set_tests_properties(test_hv_mini_threads PROPERTIES LABELS "hv;threads")
 
 # Hostile guests: hypercalls against a model, as a test and as a fuzz target.
 hv_test(test_hv_para_model hv test_para_model.c para_model.c)
