@@ -2,18 +2,10 @@
 /* Sampling of working sets. See sample.h. */
 #include "sample.h"
 
+#include "prng.h"
 #include "tables.h"
 
 enum { TRIES_A_PAGE = 64 }; /* of drawing; a VM that is nearly all balloon gets a smaller sample */
-
-/* splitmix64 */
-static uint64_t draw(uint64_t *state, uint64_t below)
-{
-    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return (z ^ z >> 31) % below;
-}
 
 static uint64_t pages_of(const struct hv_vm *vm)
 {
@@ -41,7 +33,7 @@ static void draw_sample(struct hv_vm *vm)
     sample->drawn = sample->touched = 0;
     for (unsigned tries = 0;
          sample->drawn < HV_SAMPLE_PAGES && tries < HV_SAMPLE_PAGES * TRIES_A_PAGE; tries++) {
-        uint64_t i = draw(&sample->random, pages_of(vm));
+        uint64_t i = hv_random_next(&sample->random) % pages_of(vm);
         struct hv_physmap_entry *page = &vm->map.entries[i];
         if ((page->state & (HV_PAGE_BALLOONED | HV_PAGE_SAMPLED)) ||
             (page->reasons & HV_REASON_PARA_TABLE))

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "prng.h"
 #include "vm_state.h"
 
 enum { SLOTS_MAX = 1 << 24, TRIES_A_PAGE = 32 };
@@ -119,20 +120,12 @@ bool hv_swap_page_out(struct hv_vm *vm, hv_ppn ppn)
     return write_out(vm, ppn);
 }
 
-/* splitmix64 */
-static uint64_t draw(uint64_t *state, uint64_t below)
-{
-    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return (z ^ z >> 31) % below;
-}
-
 uint64_t hv_swap_reclaim(struct hv_vm *vm, uint64_t pages)
 {
     uint64_t done = 0, size = vm->map.end.n - vm->map.begin.n;
     for (uint64_t tries = 0; size && done < pages && tries < pages * TRIES_A_PAGE; tries++)
-        done += hv_swap_page_out(vm, (hv_ppn){vm->map.begin.n + draw(&vm->swap.random, size)});
+        done += hv_swap_page_out(
+            vm, (hv_ppn){vm->map.begin.n + hv_random_next(&vm->swap.random) % size});
     return done;
 }
 

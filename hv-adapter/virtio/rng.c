@@ -2,26 +2,18 @@
 /* virtio's entropy source (VIRTIO 1.2, 5.4): fills buffers from the VM's seed, so that a run
  * repeats. The smallest device: start here to write another. */
 #include "guest_mem.h"
+#include "prng.h"
 #include "virtio/mmio.h"
 #include "vm_state.h"
 
 enum { CHAIN_NBYTES = 4096 }; /* a request gets no more at once: a kick's work is bounded */
-
-/* splitmix64 */
-static uint64_t next(uint64_t *state)
-{
-    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
-}
 
 /* The bytes written, at most `room`; a buffer that is only to be read is left out. */
 static uint32_t fill(struct hv_vm *vm, const struct hv_buffer *buffer, uint32_t room)
 {
     uint32_t done = 0, end = buffer->nbytes < room ? buffer->nbytes : room;
     while (buffer->device_writes && done < end) {
-        uint64_t word = next(&vm->random);
+        uint64_t word = hv_random_next(&vm->random);
         uint32_t left = end - done, part = left < sizeof word ? left : sizeof word;
         if (!hv_guest_write(vm, buffer->gpa + done, &word, part))
             break;
