@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define GATE_CLOSED         (UINT32_C(1) << 31)
+#define EXPECTED_MAX        (UINT64_C(1) << 32) /* page numbers have 32 bits */
 #define SETTLED_PPM_DEFAULT 1000u
 
 #ifdef SHARE_STEPS
@@ -74,7 +75,8 @@ enum share_result share_new(const struct share_config *config, struct share **ou
     if (!config || config->struct_size < sizeof config->struct_size)
         return SHARE_INVALID;
     copy_sized(&wanted, sizeof wanted, config, config->struct_size);
-    if (!wanted.ops || wanted.flags & ~(uint32_t)SHARE_IMMUTABLE)
+    if (!wanted.ops || wanted.flags & ~(uint32_t)SHARE_IMMUTABLE ||
+        wanted.expected_contents > EXPECTED_MAX)
         return SHARE_INVALID;
     copy_sized(&ops, sizeof ops, wanted.ops, wanted.ops->struct_size);
     bool immutable = wanted.flags & SHARE_IMMUTABLE;

@@ -5,8 +5,6 @@
 
 #define TABLE_LAG 4u /* pages: the time that a table line takes to arrive */
 
-#define MATCH_LAG 2u /* pages: the time that a table line takes to arrive */
-
 /* Skipped by the scanner in this pass? Pages of one backoff take turns, by page number. */
 static bool backs_off(const struct share_run *run, const struct share_item *item)
 {

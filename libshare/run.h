@@ -14,6 +14,7 @@
 #include "engine.h"
 
 #define SHARE_RUN_PAGES 128u
+_Static_assert(SHARE_RUN_PAGES <= 256, "items are numbered in a byte");
 #define SHARE_TRIED_MAX 4u /* entries of equal 36 bits that turned out to be other contents */
 
 enum share_stage {

@@ -239,7 +239,8 @@ struct share_config {
     uint32_t flags;             /* enum share_flags */
     uint32_t settled_ppm;       /* share_settled: changes a million pages looked at; 0: 1000 */
     uint64_t expected_contents; /* the table starts with room for so many distinct contents, about
-                                   10 bytes each, instead of growing up to them; 0: small */
+                                   10 bytes each, instead of growing up to them; 0: small.
+                                   More than 2^32: INVALID */
 };
 
 /* Makes an engine in *out, owned by the caller. On failure *out is NULL and nothing is held. */
@@ -294,9 +295,9 @@ SHARE_API SHARE_MUST_CHECK enum share_result share_vm_regroup(struct share *shar
 /* -------------------------------------------------------------------------------- sharing -- */
 
 /*
- * Offers `count` pages of a VM. outcomes: `count` of them, or NULL. Cheapest in runs of 64 or more.
- * A page offered twice in one call may be `busy` the second time.
- * Returns OK; or NOMEM, GONE or INVALID, and the pages not dealt with have the outcome `error`.
+ * Offers `count` pages of a VM. outcomes: `count` of them, or NULL. Cheapest in runs of 128 or
+ * more. A page offered twice in one call may be `busy` the second time. Returns OK; or NOMEM, GONE
+ * or INVALID, and the pages not dealt with have the outcome `error`.
  */
 SHARE_API SHARE_MUST_CHECK enum share_result share_offer(struct share *share, share_vm vm,
                                                          const share_ppn *ppns, size_t count,

@@ -54,16 +54,23 @@ static void note_entry(struct share_table *table, struct share_partition *part)
         share_grow_want(table, part);
 }
 
-bool share_table_insert(struct share_table *table, struct share_partition *part, uint64_t hash,
-                        struct share_hit entry)
+/* An entry where there is room; false if there is none. */
+static bool insert(struct share_table *table, struct share_partition *part, uint32_t key,
+                   struct share_hit entry)
 {
-    share_grow_some(table, part);
-    bool placed = share_array_insert(&part->now, share_table_key(hash), entry).bucket != NULL;
+    bool placed = share_array_insert(&part->now, key, entry).bucket != NULL;
     if (placed)
         note_entry(table, part);
     else
         share_grow_want(table, part);
     return placed;
+}
+
+bool share_table_insert(struct share_table *table, struct share_partition *part, uint64_t hash,
+                        struct share_hit entry)
+{
+    share_grow_some(table, part);
+    return insert(table, part, share_table_key(hash), entry);
 }
 
 /* One look at the home bucket often tells that nothing has this key, and that there is room. */
@@ -100,7 +107,7 @@ unsigned share_table_find_or_insert(struct share_table *table, struct share_part
         note_entry(table, part);
         *inserted = true;
     } else if (found.count == 0) {
-        *inserted = share_table_insert(table, part, hash, entry);
+        *inserted = insert(table, part, key, entry);
     }
     return found.count;
 }

@@ -49,6 +49,31 @@ static void wrong_configs_are_refused(void **state)
     config = config_of(&ops);
     config.flags = 2;
     assert_int_equal(try_new(&config), SHARE_INVALID);
+    config = config_of(&ops);
+    config.expected_contents = (UINT64_C(1) << 32) + 1;
+    assert_int_equal(try_new(&config), SHARE_INVALID);
+}
+
+/* Takes the memory at once, and refuses if there is none. */
+static void expected_contents_take_memory(void **state)
+{
+    (void)state;
+    struct share_ops ops = vmm_ops;
+    struct share_config config = config_of(&ops);
+    struct metadata metadata;
+    struct share_stats stats;
+    struct share *share;
+    metadata_init(&metadata);
+    config.alloc = &metadata.alloc;
+    config.expected_contents = 100000;
+    assert_int_equal(share_new(&config, &share), SHARE_OK);
+    share_stats(share, &stats);
+    assert_in_range(stats.metadata_bytes, 100000 * 8, 100000 * 13);
+    share_free(share);
+    metadata.fail_at = atomic_load(&metadata.calls) + 20; /* amid the table's arrays */
+    metadata.fail_count = 1;
+    assert_int_equal(try_new(&config), SHARE_NOMEM);
+    assert_int_equal(metadata.blocks, 0);
 }
 
 static void each_op_is_needed_but_unpeek(void **state)
@@ -262,6 +287,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(wrong_configs_are_refused),
+        TEST(expected_contents_take_memory),
         TEST(each_op_is_needed_but_unpeek),
         TEST(older_structs_are_taken),
         TEST(new_fails_without_memory_and_holds_nothing),
