@@ -12,6 +12,7 @@
  */
 #include "access_kind.h"
 #include "guest_mem.h"
+#include "tables.h"
 #include "vm_state.h"
 
 enum step {
@@ -166,7 +167,8 @@ bool hv_fault_satp(void *ctx, uint64_t satp)
     return true;
 }
 
-/* The S-PT follows the guest's tables write by write: only the TLB needs to obey, and it has. */
+/* The S-PT follows the guest's tables write by write, and para tables are written by us: only the
+ * TLB needs to obey, and it has. */
 void hv_fault_sfence(void *ctx, bool has_va, uint64_t va, bool has_asid, uint64_t asid)
 {
     struct hv_vm *vm = ctx;
@@ -175,6 +177,6 @@ void hv_fault_sfence(void *ctx, bool has_va, uint64_t va, bool has_asid, uint64_
     hv_vm_charge(vm, HV_CHARGE_SFENCE);
     pthread_mutex_lock(&vm->lock);
     if (!has_va)
-        vm->shadow.writes_untracked = false;
+        *hv_tables_untracked(vm) = false;
     pthread_mutex_unlock(&vm->lock);
 }

@@ -181,16 +181,3 @@ bool hv_para_satp(void *ctx, uint64_t satp)
     (void)ctx, (void)satp;
     return false;
 }
-
-/* The hart's TLB has obeyed; FlushTLB does the same. */
-void hv_para_sfence(void *ctx, bool has_va, uint64_t va, bool has_asid, uint64_t asid)
-{
-    struct hv_vm *vm = ctx;
-    (void)va, (void)has_asid, (void)asid;
-    vm->counts.sfences++;
-    hv_vm_charge(vm, HV_CHARGE_SFENCE);
-    pthread_mutex_lock(&vm->lock);
-    if (!has_va)
-        vm->para->writes_untracked = false;
-    pthread_mutex_unlock(&vm->lock);
-}

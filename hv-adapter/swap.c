@@ -77,12 +77,12 @@ static bool find_elsewhere(struct hv_vm *vm, hv_ppn ppn)
     return outcome == SHARE_PROMOTED || outcome == SHARE_JOINED || outcome == SHARE_ZERO;
 }
 
-/* The page has machine memory of its own, and nobody is writing to it. */
+/* The page has machine memory of its own. (One that is pinned will be refused by who drops it.) */
 static bool is_candidate(struct hv_vm *vm, hv_ppn ppn)
 {
     pthread_mutex_lock(&vm->lock);
     const struct hv_physmap_entry *page = hv_physmap_at(&vm->map, ppn);
-    bool is = hv_physmap_is_present(page) && !page->pins && !(page->reasons & HV_REASON_SHARING);
+    bool is = hv_physmap_is_present(page) && !(page->reasons & HV_REASON_SHARING);
     pthread_mutex_unlock(&vm->lock);
     return is;
 }

@@ -47,7 +47,7 @@ static const struct hv_hart_ops para_ops = {
     .mmio_store = hv_mmio_store,
     .ecall = hv_sbi_ecall,
     .satp_write = hv_para_satp,
-    .sfence_vma = hv_para_sfence,
+    .sfence_vma = hv_fault_sfence,
     .time = vm_time,
 };
 

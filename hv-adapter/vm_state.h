@@ -158,7 +158,6 @@ void hv_fault_sfence(void *ctx, bool has_va, uint64_t va, bool has_asid, uint64_
 /* para.c: the same of a paravirtualized VM's hart */
 enum hv_fill hv_para_fill(void *ctx, uint64_t va, enum hv_access access, struct hv_tlb_fill *out);
 bool hv_para_satp(void *ctx, uint64_t satp);
-void hv_para_sfence(void *ctx, bool has_va, uint64_t va, bool has_asid, uint64_t asid);
 
 /* hypercall.c: one call, its arguments in the hart's registers. */
 struct hv_hypercall_answer {

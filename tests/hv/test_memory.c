@@ -100,6 +100,34 @@ static void the_door_checks_addresses(void **state)
     hv_world_free(world);
 }
 
+/* A page that the VMM is writing is neither protected nor moved, nor does it leave. */
+static void pinned_pages_stay(void **state)
+{
+    (void)state;
+    struct hv_world *world = rig_world(true, 2);
+    struct hv_vm *vms[] = {rig_vm(world, 0), rig_vm(world, 0)};
+    hv_ppn ppn = {HV_RAM_BASE >> HV_PAGE_SHIFT};
+    share_ppn offered = {ppn.n};
+    enum share_outcome outcome;
+    const uint64_t word = 77;
+    for (unsigned i = 0; i < 2; i++)
+        assert_true(hv_guest_write(vms[i], HV_RAM_BASE, &word, sizeof word));
+    struct hv_physmap_entry *page = hv_physmap_at(&vms[1]->map, ppn);
+    page->pins = 1; /* as in the middle of a write */
+    assert_int_equal(share_offer(world->share, vms[0]->share, &offered, 1, &outcome), SHARE_OK);
+    assert_int_equal(outcome, SHARE_HINTED);
+    assert_int_equal(share_offer(world->share, vms[1]->share, &offered, 1, &outcome), SHARE_OK);
+    assert_int_equal(outcome, SHARE_BUSY);
+    assert_int_equal(page->reasons & HV_REASON_SHARING, 0);
+    assert_false(hv_swap_page_out(vms[1], ppn));
+    assert_int_equal(world->swap.free_count, world->swap.next); /* no slot is lost */
+    page->pins = 0;
+    assert_int_equal(share_offer(world->share, vms[1]->share, &offered, 1, &outcome), SHARE_OK);
+    assert_int_equal(outcome, SHARE_PROMOTED);
+    assert_null(hv_world_check(world));
+    hv_world_free(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -107,6 +135,7 @@ int main(void)
         cmocka_unit_test(scattered_pages_are_never_neighbours),
         cmocka_unit_test(next_present_agrees_with_a_scan),
         cmocka_unit_test(the_door_checks_addresses),
+        cmocka_unit_test(pinned_pages_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

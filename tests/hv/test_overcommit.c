@@ -9,10 +9,10 @@ enum { TAKEN_A_TURN = 5, PAGES = 2048, FIRST = 16, REG_A0 = 10 };
 #define TURN    (HV_TICKS_PER_SECOND / 1000)
 #define PAGE(i) (HV_RAM_BASE + (uint64_t)(FIRST + (i)) * HV_PAGE_BYTES)
 
-static struct hv_world *world_for(uint64_t memory_pages)
+static struct hv_world *world_for(uint64_t memory_pages, bool sharing)
 {
     struct hv_world_config config = {
-        .machine_pages = hv_overcommit_machine_pages(memory_pages), .sharing = false, .seed = 1};
+        .machine_pages = hv_overcommit_machine_pages(memory_pages), .sharing = sharing, .seed = 1};
     struct hv_error error = {""};
     struct hv_world *world = hv_world_new(&config, &error);
     if (!world)
@@ -61,7 +61,7 @@ static void without_balloons(void **state)
     (void)state;
     static const struct hv_overcommit_claim claims[2] = {{.min_pages = 100, .shares = 2},
                                                          {.min_pages = 100, .shares = 1}};
-    struct hv_world *world = world_for(3000);
+    struct hv_world *world = world_for(3000, false);
     struct hv_vm *vms[] = {counter(world, PAGES - FIRST), counter(world, PAGES - FIRST)};
     struct hv_overcommit_config config = {.policy = &hv_policy_shares,
                                           .memory_pages = 3000,
@@ -111,7 +111,7 @@ static void with_balloons(void **state)
     (void)state;
     static const struct hv_overcommit_claim claims[2] = {{.min_pages = 100, .shares = 1},
                                                          {.min_pages = 100, .shares = 1}};
-    struct hv_world *world = world_for(3000);
+    struct hv_world *world = world_for(3000, false);
     struct driver drivers[2];
     uint32_t held[2] = {0, 0};
     struct hv_error error = {""};
@@ -156,11 +156,70 @@ static void with_balloons(void **state)
     hv_world_free(world);
 }
 
+/* What sharing saves may stay outside the balloons: targets are for machine memory. */
+static void what_sharing_saves_is_handed_out(void **state)
+{
+    (void)state;
+    enum { EQUAL = 600 };
+    static const struct hv_overcommit_claim claims[2] = {{.min_pages = 100, .shares = 1},
+                                                         {.min_pages = 100, .shares = 1}};
+    struct hv_world *world = world_for(3000, true);
+    struct hv_vm *vms[] = {counter(world, 10), counter(world, 10)};
+    for (unsigned i = 0; i < 2; i++)
+        for (uint64_t page = 100; page < 100 + EQUAL; page++)
+            assert_true(hv_guest_write(vms[i], PAGE(page), &page, sizeof page));
+    assert_true(hv_world_share_now(world));
+    struct hv_overcommit_config config = {
+        .policy = &hv_policy_shares, .memory_pages = 3000, .period_ticks = TURN};
+    struct hv_error error = {""};
+    struct hv_overcommit *oc = hv_overcommit_new(world, &config, claims, &error);
+    assert_non_null(oc);
+    for (unsigned turn = 0; turn < 3; turn++) {
+        hv_world_run(world, TURN, NULL, NULL);
+        (void)hv_overcommit_turn(oc);
+    }
+    for (unsigned i = 0; i < 2; i++) /* 1500 of machine memory each, and half of what is equal */
+        assert_in_range(vms[i]->balloon.target_pages, PAGES - 1500 - EQUAL / 2 - 10,
+                        PAGES - 1500 - EQUAL / 2 + 1);
+    hv_overcommit_free(oc);
+    hv_world_free(world);
+}
+
+/* When memory is low, who has more than its target stands still, and nobody else. */
+static void only_the_greedy_wait(void **state)
+{
+    (void)state;
+    static const struct hv_overcommit_claim claims[2] = {{.min_pages = 100, .shares = 1},
+                                                         {.min_pages = 100, .shares = 1}};
+    struct hv_world *world = world_for(1500, false);
+    (void)counter(world, 10);
+    (void)counter(world, PAGES - FIRST);
+    struct hv_overcommit_config config = {
+        .policy = &hv_policy_shares, .memory_pages = 1500, .period_ticks = HV_TICKS_PER_SECOND};
+    struct hv_error error = {""};
+    struct hv_overcommit *oc = hv_overcommit_new(world, &config, claims, &error);
+    unsigned waited[2] = {0, 0};
+    assert_non_null(oc);
+    for (unsigned turn = 0; turn < 200; turn++) {
+        hv_world_run(world, 20 * TURN, NULL, NULL);
+        (void)hv_overcommit_turn(oc);
+        for (unsigned i = 0; i < 2; i++) {
+            struct hv_overcommit_vm found;
+            hv_overcommit_look(oc, i, &found);
+            waited[i] += found.blocked;
+        }
+    }
+    assert_int_equal(waited[0], 0);
+    assert_true(waited[1] > 0);
+    hv_overcommit_free(oc);
+    hv_world_free(world);
+}
+
 static void what_is_refused(void **state)
 {
     (void)state;
     static const struct hv_overcommit_claim greedy[1] = {{.min_pages = 2000, .shares = 1}};
-    struct hv_world *world = world_for(1500);
+    struct hv_world *world = world_for(1500, false);
     struct hv_error error = {""};
     (void)rig_vm(world, 0);
     struct hv_overcommit_config config = {
@@ -175,6 +234,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_balloons),
         cmocka_unit_test(with_balloons),
+        cmocka_unit_test(what_sharing_saves_is_handed_out),
+        cmocka_unit_test(only_the_greedy_wait),
         cmocka_unit_test(what_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

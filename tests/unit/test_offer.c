@@ -159,6 +159,23 @@ static void equal_36_bits_are_not_enough(void **state)
     assert_int_equal(vmm_used(vmm), 3);
 }
 
+/* A page's word keeps 26 hash bits: a new content that differs below them takes the old one's hint
+ * away, and leaves one of its own. */
+static void a_change_below_the_words_bits_is_seen(void **state)
+{
+    (void)state;
+    struct share_stats stats;
+    vmm_weaken_hash(vmm, 0x0000003ff0000000); /* the ten bits that entries keep besides */
+    fill(0, 0, 1);
+    assert_int_equal(vmm_offer(vmm, 0, 0), SHARE_HINTED);
+    assert_int_equal(vmm_store(vmm, 0, 0, 0, 2), SHARE_OK);
+    assert_int_equal(vmm_offer(vmm, 0, 0), SHARE_VOLATILE);
+    share_stats(vmm->share, &stats);
+    assert_int_equal(stats.hints, 1);
+    fill(1, 0, 2);
+    assert_int_equal(vmm_offer(vmm, 1, 0), SHARE_PROMOTED);
+}
+
 static void busy(void **state)
 {
     (void)state;
@@ -319,6 +336,7 @@ int main(void)
         TEST(volatile_and_stale),
         TEST(false_match_then_ineligible_until_it_changes),
         TEST(equal_36_bits_are_not_enough),
+        TEST(a_change_below_the_words_bits_is_seen),
         TEST(busy),
         TEST(gone),
         TEST(error),

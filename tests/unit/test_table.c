@@ -288,6 +288,28 @@ static void refused_memory_fills_it_and_no_more(void **state)
         assert_true(holds(hash_of(i), hint(i)));
 }
 
+/* A key that spilled is found though its home has room again, and sought though few of its bits are
+ * known. */
+static void a_spilled_key_is_found_behind_a_free_slot(void **state)
+{
+    (void)state;
+    const uint64_t hash = 0x1230000000000000, step = UINT64_C(1) << 28; /* the lowest bit kept */
+    struct share_hit hits[SHARE_TABLE_HITS];
+    bool inserted;
+    for (uint32_t id = 1; id <= 9; id++) /* one more than a bucket takes */
+        must_insert(hash + id * step, hint(id));
+    assert_true(share_table_remove(&table, hash + step, 36, hint(1)));
+    struct share_partition *part = share_table_lock(&table, hash);
+    unsigned count =
+        share_table_find_or_insert(&table, part, hash + 9 * step, hint(10), hits, &inserted);
+    share_table_unlock(part);
+    assert_int_equal(count, 1);
+    assert_int_equal(hits[0].id, 9);
+    assert_false(inserted);
+    assert_true(share_table_remove(&table, hash, 16, hint(9)));
+    assert_int_equal(share_table_entries(&table), 7);
+}
+
 /* In one walk: found, or put there. As long as nothing is like it, once and in either array. */
 static void found_or_inserted(void **state)
 {
@@ -374,6 +396,7 @@ int main(void)
         TEST(shrinks_after_removals),
         TEST(churn_does_not_wear_it),
         TEST(refused_memory_fills_it_and_no_more),
+        TEST(a_spilled_key_is_found_behind_a_free_slot),
         TEST(found_or_inserted),
         TEST(room_may_be_refused),
         TEST(expected_entries_need_no_growth),
