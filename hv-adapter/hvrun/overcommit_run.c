@@ -366,7 +366,8 @@ static bool parse(struct settings *settings, int argc, char **argv)
             if (option == KERNEL)
                 settings->guest.initrd[0] = 0;
             right = snprintf(to, sizeof settings->guest.kernel, "%s", optarg) <
-                    (int)sizeof settings->guest.kernel;
+                        (int)sizeof settings->guest.kernel ||
+                    bad(option == KERNEL ? "kernel" : "initrd", "a shorter path", optarg);
         }
         if (!right)
             return false;
