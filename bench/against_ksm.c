@@ -2,170 +2,217 @@
 /*
  * Ours against Linux KSM, live: the same pages on the same machine in the same run.
  *
- * `share_all`: wall-clock time until everything shareable is shared. `share_all_cpu`: CPU seconds
- * for that. `unchanged_pass_cpu`: a further pass over memory that is shared and did not change.
- * `dirty_pass`, without KSM: our full pass against a pass over 1 % of the pages, told to
- * share_dirty and changed. Answers are checked: reclaimed pages against the known answer, KSM's by
- * physical page numbers.
+ * `share_all`: until everything is shared that can be, in wall-clock time (_ms, _ratio) and CPU
+ * seconds (_cpu_ms, _cpu_ratio); what that saves (_saved_mib), net of all that is held to know it
+ * (_net_mib), and that for each page (_bytes_per_page). `pass`: the CPU time of one more whole pass
+ * over memory that is shared: unchanged, and with 1 % of the pages changed before each pass.
+ *
+ * Ratios are KSM's, with smart_scan 0, over the other's. Answers are checked: our physical pages
+ * against the distinct contents, and nobody may take fewer; KSM's physical pages are counted in
+ * pagemap, since its own counters race and leave zero pages out.
  */
 #include "ksm.h"
-#include "live.h"
-#include "suite.h"
+#include "process.h"
+#include "rival.h"
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
-#define COPY_PERCENT 37u /* as in the measurement of KSM that anchors this comparison */
+#define COPY_PERCENT   37u /* as in the measurement of KSM that anchors this comparison */
+#define CHANGED_PERIOD 100u
 
-struct rivals {
+static const struct rival_kind *const kinds[] = {&rival_ksm, &rival_ksm_smart, &rival_machine,
+                                                 &rival_process};
+enum { KINDS = sizeof kinds / sizeof *kinds, KSM_KINDS = 2 };
+
+/* One set, and what the rounds measured. */
+struct match {
     const struct suite *suite;
-    bool smart_scan;
-    bool cpu;             /* share_all: CPU seconds instead of wall-clock time */
-    struct pages *pages;  /* made at first use, like what follows */
-    struct ksm_area area; /* shared, for further passes */
-    struct live *live;    /* the same */
-    uint64_t changes;
+    const char *sources; /* NULL: a synthetic set */
+    struct pages *pages; /* made at first use */
+    double wall[KINDS][BENCH_ROUNDS_MAX], cpu[KINDS][BENCH_ROUNDS_MAX];
+    uint64_t frames[KINDS], metadata[KINDS];
 };
 
-static double cpu_now_s(void)
+static const struct pages *set_of(struct match *match)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+    if (!match->pages)
+        match->pages = match->sources ? pages_read(match->sources)
+                                      : pages_new(UINT64_C(1) << (match->suite->quick ? 16 : 18),
+                                                  COPY_PERCENT, 3);
+    return match->pages;
 }
 
-static const struct pages *set_of(struct rivals *rivals)
+static unsigned rounds_of(const struct suite *suite)
 {
-    if (!rivals->pages)
-        rivals->pages = pages_new(UINT64_C(1) << (rivals->suite->quick ? 16 : 18), COPY_PERCENT, 3);
-    return rivals->pages;
+    return suite->quick ? 2 : 7;
 }
 
-static uint64_t distinct_of(const struct rivals *rivals)
+static const char *refusal_of(unsigned kind)
 {
-    return rivals->pages->count - rivals->pages->copies;
+    return kind < KSM_KINDS                ? ksm_refusal()
+           : kinds[kind] == &rival_process ? process_refusal()
+                                           : NULL;
+}
+
+static void counter(struct bench *bench, unsigned kind, const char *what, double value)
+{
+    char name[64];
+    snprintf(name, sizeof name, "%s%s", kinds[kind]->name, what);
+    bench_counter(bench, name, value);
+}
+
+static void report_series(struct bench *bench, unsigned kind, const char *what, bool against_ksm,
+                          const double *ksm, const double *seconds, unsigned rounds)
+{
+    char name[64];
+    double ms[BENCH_ROUNDS_MAX];
+    for (unsigned i = 0; i < rounds; i++)
+        ms[i] = seconds[i] * 1e3;
+    snprintf(name, sizeof name, "%s%s_ms", kinds[kind]->name, what);
+    bench_median(bench, name, ms, rounds);
+    snprintf(name, sizeof name, "%s%s", kinds[kind]->name, what);
+    if (against_ksm && kind)
+        bench_ratio(bench, name, ksm, seconds, rounds);
 }
 
 /* ------------------------------------------------------------------------------ share_all -- */
 
-static double ksm_share_all(void *ctx)
+/* One kind's turn; false if its answer is wrong. */
+static bool share_once(struct match *match, unsigned kind, unsigned round)
 {
-    struct rivals *rivals = ctx;
-    struct ksm_area area;
-    const struct pages *pages = set_of(rivals);
-    if (!ksm_begin(rivals->smart_scan) || !ksm_area_map(&area, pages)) {
-        ksm_end();
-        return -1;
-    }
-    double cpu = ksm_cpu_s(), seconds = ksm_share(pages->copies);
-    if (seconds >= 0 && rivals->cpu)
-        seconds = ksm_cpu_s() - cpu;
-    if (ksm_area_frames(&area) != distinct_of(rivals))
-        seconds = -1;
-    ksm_area_unmap(&area);
-    ksm_end();
-    return seconds;
+    const struct pages *pages = match->pages;
+    uint64_t distinct = pages->count - pages->copies;
+    void *rival = kinds[kind]->open(pages, match->suite);
+    if (!rival)
+        return false;
+    double cpu = kinds[kind]->cpu_s(rival);
+    match->wall[kind][round] = kinds[kind]->share(rival);
+    match->cpu[kind][round] = kinds[kind]->cpu_s(rival) - cpu;
+    match->metadata[kind] = kinds[kind]->metadata_bytes(rival);
+    match->frames[kind] = kinds[kind]->frames(rival);
+    kinds[kind]->close(rival);
+    bool right = kind < KSM_KINDS
+                     ? match->frames[kind] >= distinct && match->frames[kind] <= pages->count
+                     : match->frames[kind] == distinct;
+    return right && match->wall[kind][round] >= 0;
 }
 
-static double our_share_all(void *ctx)
+static void report_savings(struct bench *bench, const struct match *match, unsigned kind)
 {
-    struct rivals *rivals = ctx;
-    struct live *live = live_new(set_of(rivals), rivals->suite->alloc);
-    double start = rivals->cpu ? cpu_now_s() : bench_now_s();
-    bool ok = live_share(live, rivals->pages->copies);
-    hv_machine_trim(&live->machine);
-    double seconds = (rivals->cpu ? cpu_now_s() : bench_now_s()) - start;
-    ok = ok && hv_machine_used(&live->machine) == distinct_of(rivals);
-    live_free(live);
-    return ok ? seconds : -1;
+    const double mib = 1 << 20;
+    double saved = (double)(match->pages->count - match->frames[kind]) * SHARE_PAGE_SIZE;
+    counter(bench, kind, "_saved_mib", saved / mib);
+    counter(bench, kind, "_net_mib", (saved - (double)match->metadata[kind]) / mib);
+    counter(bench, kind, "_bytes_per_page",
+            (double)match->metadata[kind] / (double)match->pages->count);
+}
+
+static void share_all(struct bench *bench, void *ctx)
+{
+    struct match *match = ctx;
+    unsigned rounds = rounds_of(match->suite);
+    bool ok = set_of(match) != NULL, ksm = !refusal_of(0);
+    while (bench_next(bench))
+        for (unsigned round = 0; round < rounds && ok; round++)
+            for (unsigned kind = 0; kind < KINDS && ok; kind++)
+                ok = refusal_of(kind) || share_once(match, kind, round);
+    if (!ok) {
+        bench_fail(bench, "wrong answer, or a set that cannot be read");
+        return;
+    }
+    bench_counter(bench, "pages", (double)match->pages->count);
+    for (unsigned kind = 0; kind < KINDS; kind++) {
+        if (refusal_of(kind))
+            continue;
+        report_series(bench, kind, "", ksm, match->wall[0], match->wall[kind], rounds);
+        report_series(bench, kind, "_cpu", ksm, match->cpu[0], match->cpu[kind], rounds);
+        report_savings(bench, match, kind);
+    }
 }
 
 /* --------------------------------------------------------------------------- further passes -- */
 
-static double ksm_unchanged_pass(void *ctx)
+/* Changes every hundredth page, not the same ones each time. */
+static bool change_some(const struct match *match, unsigned kind, void *rival, unsigned round)
 {
-    struct rivals *rivals = ctx;
-    const struct pages *pages = set_of(rivals);
-    double seconds = -1;
-    if (ksm_begin(rivals->smart_scan) &&
-        (rivals->area.bytes || ksm_area_map(&rivals->area, pages)) && ksm_share(pages->copies) >= 0)
-        seconds = ksm_scan_cpu_s(2);
-    ksm_end();
-    return seconds;
+    bool ok = true;
+    for (uint64_t page = round % CHANGED_PERIOD; page < match->pages->count && ok;
+         page += CHANGED_PERIOD)
+        ok = kinds[kind]->write(rival, page, 0, (uint64_t)(round + 1) << 40 | page);
+    return ok;
 }
 
-static struct live *shared_live(struct rivals *rivals)
+/* All rivals stand side by side, shared, and take turns. */
+static bool pass_rounds(struct match *match, void **rival, unsigned rounds)
 {
-    if (!rivals->live) {
-        rivals->live = live_new(set_of(rivals), rivals->suite->alloc);
-        if (share_now(rivals->live->share, 8, NULL) != SHARE_OK) {
-            live_free(rivals->live);
-            rivals->live = NULL;
+    bool ok = true;
+    for (unsigned round = 0; round < rounds && ok; round++)
+        for (unsigned kind = 0; kind < KINDS && ok; kind++) {
+            if (!rival[kind])
+                continue;
+            double *unchanged = &match->wall[kind][round], *changed = &match->cpu[kind][round];
+            *unchanged = kinds[kind]->pass(rival[kind]);
+            ok = *unchanged >= 0 && change_some(match, kind, rival[kind], round);
+            *changed = ok ? kinds[kind]->pass(rival[kind]) : -1;
+            ok = *changed >= 0;
         }
+    return ok;
+}
+
+static void passes(struct bench *bench, void *ctx)
+{
+    struct match *match = ctx;
+    void *rival[KINDS] = {NULL};
+    unsigned rounds = rounds_of(match->suite);
+    bool ok = set_of(match) != NULL, ksm = !refusal_of(0);
+    for (unsigned kind = 0; kind < KINDS && ok; kind++) {
+        if (refusal_of(kind) || kind == 1) /* KSM has one set of settings: one kind at a time */
+            continue;
+        rival[kind] = kinds[kind]->open(match->pages, match->suite);
+        ok = rival[kind] && kinds[kind]->share(rival[kind]) >= 0;
     }
-    return rivals->live;
-}
-
-static double our_pass(void *ctx)
-{
-    struct live *live = shared_live(ctx);
-    struct share_scan_report report;
-    if (!live)
-        return -1;
-    double start = cpu_now_s();
-    bool ok =
-        share_scan(live->share, SHARE_SEQUENTIAL, SHARE_SCAN_ALL, UINT64_MAX, &report) == SHARE_OK;
-    double seconds = cpu_now_s() - start;
-    return ok && report.looked_pages == live->count ? seconds : -1;
-}
-
-/* Changes every hundredth page, not the same ones each time, and scans those. */
-static double our_dirty_pass(void *ctx)
-{
-    struct rivals *rivals = ctx;
-    struct live *live = shared_live(rivals);
-    struct share_scan_report report;
-    uint64_t dirty = 0;
-    if (!live)
-        return -1;
-    for (uint64_t ppn = ++rivals->changes % 100; ppn < live->count; ppn += 100, dirty++)
-        if (!live_write(live, ppn, 0, rivals->changes << 32 | ppn) ||
-            share_dirty(live->share, 0, &(share_ppn){ppn}, 1) != SHARE_OK)
-            return -1;
-    double start = cpu_now_s();
-    bool ok = share_scan(live->share, SHARE_DIRTY, SHARE_SCAN_ALL, UINT64_MAX, &report) == SHARE_OK;
-    double seconds = cpu_now_s() - start;
-    return ok && report.looked_pages == dirty ? seconds : -1;
+    while (bench_next(bench))
+        ok = ok && pass_rounds(match, rival, rounds);
+    for (unsigned kind = 0; kind < KINDS; kind++)
+        if (rival[kind])
+            kinds[kind]->close(rival[kind]);
+    if (!ok) {
+        bench_fail(bench, "a pass failed, or a set that cannot be read");
+        return;
+    }
+    for (unsigned kind = 0; kind < KINDS; kind++) {
+        if (!rival[kind])
+            continue;
+        report_series(bench, kind, "_unchanged", ksm, match->wall[0], match->wall[kind], rounds);
+        report_series(bench, kind, "_changed", ksm, match->cpu[0], match->cpu[kind], rounds);
+    }
 }
 
 /* -------------------------------------------------------------------------------- register -- */
 
-static void add(const struct suite *suite, const char *name, struct rivals settings,
-                struct bench_side base, struct bench_side other)
+static void add(const struct suite *suite, bench_fn fn, const char *what, const char *set,
+                const char *sources)
 {
-    struct rivals *rivals = malloc(sizeof *rivals); /* as long as the suite lives */
-    if (!rivals)
+    char name[128];
+    struct match *match = calloc(1, sizeof *match); /* as long as the suite lives */
+    if (!match)
         exit(1);
-    *rivals = settings;
-    rivals->suite = suite;
-    bench_pair(name, base, &other, 1, rivals, suite->quick ? 2 : 5);
+    match->suite = suite;
+    match->sources = sources;
+    snprintf(name, sizeof name, "ksm/%s/set:%s", what, set);
+    bench_register_once(name, fn, match);
 }
 
 void suite_against_ksm(const struct suite *suite)
 {
-    const struct bench_side ksm_all = {"ksm", ksm_share_all}, our_all = {"ours", our_share_all};
-    const struct bench_side ksm_pass = {"ksm", ksm_unchanged_pass}, our = {"ours", our_pass};
-    const char *refusal = ksm_refusal();
-    add(suite, "dirty_pass/changed:1%", (struct rivals){0}, our,
-        (struct bench_side){"dirty", our_dirty_pass});
-    if (refusal) {
-        fprintf(stderr, "skipped: the comparison with KSM: %s\n", refusal);
-        return;
-    }
-    add(suite, "ksm/share_all/smart_scan:0", (struct rivals){0}, ksm_all, our_all);
-    add(suite, "ksm/share_all/smart_scan:1", (struct rivals){.smart_scan = true}, ksm_all, our_all);
-    add(suite, "ksm/share_all_cpu/smart_scan:0", (struct rivals){.cpu = true}, ksm_all, our_all);
-    add(suite, "ksm/unchanged_pass_cpu/smart_scan:0", (struct rivals){0}, ksm_pass, our);
-    add(suite, "ksm/unchanged_pass_cpu/smart_scan:1", (struct rivals){.smart_scan = true}, ksm_pass,
-        our);
+    for (unsigned kind = 0; kind < KINDS; kind++)
+        if (refusal_of(kind))
+            fprintf(stderr, "skipped: %s in the comparison with KSM: %s\n", kinds[kind]->name,
+                    refusal_of(kind));
+    if (!refusal_of(0))
+        fprintf(stderr, "KSM's settings in the comparison: %s\n", ksm_settings_text());
+    add(suite, share_all, "share_all", "synthetic", NULL);
+    for (unsigned i = 0; i < suite->sets; i++)
+        add(suite, share_all, "share_all", suite->set[i].name, suite->set[i].sources);
+    add(suite, passes, "pass", "synthetic", NULL);
 }

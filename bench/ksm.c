@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define SYSFS         "/sys/kernel/mm/ksm/"
@@ -30,6 +31,8 @@ static struct {
 enum { SETTINGS = sizeof settings / sizeof *settings };
 
 static volatile sig_atomic_t begun;
+static long ksmd; /* its process number; 0: not looked for yet */
+static int nice_saved;
 
 static bool write_setting(const char *name, const char *value) /* async-signal-safe */
 {
@@ -78,6 +81,21 @@ static void keep_choice(char *text)
     }
 }
 
+static long find_ksmd(void)
+{
+    long found = 0;
+    DIR *proc = opendir("/proc");
+    for (struct dirent *entry; proc && !found && (entry = readdir(proc));) {
+        char path[300], name[32];
+        snprintf(path, sizeof path, "/proc/%s/comm", entry->d_name);
+        if (read_text(path, name, sizeof name) && strcmp(name, "ksmd\n") == 0)
+            found = strtol(entry->d_name, NULL, 10);
+    }
+    if (proc)
+        closedir(proc);
+    return found;
+}
+
 void ksm_end(void)
 {
     if (!begun)
@@ -85,6 +103,7 @@ void ksm_end(void)
     write_setting("run", "2"); /* unmerges what is left, and forgets what has gone */
     for (int i = SETTINGS; i-- > 0;)
         write_setting(settings[i].name, settings[i].saved);
+    setpriority(PRIO_PROCESS, (id_t)ksmd, nice_saved);
     begun = 0;
 }
 
@@ -124,8 +143,11 @@ bool ksm_begin(bool smart_scan)
             signal(signals[i], end_by_signal);
         registered = atexit(ksm_end) == 0;
     }
+    ksmd = find_ksmd();
+    nice_saved = getpriority(PRIO_PROCESS, (id_t)ksmd);
     begun = 1;
-    return write_setting("run", "0") && write_setting("advisor_mode", "none") &&
+    return ksmd && setpriority(PRIO_PROCESS, (id_t)ksmd, getpriority(PRIO_PROCESS, 0)) == 0 &&
+           write_setting("run", "0") && write_setting("advisor_mode", "none") &&
            write_setting("pages_to_scan", "1000000000") && write_setting("sleep_millisecs", "0") &&
            write_setting("use_zero_pages", "0") &&
            write_setting("smart_scan", smart_scan ? "1" : "0");
@@ -182,88 +204,80 @@ uint64_t ksm_area_frames(const struct ksm_area *area)
 
 /* ----------------------------------------------------------------------------------- ksmd -- */
 
-static long find_ksmd(void)
-{
-    long found = 0;
-    DIR *proc = opendir("/proc");
-    for (struct dirent *entry; proc && !found && (entry = readdir(proc));) {
-        char path[300], name[32];
-        snprintf(path, sizeof path, "/proc/%s/comm", entry->d_name);
-        if (read_text(path, name, sizeof name) && strcmp(name, "ksmd\n") == 0)
-            found = strtol(entry->d_name, NULL, 10);
-    }
-    if (proc)
-        closedir(proc);
-    return found;
-}
-
+/* schedstat begins with the nanoseconds on a processor. */
 double ksm_cpu_s(void)
 {
-    static long pid;
-    char path[64], stat[1024];
-    unsigned long user = 0, system = 0;
-    if (!pid)
-        pid = find_ksmd();
-    snprintf(path, sizeof path, "/proc/%ld/stat", pid);
-    const char *after_name = read_text(path, stat, sizeof stat) ? strrchr(stat, ')') : NULL;
-    if (!after_name ||
-        sscanf(after_name + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
-               &system) != 2)
-        return -1;
-    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+    char path[64], text[128];
+    snprintf(path, sizeof path, "/proc/%ld/schedstat", ksmd);
+    return read_text(path, text, sizeof text) ? (double)strtoull(text, NULL, 10) * 1e-9 : -1;
 }
 
-/* Polls until `done` says so, or scans pass in which it says nothing new. */
-static bool wait_for(bool (*done)(uint64_t goal, uint64_t *progress), uint64_t goal)
+/* A figure of this process's line "name value" in ksm_stat. */
+static long long own_figure(const char *name)
 {
-    uint64_t best = 0, progress = 0, scans = read_counter("full_scans");
-    while (!done(goal, &progress)) {
-        uint64_t now = read_counter("full_scans");
-        if (progress > best) {
-            best = progress;
-            scans = now;
-        } else if (now > scans + SCANS_IN_VAIN) {
-            return false;
+    char text[512];
+    const char *at = NULL;
+    if (read_text("/proc/self/ksm_stat", text, sizeof text))
+        at = strstr(text, name);
+    return at ? strtoll(at + strlen(name), NULL, 10) : 0;
+}
+
+uint64_t ksm_metadata_bytes(void)
+{
+    /* profit = merged pages * 4096 - rmap_items * their size */
+    long long items = own_figure("ksm_rmap_items "), merged = own_figure("ksm_merging_pages ");
+    long long held = merged * SHARE_PAGE_SIZE - own_figure("ksm_process_profit ");
+    return items && held > 0 ? (uint64_t)held + 64 * read_counter("pages_shared") : 0;
+}
+
+uint64_t ksm_sharing_max(void)
+{
+    return read_counter("max_page_sharing");
+}
+
+const char *ksm_settings_text(void)
+{
+    return "run 1, advisor_mode none, pages_to_scan 1000000000, sleep_millisecs 0, "
+           "use_zero_pages 0, ksmd as nice as the benchmark";
+}
+
+/* Polls until a counter has reached its goal, or scans pass in which it does not rise. Seconds
+ * until it rose last. */
+static double wait_for(const char *counter, uint64_t goal)
+{
+    double start = bench_now_s(), last = start;
+    uint64_t best = read_counter(counter), scans = read_counter("full_scans");
+    while (best < goal && read_counter("full_scans") <= scans + SCANS_IN_VAIN) {
+        usleep(2000);
+        uint64_t now = read_counter(counter);
+        if (now > best) {
+            best = now;
+            scans = read_counter("full_scans");
+            last = bench_now_s();
         }
-        usleep(5000);
     }
-    return true;
-}
-
-static bool merged(uint64_t goal, uint64_t *progress)
-{
-    *progress = read_counter("pages_sharing");
-    return *progress >= goal;
+    return last - start;
 }
 
 double ksm_share(uint64_t copies)
 {
-    double start = bench_now_s();
     if (!write_setting("run", "1"))
         return -1;
-    bool all = wait_for(merged, copies);
-    double seconds = bench_now_s() - start;
+    double seconds = wait_for("pages_sharing", copies);
     write_setting("run", "0");
-    return all ? seconds : -1;
+    return seconds;
 }
 
-static bool scanned(uint64_t goal, uint64_t *progress)
-{
-    *progress = read_counter("full_scans");
-    return *progress >= goal;
-}
-
+/* ksmd stops at the end of a scan only, so scans are whole ones. */
 double ksm_scan_cpu_s(unsigned scans)
 {
-    /* The first scan to end was begun long ago: count from its end. */
-    uint64_t first = read_counter("full_scans") + 1;
+    uint64_t first = read_counter("full_scans");
+    double start = ksm_cpu_s();
     if (!write_setting("run", "1"))
         return -1;
-    bool ok = wait_for(scanned, first);
-    double start = ksm_cpu_s();
-    ok = ok && wait_for(scanned, first + scans);
+    wait_for("full_scans", first + scans);
+    write_setting("run", "0");
     double end = ksm_cpu_s();
     uint64_t done = read_counter("full_scans") - first;
-    write_setting("run", "0");
-    return ok && start >= 0 && end >= 0 ? (end - start) / (double)done : -1;
+    return done && start >= 0 && end >= 0 ? (end - start) / (double)done : -1;
 }

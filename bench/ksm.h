@@ -4,7 +4,8 @@
  * can, and what that costs. One at a time in the whole system: KSM has one set of settings.
  *
  * Settings while it runs: advisor none, pages_to_scan without bound, no sleep, use_zero_pages 0,
- * smart_scan as asked. They are put back by ksm_end, at exit, and when a signal ends the program.
+ * smart_scan as asked, ksmd as nice as this process. They are put back by ksm_end, at exit, and
+ * when a signal ends the program.
  */
 #ifndef BENCH_KSM_H
 #define BENCH_KSM_H
@@ -29,16 +30,27 @@ void ksm_end(void);
 bool ksm_area_map(struct ksm_area *area, const struct pages *pages);
 void ksm_area_unmap(struct ksm_area *area);
 
-/* Lets ksmd run until it has merged `copies` pages. Wall-clock seconds; negative if it never does:
- * four whole scans without one page more. */
+/* Lets ksmd run until it has merged `copies` pages, or four whole scans merge none. Wall-clock
+ * seconds until the last one was; negative if ksmd cannot be started. */
 double ksm_share(uint64_t copies);
 
 /* Physical pages that the area takes, from pagemap: KSM's own counters race and leave some out.
  * UINT64_MAX if that cannot be read. */
 uint64_t ksm_area_frames(const struct ksm_area *area);
 
-/* CPU seconds that ksmd has used; its resolution is a clock tick. */
+/* CPU seconds that ksmd has used. */
 double ksm_cpu_s(void);
+
+/* What KSM holds for the pages of this process: an rmap_item for each page scanned, whose size the
+ * kernel's own sum of profits tells, and a stable node of 64 bytes for each content shared. 0 if
+ * the kernel does not say. */
+uint64_t ksm_metadata_bytes(void);
+
+/* Pages that may share one of KSM's, at most: max_page_sharing. */
+uint64_t ksm_sharing_max(void);
+
+/* The settings while it runs, for a report: one line. */
+const char *ksm_settings_text(void);
 
 /* Lets ksmd go on for `scans` whole scans. CPU seconds a scan; negative if scans stop coming. */
 double ksm_scan_cpu_s(unsigned scans);

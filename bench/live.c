@@ -105,6 +105,7 @@ struct live *live_new(const struct pages *pages, const struct share_alloc *alloc
 {
     struct live *live = calloc(1, sizeof *live);
     need(live && hv_machine_init(&live->machine, pages->count + pages->count / 16, false));
+    live->pages = pages;
     live->count = pages->count;
     live->physmap = calloc(pages->count, sizeof *live->physmap);
     need(live->physmap != NULL);
@@ -129,19 +130,6 @@ void live_free(struct live *live)
     hv_machine_fini(&live->machine);
     free(live->physmap);
     free(live);
-}
-
-bool live_share(struct live *live, uint64_t copies)
-{
-    struct share_stats stats = {0};
-    struct share_scan_report report = {.merged_pages = 1};
-    while (stats.reclaimed_pages < copies && report.merged_pages) {
-        if (share_scan(live->share, SHARE_SEQUENTIAL, SHARE_SCAN_ALL, UINT64_MAX, &report) !=
-            SHARE_OK)
-            return false;
-        share_stats(live->share, &stats);
-    }
-    return stats.reclaimed_pages >= copies;
 }
 
 bool live_write(struct live *live, uint64_t ppn, uint64_t word, uint64_t value)

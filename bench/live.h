@@ -16,6 +16,7 @@ struct live_page {
 
 struct live {
     struct hv_machine machine;
+    const struct pages *pages; /* borrowed: what it started with */
     uint64_t count;
     struct live_page *physmap; /* owned; by PPN */
     struct share *share;       /* owned; the pages are its VM 0 */
@@ -24,9 +25,6 @@ struct live {
 /* Exits if there is not enough memory. */
 struct live *live_new(const struct pages *pages, const struct share_alloc *alloc);
 void live_free(struct live *live);
-
-/* Scans until this many pages are reclaimed; false if a whole pass finds nothing more. */
-bool live_share(struct live *live, uint64_t copies);
 
 /* A guest's write of one word, through the page table; false if there is no memory for a break. */
 bool live_write(struct live *live, uint64_t ppn, uint64_t word, uint64_t value);

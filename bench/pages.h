@@ -11,7 +11,7 @@ struct pages {
     unsigned char *bytes;
     uint64_t count;
     uint64_t copies;    /* pages that are a copy of an earlier page: what sharing reclaims */
-    uint64_t *original; /* by page: the page that it copies, or itself */
+    uint64_t *original; /* by page: the first page of its content, maybe itself */
 };
 
 /* `count` resident pages in random order, of which `copy_percent` (at most 50) are a copy of
@@ -19,6 +19,14 @@ struct pages {
  * memory. */
 struct pages *pages_new(uint64_t count, unsigned copy_percent, uint64_t seed);
 void pages_free(struct pages *pages);
+
+/* What the memory of several sources ("FILE", "pid:N"; between commas) makes: all their data pages
+ * in a row, copies found by sorting and comparing bytes. NULL, and a line on stderr, if one cannot
+ * be read. */
+struct pages *pages_read(const char *sources);
+
+/* The copies that go if no more than `sharers_max` pages may share one. */
+uint64_t pages_copies_within(const struct pages *pages, uint64_t sharers_max);
 
 /* The engine's ops over a set (ops_ctx), as one VM of an immutable engine. */
 extern const struct share_ops pages_ops;

@@ -8,10 +8,21 @@
 #include "share.h"
 #include "shim/bench.h"
 
+struct pages;
+
+/* A set of real pages: --set NAME=SOURCE,SOURCE... */
+struct suite_set {
+    const char *name;
+    const char *sources;
+};
+enum { SUITE_SETS_MAX = 8 };
+
 /* --quick: a quarter of the memory, a third of the rounds. */
 struct suite {
     bool quick;
     const struct share_alloc *alloc; /* for engines; NULL: the C library's */
+    struct suite_set set[SUITE_SETS_MAX];
+    unsigned sets;
 };
 
 void suite_cold_pass(const struct suite *suite);
@@ -19,5 +30,7 @@ void suite_threads(const struct suite *suite);
 void suite_metadata(const struct suite *suite);
 void suite_measure(const struct suite *suite);
 void suite_against_ksm(const struct suite *suite);
+void suite_breaks(const struct suite *suite);
+void suite_neighbour(const struct suite *suite);
 
 #endif

@@ -54,6 +54,20 @@ struct bench_side {
 void bench_pair(const char *name, struct bench_side base, const struct bench_side *others,
                 size_t others_count, void *ctx, unsigned rounds);
 
+/* For benchmarks that do their own rounds: registers one that runs once. */
+void bench_register_once(const char *name, bench_fn fn, void *ctx);
+
+enum { BENCH_ROUNDS_MAX = 101 };
+
+/* Counters of what `rounds` rounds measured: NAME, the median; NAME_ratio, _ratio_low and
+ * _ratio_high: base / other round by round, as bench_pair reports it. */
+void bench_median(struct bench *bench, const char *name, const double *values, unsigned rounds);
+void bench_ratio(struct bench *bench, const char *name, const double *base, const double *other,
+                 unsigned rounds);
+
+/* Of values in any order, which get sorted: the one that a share of them (0 to 1) lies below. */
+double bench_quantile(double *values, size_t count, double share);
+
 /* Seconds on the monotonic clock. */
 double bench_now_s(void);
 

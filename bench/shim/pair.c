@@ -10,8 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-#define ROUNDS_MAX 101u
-#define SIDES_MAX  6u
+#define SIDES_MAX 6u
 
 struct pair {
     struct bench_side base;
@@ -20,8 +19,6 @@ struct pair {
     void *ctx;
     unsigned rounds;
 };
-
-void bench_register_once(const char *name, bench_fn fn, void *ctx);
 
 double bench_now_s(void)
 {
@@ -34,11 +31,6 @@ static int by_value(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
     return x < y ? -1 : x > y;
-}
-
-static double median(const double *sorted, unsigned n)
-{
-    return n % 2 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
 }
 
 /* How many of n sorted values to leave out at each end so that the rest holds the median with at
@@ -57,32 +49,57 @@ static unsigned cut_of(unsigned n)
     return 0;
 }
 
-static void counter_of(struct bench *bench, const char *side, const char *what, double value)
+static void counter_of(struct bench *bench, const char *name, const char *what, double value)
 {
-    char name[96];
-    snprintf(name, sizeof name, "%s%s", side, what);
-    bench_counter(bench, name, value);
+    char full[96];
+    snprintf(full, sizeof full, "%s%s", name, what);
+    bench_counter(bench, full, value);
 }
 
-static void report(struct bench *bench, const char *side, double *ratio, double *seconds,
-                   unsigned rounds)
+double bench_quantile(double *values, size_t count, double share)
 {
+    qsort(values, count, sizeof *values, by_value);
+    double at = share * (double)(count - 1);
+    size_t below = (size_t)at;
+    double above = values[below + 1 < count ? below + 1 : below];
+    return values[below] + (above - values[below]) * (at - (double)below);
+}
+
+void bench_median(struct bench *bench, const char *name, const double *values, unsigned rounds)
+{
+    double sorted[BENCH_ROUNDS_MAX];
+    memcpy(sorted, values, rounds * sizeof *sorted);
+    bench_counter(bench, name, bench_quantile(sorted, rounds, 0.5));
+}
+
+void bench_ratio(struct bench *bench, const char *name, const double *base, const double *other,
+                 unsigned rounds)
+{
+    double ratio[BENCH_ROUNDS_MAX];
     unsigned cut = cut_of(rounds);
-    qsort(seconds, rounds, sizeof *seconds, by_value);
-    counter_of(bench, side, "_ms", median(seconds, rounds) * 1e3);
-    if (!ratio)
-        return;
-    qsort(ratio, rounds, sizeof *ratio, by_value);
-    counter_of(bench, side, "_ratio", median(ratio, rounds));
-    counter_of(bench, side, "_ratio_low", ratio[cut]);
-    counter_of(bench, side, "_ratio_high", ratio[rounds - 1 - cut]);
+    for (unsigned i = 0; i < rounds; i++)
+        ratio[i] = base[i] / other[i];
+    counter_of(bench, name, "_ratio", bench_quantile(ratio, rounds, 0.5));
+    counter_of(bench, name, "_ratio_low", ratio[cut]);
+    counter_of(bench, name, "_ratio_high", ratio[rounds - 1 - cut]);
+}
+
+static void report_time(struct bench *bench, const char *side, const double *seconds,
+                        unsigned rounds)
+{
+    char name[96];
+    double ms[BENCH_ROUNDS_MAX];
+    for (unsigned i = 0; i < rounds; i++)
+        ms[i] = seconds[i] * 1e3;
+    snprintf(name, sizeof name, "%s_ms", side);
+    bench_median(bench, name, ms, rounds);
 }
 
 /* One warm-up round, then `rounds` counted ones. */
 static void run_pair(struct bench *bench, void *ctx)
 {
     const struct pair *pair = ctx;
-    static double base[ROUNDS_MAX], seconds[SIDES_MAX][ROUNDS_MAX], ratio[SIDES_MAX][ROUNDS_MAX];
+    static double base[BENCH_ROUNDS_MAX], seconds[SIDES_MAX][BENCH_ROUNDS_MAX];
     bool ok = true;
     while (bench_next(bench))
         for (unsigned round = 0; round <= pair->rounds && ok; round++) {
@@ -91,7 +108,6 @@ static void run_pair(struct bench *bench, void *ctx)
             ok = base[at] >= 0;
             for (size_t i = 0; i < pair->others && ok; i++) {
                 seconds[i][at] = pair->other[i].pass(pair->ctx);
-                ratio[i][at] = base[at] / seconds[i][at];
                 ok = seconds[i][at] >= 0;
             }
         }
@@ -99,16 +115,18 @@ static void run_pair(struct bench *bench, void *ctx)
         bench_fail(bench, "wrong answer");
         return;
     }
-    report(bench, pair->base.name, NULL, base, pair->rounds);
-    for (size_t i = 0; i < pair->others; i++)
-        report(bench, pair->other[i].name, ratio[i], seconds[i], pair->rounds);
+    report_time(bench, pair->base.name, base, pair->rounds);
+    for (size_t i = 0; i < pair->others; i++) {
+        report_time(bench, pair->other[i].name, seconds[i], pair->rounds);
+        bench_ratio(bench, pair->other[i].name, base, seconds[i], pair->rounds);
+    }
 }
 
 void bench_pair(const char *name, struct bench_side base, const struct bench_side *others,
                 size_t others_count, void *ctx, unsigned rounds)
 {
     struct pair *pair = calloc(1, sizeof *pair);
-    if (!pair || others_count > SIDES_MAX || rounds > ROUNDS_MAX || !rounds) {
+    if (!pair || others_count > SIDES_MAX || rounds > BENCH_ROUNDS_MAX || !rounds) {
         fprintf(stderr, "bench_pair: cannot register %s\n", name);
         exit(1);
     }
