@@ -3,7 +3,10 @@
 #include "cow.h"
 #include "run.h"
 
-#define TABLE_LAG 4u /* pages: the time that a table line takes to arrive */
+#define TABLE_LAG     4u /* pages: the time that a table line takes to arrive */
+#define NEXT_LINES    4u /* of the next page: what the table's work is long enough for */
+#define FAR_PAGES_MIN 3u /* of eight: fewer are as fast one after the other */
+_Static_assert(SHARE_FETCH_MAX <= SHARE_PEEKS_MAX, "all opened pages are peeked at a time");
 
 /* Skipped by the scanner in this pass? Pages of one backoff take turns, by page number. */
 static bool backs_off(const struct share_run *run, const struct share_item *item)
@@ -63,7 +66,7 @@ static void judge_change(struct share_run *run, struct share_item *item)
 }
 
 /* Makes the page ours and finds its bytes. NULL: the item is done, with its outcome. */
-static const void *open_page(struct share_run *run, struct share_item *item)
+static const unsigned char *open_page(struct share_run *run, struct share_item *item)
 {
     struct share *share = run->share;
     if (!claim(run, item))
@@ -91,24 +94,72 @@ static void hash_page(struct share_run *run, struct share_item *item, const void
     judge_change(run, item);
 }
 
+/* Pages that are open, and not hashed yet. */
+struct opened {
+    unsigned count;
+    uint8_t item[SHARE_FETCH_MAX];
+    const unsigned char *bytes[SHARE_FETCH_MAX + 1]; /* and what lies behind the last one */
+    unsigned apart; /* of those, pages that do not lie behind the one before */
+    const unsigned char *far[SHARE_FETCH_MAX];
+};
+
+/* Pages that have been hashed, in that order; `met` of them have met the table. */
+struct hashed {
+    unsigned count, met;
+    uint8_t item[SHARE_RUN_PAGES];
+};
+
+static void meet_next(struct share_run *run, struct hashed *hashed)
+{
+    uint8_t at = hashed->item[hashed->met++];
+    if (!share_item_meet(run, &run->item[at]))
+        run->open[run->open_count++] = at;
+}
+
 /* While later pages are hashed, the table is asked a few pages behind: memory never waits for the
- * table, nor the table for memory. */
+ * table, nor the table for memory. And while it is asked, the next page's start is on its way. */
+static void hash_opened(struct share_run *run, struct opened *opened, struct hashed *hashed)
+{
+    if (opened->apart >= FAR_PAGES_MIN)
+        share_hash_fetch(opened->far, opened->apart);
+    for (unsigned i = 0; i < opened->count; i++) {
+        struct share_item *item = &run->item[opened->item[i]];
+        hash_page(run, item, opened->bytes[i]);
+        for (unsigned line = 0; line < NEXT_LINES; line++)
+            __builtin_prefetch(opened->bytes[i + 1] + (size_t)line * 64);
+        if (item->stage == SHARE_ITEM_OPEN)
+            hashed->item[hashed->count++] = opened->item[i];
+        if (hashed->met + TABLE_LAG < hashed->count)
+            meet_next(run, hashed);
+    }
+    opened->bytes[0] = opened->bytes[opened->count];
+    opened->count = opened->apart = 0;
+}
+
+static void add_opened(struct opened *opened, unsigned item, const unsigned char *bytes)
+{
+    if (bytes != opened->bytes[opened->count])
+        opened->far[opened->apart++] = bytes;
+    opened->bytes[opened->count] = bytes;
+    opened->item[opened->count++] = (uint8_t)item;
+    opened->bytes[opened->count] = bytes + SHARE_PAGE_SIZE;
+}
+
 void share_run_look(struct share_run *run)
 {
-    unsigned met = 0;
+    struct opened opened = {.count = 0};
+    struct hashed hashed = {.count = 0};
     run->open_count = 0;
     for (unsigned i = 0; i < run->count; i++) {
-        struct share_item *item = &run->item[i];
-        const void *bytes = open_page(run, item);
+        const unsigned char *bytes = open_page(run, &run->item[i]);
         if (bytes)
-            hash_page(run, item, bytes);
-        if (item->stage == SHARE_ITEM_OPEN)
-            run->open[run->open_count++] = (uint8_t)i;
-        if (met + TABLE_LAG < run->open_count)
-            share_item_meet(run, &run->item[run->open[met++]]);
+            add_opened(&opened, i, bytes);
+        if (opened.count == SHARE_FETCH_MAX)
+            hash_opened(run, &opened, &hashed);
     }
-    while (met < run->open_count)
-        share_item_meet(run, &run->item[run->open[met++]]);
+    hash_opened(run, &opened, &hashed);
+    while (hashed.met < hashed.count)
+        meet_next(run, &hashed);
 }
 
 /* ---------------------------------------------------------------------- giving pages back -- */
@@ -122,14 +173,12 @@ static void unprotect_one(struct share *share, share_vm vm, share_ppn ppn, share
 void share_owner_release(struct share *share, share_vm vm, const struct share_page_ref *page,
                          share_mpn mpn, bool was_protected, uint32_t word)
 {
-    uint32_t state = share_word(SHARE_WORD_OWNED, 0);
     if (was_protected)
         unprotect_one(share, vm, share_page_ppn(page), mpn);
-    share_step(SHARE_STEP_RELEASE);
-    if (atomic_compare_exchange_strong(page->word, &state, word))
+    if (share_owner_give(page, word))
         return;
     /* A write won. Writers still on their way out count themselves in the payload. */
-    state = share_word(SHARE_WORD_BROKEN, 0);
+    uint32_t state = share_word(SHARE_WORD_BROKEN, 0);
     while (!atomic_compare_exchange_weak(page->word, &state, word)) {
         state = share_word(SHARE_WORD_BROKEN, 0);
         share_pause();
@@ -139,8 +188,9 @@ void share_owner_release(struct share *share, share_vm vm, const struct share_pa
 void share_item_settle(struct share_run *run, struct share_item *item, uint32_t word,
                        enum share_outcome outcome)
 {
-    share_owner_release(run->share, run->vm->number, &item->page, item->mpn, item->is_protected,
-                        word);
+    if (item->is_protected || !share_owner_give(&item->page, word))
+        share_owner_release(run->share, run->vm->number, &item->page, item->mpn, item->is_protected,
+                            word);
     item->stage = SHARE_ITEM_DONE;
     item->outcome = (uint8_t)outcome;
     run->progress++;

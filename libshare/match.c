@@ -105,24 +105,47 @@ static bool is_like_zero(const struct share_run *run, const struct share_item *i
     return item->hash == run->secret->zero_hash && !item->not_zero;
 }
 
-void share_item_meet(struct share_run *run, struct share_item *item)
+/* A page looked at before, and unchanged: does its hint stand alone? Partition locked. */
+static bool stands_alone(const struct share_partition *part, const struct share_item *item)
+{
+    struct share_hit hits[SHARE_TABLE_HITS];
+    unsigned count = share_table_find(part, item->hash, hits);
+    return count == 1 && hits[0].kind == SHARE_KIND_HINT && hits[0].id == item->page.id;
+}
+
+/* Leaves a hint if nothing has the page's hash, or fetches what has. Partition locked. */
+static bool insert_if_new(struct share_run *run, struct share_partition *part,
+                          const struct share_item *item)
 {
     struct share *share = run->share;
     struct share_hit hits[SHARE_TABLE_HITS], own = {SHARE_KIND_HINT, item->page.id};
+    if (share_table_insert_at_home(&share->table, part, item->hash, own))
+        return true;
     bool inserted;
-    if (item->hinted || is_like_zero(run, item))
-        return;
-    share_step(SHARE_STEP_FIND);
-    struct share_partition *part = share_table_lock(&share->table, item->hash);
     unsigned count =
         share_table_find_or_insert(&share->table, part, item->hash, own, hits, &inserted);
-    share_table_unlock(part);
-    if (inserted)
-        settle_hinted(run, item);
-    else if (count && hits[0].kind == SHARE_KIND_HINT)
+    if (count && hits[0].kind == SHARE_KIND_HINT)
         share_page_prefetch(&share->pages, hits[0].id);
     else if (count)
         share_frame_prefetch(&share->frames, hits[0].id);
+    return inserted;
+}
+
+bool share_item_meet(struct share_run *run, struct share_item *item)
+{
+    bool settled;
+    if (is_like_zero(run, item))
+        return false;
+    share_step(SHARE_STEP_FIND);
+    struct share_partition *part = share_table_lock(&run->share->table, item->hash);
+    if (item->hinted)
+        settled = stands_alone(part, item);
+    else
+        settled = insert_if_new(run, part, item);
+    share_table_unlock(part);
+    if (settled)
+        settle_hinted(run, item);
+    return settled;
 }
 
 /* Asks the table, and takes a partner or leaves a hint. True if the item has one of both. */

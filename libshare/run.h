@@ -27,7 +27,7 @@ enum share_stage {
 
 enum share_partner_kind { SHARE_WITH_NONE, SHARE_WITH_HINT, SHARE_WITH_FRAME, SHARE_WITH_ZERO };
 
-/* One page on its way. Small: all 64 of a run stay in the first-level cache beside the pages read.
+/* One page on its way. Small: all of a run stay in the first-level cache beside the pages read.
  */
 struct share_item {
     share_ppn ppn;
@@ -86,8 +86,9 @@ static inline struct share_partner *share_with(struct share_run *run, const stru
 void share_run_look(struct share_run *run);
 
 /* Leaves a hint for a hashed page if the table holds nothing like it, which ends most pages of a
- * first pass; else fetches what it met, so that match need not wait for it. */
-void share_item_meet(struct share_run *run, struct share_item *item);
+ * first pass, or lets it go if its hint is all that stands there, which ends most pages of a later
+ * one. Else false, and what it met is fetched, so that match need not wait for it. */
+bool share_item_meet(struct share_run *run, struct share_item *item);
 
 /* Finds a partner for each open item, or leaves a hint for it. */
 void share_run_match(struct share_run *run);
@@ -111,6 +112,15 @@ void share_item_tried(struct share_run *run, struct share_item *item, bool equal
 
 /* Gives a partner back as it was; `stale`: its hint goes. */
 void share_partner_release(struct share_run *run, struct share_item *item, bool stale);
+
+/* Gives an owned page that is not protected another word. False: a write has won, and the page is
+ * still its owner's. */
+static inline bool share_owner_give(const struct share_page_ref *page, uint32_t word)
+{
+    uint32_t owned = share_word(SHARE_WORD_OWNED, 0);
+    share_step(SHARE_STEP_RELEASE);
+    return atomic_compare_exchange_strong(page->word, &owned, word);
+}
 
 /* Gives an owned page another word; if a write won meanwhile, makes sure that it is not protected
  * first. `mpn`: what the owner knows it to map. */

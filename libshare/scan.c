@@ -9,7 +9,7 @@
 #include "offer.h"
 #include <string.h>
 
-#define BATCH_PAGES 64u
+#define BATCH_PAGES 128u /* a run of the pipeline */
 
 struct batch {
     share_vm vm;

@@ -46,12 +46,17 @@ unsigned share_table_find(const struct share_partition *part, uint64_t hash,
     return found.count;
 }
 
+void share_table_note_full(struct share_table *table, struct share_partition *part)
+{
+    if (!part->old.buckets)
+        share_grow_want(table, part);
+}
+
 /* One entry more. */
 static void note_entry(struct share_table *table, struct share_partition *part)
 {
-    part->entries++;
-    if (part->entries >= part->grow_at && !part->old.buckets)
-        share_grow_want(table, part);
+    if (++part->entries >= part->grow_at)
+        share_table_note_full(table, part);
 }
 
 /* An entry where there is room; false if there is none. */
@@ -73,28 +78,11 @@ bool share_table_insert(struct share_table *table, struct share_partition *part,
     return insert(table, part, share_table_key(hash), entry);
 }
 
-/* One look at the home bucket often tells that nothing has this key, and that there is room. */
-static bool insert_at_home(struct share_table *table, struct share_partition *part, uint32_t key,
-                           struct share_hit entry)
-{
-    struct share_bucket *home = &part->now.bucket[share_array_home(&part->now, key)];
-    struct share_slots slots = share_bucket_slots(home, key);
-    if (slots.matches || !slots.empty || share_bucket_spills(home, key) || part->old.buckets)
-        return false;
-    share_bucket_put(home, share_slots_first(slots.empty), key, entry);
-    note_entry(table, part);
-    return true;
-}
-
 unsigned share_table_find_or_insert(struct share_table *table, struct share_partition *part,
                                     uint64_t hash, struct share_hit entry,
                                     struct share_hit hits[static SHARE_TABLE_HITS], bool *inserted)
 {
     uint32_t key = share_table_key(hash);
-    if (insert_at_home(table, part, key, entry)) {
-        *inserted = true;
-        return 0;
-    }
     struct share_walk found = {.hits = hits};
     share_grow_some(table, part);
     share_array_walk(&part->now, key, &found);

@@ -107,6 +107,27 @@ unsigned share_table_find(const struct share_partition *part, uint64_t hash,
 bool share_table_insert(struct share_table *table, struct share_partition *part, uint64_t hash,
                         struct share_hit entry);
 
+/* The partition has as many entries as it should. For this header and table.c. */
+void share_table_note_full(struct share_table *table, struct share_partition *part);
+
+/* With the lock held: inserts if one look at the home bucket tells that nothing has this key and
+ * that there is room, as it does for most pages of a first pass. Else false, and nothing is done.
+ */
+static inline bool share_table_insert_at_home(struct share_table *table,
+                                              struct share_partition *part, uint64_t hash,
+                                              struct share_hit entry)
+{
+    uint32_t key = share_table_key(hash);
+    struct share_bucket *home = &part->now.bucket[share_array_home(&part->now, key)];
+    struct share_slots slots = share_bucket_slots(home, key);
+    if (slots.matches || !slots.empty || share_bucket_spills(home, key) || part->old.buckets)
+        return false;
+    share_bucket_put(home, share_slots_first(slots.empty), key, entry);
+    if (++part->entries >= part->grow_at)
+        share_table_note_full(table, part);
+    return true;
+}
+
 /* The same as find; and if nothing is found, the same as insert, in one walk. Room for the entry
  * may be refused: then nothing is found and *inserted is false. */
 unsigned share_table_find_or_insert(struct share_table *table, struct share_partition *part,
