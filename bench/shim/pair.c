@@ -4,11 +4,11 @@
  * ratio is taken round by round. The interval is that of the median by order statistics (the sign
  * test).
  */
-#include "bench.h"
+#include "lap.h"
+#include "order.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define ROUNDS_MAX 101u
 #define SIDES_MAX  6u
@@ -22,24 +22,6 @@ struct pair {
 };
 
 void bench_register_once(const char *name, bench_fn fn, void *ctx);
-
-double bench_now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
-static double median(const double *sorted, unsigned n)
-{
-    return n % 2 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
-}
 
 /* How many of n sorted values to leave out at each end so that the rest holds the median with at
  * least 95 %: the largest k with 2 * P(X < k) <= 5 % for X binomial (n, 1/2). */
@@ -57,51 +39,79 @@ static unsigned cut_of(unsigned n)
     return 0;
 }
 
-static void counter_of(struct bench *bench, const char *side, const char *what, double value)
-{
-    char name[96];
-    snprintf(name, sizeof name, "%s%s", side, what);
-    bench_counter(bench, name, value);
-}
-
 static void report(struct bench *bench, const char *side, double *ratio, double *seconds,
                    unsigned rounds)
 {
     unsigned cut = cut_of(rounds);
-    qsort(seconds, rounds, sizeof *seconds, by_value);
-    counter_of(bench, side, "_ms", median(seconds, rounds) * 1e3);
+    order_sort(seconds, rounds);
+    lap_counter(bench, side, "_ms", order_median(seconds, rounds) * 1e3);
     if (!ratio)
         return;
-    qsort(ratio, rounds, sizeof *ratio, by_value);
-    counter_of(bench, side, "_ratio", median(ratio, rounds));
-    counter_of(bench, side, "_ratio_low", ratio[cut]);
-    counter_of(bench, side, "_ratio_high", ratio[rounds - 1 - cut]);
+    order_sort(ratio, rounds);
+    lap_counter(bench, side, "_ratio", order_median(ratio, rounds));
+    lap_counter(bench, side, "_ratio_low", ratio[cut]);
+    lap_counter(bench, side, "_ratio_high", ratio[rounds - 1 - cut]);
 }
 
+static void report_laps(struct bench *bench, const char *name, const struct perf *perf,
+                        const struct lap_sums *sums)
+{
+    char side[64];
+    snprintf(side, sizeof side, "%s_", name);
+    lap_report(bench, side, perf, sums);
+}
+
+/* One pass; what it counts goes to `sums`. */
+static double run_side(const struct bench_side *side, void *ctx, struct perf *perf,
+                       struct lap_sums *sums)
+{
+    lap_begin(perf, sums);
+    double seconds = side->pass(ctx);
+    lap_begin(NULL, NULL);
+    return seconds;
+}
+
+static double base_s[ROUNDS_MAX], other_s[SIDES_MAX][ROUNDS_MAX], ratio[SIDES_MAX][ROUNDS_MAX];
+
 /* One warm-up round, then `rounds` counted ones. */
+static bool run_rounds(const struct pair *pair, struct perf *perf, struct lap_sums *sums)
+{
+    bool ok = true;
+    for (unsigned round = 0; round <= pair->rounds && ok; round++) {
+        unsigned at = round ? round - 1 : 0;
+        if (round == 1)
+            memset(sums, 0, (1 + pair->others) * sizeof *sums);
+        base_s[at] = run_side(&pair->base, pair->ctx, perf, &sums[0]);
+        ok = base_s[at] >= 0;
+        for (size_t i = 0; i < pair->others && ok; i++) {
+            other_s[i][at] = run_side(&pair->other[i], pair->ctx, perf, &sums[1 + i]);
+            ratio[i][at] = base_s[at] / other_s[i][at];
+            ok = other_s[i][at] >= 0;
+        }
+    }
+    return ok;
+}
+
 static void run_pair(struct bench *bench, void *ctx)
 {
     const struct pair *pair = ctx;
-    static double base[ROUNDS_MAX], seconds[SIDES_MAX][ROUNDS_MAX], ratio[SIDES_MAX][ROUNDS_MAX];
+    struct perf perf;
+    struct lap_sums sums[1 + SIDES_MAX] = {0};
     bool ok = true;
+    perf_open(&perf);
     while (bench_next(bench))
-        for (unsigned round = 0; round <= pair->rounds && ok; round++) {
-            unsigned at = round ? round - 1 : 0;
-            base[at] = pair->base.pass(pair->ctx);
-            ok = base[at] >= 0;
-            for (size_t i = 0; i < pair->others && ok; i++) {
-                seconds[i][at] = pair->other[i].pass(pair->ctx);
-                ratio[i][at] = base[at] / seconds[i][at];
-                ok = seconds[i][at] >= 0;
-            }
-        }
+        ok = run_rounds(pair, &perf, sums);
     if (!ok) {
         bench_fail(bench, "wrong answer");
-        return;
+    } else {
+        report(bench, pair->base.name, NULL, base_s, pair->rounds);
+        for (size_t i = 0; i < pair->others; i++)
+            report(bench, pair->other[i].name, ratio[i], other_s[i], pair->rounds);
+        report_laps(bench, pair->base.name, &perf, &sums[0]);
+        for (size_t i = 0; i < pair->others; i++)
+            report_laps(bench, pair->other[i].name, &perf, &sums[1 + i]);
     }
-    report(bench, pair->base.name, NULL, base, pair->rounds);
-    for (size_t i = 0; i < pair->others; i++)
-        report(bench, pair->other[i].name, ratio[i], seconds[i], pair->rounds);
+    perf_close(&perf);
 }
 
 void bench_pair(const char *name, struct bench_side base, const struct bench_side *others,
