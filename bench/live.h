@@ -31,4 +31,13 @@ bool live_share(struct live *live, uint64_t copies);
 /* A guest's write of one word, through the page table; false if there is no memory for a break. */
 bool live_write(struct live *live, uint64_t ppn, uint64_t word, uint64_t value);
 
+/* A page's bytes as the guest sees them; valid until the page moves. */
+const unsigned char *live_bytes(const struct live *live, uint64_t ppn);
+
+/* XXH3 of every page as the guest sees it, by the machine's fastest variant, added up. */
+uint64_t live_hash(const struct live *live);
+
+/* Pages that sharing reclaims now. */
+uint64_t live_reclaimed(const struct live *live);
+
 #endif
