@@ -65,12 +65,8 @@ static void report_series(struct bench *bench, unsigned kind, const char *what, 
                           const double *ksm, const double *seconds, unsigned rounds)
 {
     char name[64];
-    double ms[BENCH_ROUNDS_MAX];
-    for (unsigned i = 0; i < rounds; i++)
-        ms[i] = seconds[i] * 1e3;
-    snprintf(name, sizeof name, "%s%s_ms", kinds[kind]->name, what);
-    bench_median(bench, name, ms, rounds);
     snprintf(name, sizeof name, "%s%s", kinds[kind]->name, what);
+    bench_seconds(bench, name, seconds, rounds);
     if (against_ksm && kind)
         bench_ratio(bench, name, ksm, seconds, rounds);
 }

@@ -4,6 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
+#if defined(__x86_64__)
+#include <xxh_x86dispatch.h>
+#endif
 
 static struct live_page *page_of(void *ctx, share_ppn ppn)
 {
@@ -105,8 +109,8 @@ struct live *live_new(const struct pages *pages, const struct share_alloc *alloc
 {
     struct live *live = calloc(1, sizeof *live);
     need(live && hv_machine_init(&live->machine, pages->count + pages->count / 16, false));
-    live->pages = pages;
     live->count = pages->count;
+    live->copies = pages->copies;
     live->physmap = calloc(pages->count, sizeof *live->physmap);
     need(live->physmap != NULL);
     for (uint64_t ppn = 0; ppn < pages->count; ppn++) {
@@ -143,4 +147,24 @@ bool live_write(struct live *live, uint64_t ppn, uint64_t word, uint64_t value)
     memcpy(hv_machine_page(&live->machine, (hv_mpn){page->mpn}) + word * sizeof value, &value,
            sizeof value);
     return true;
+}
+
+const unsigned char *live_bytes(const struct live *live, uint64_t ppn)
+{
+    return hv_machine_page(&live->machine, (hv_mpn){live->physmap[ppn].mpn});
+}
+
+uint64_t live_hash(const struct live *live)
+{
+    uint64_t sum = 0;
+    for (uint64_t ppn = 0; ppn < live->count; ppn++)
+        sum += XXH3_64bits(live_bytes(live, ppn), SHARE_PAGE_SIZE);
+    return sum;
+}
+
+uint64_t live_reclaimed(const struct live *live)
+{
+    struct share_stats stats;
+    share_stats(live->share, &stats);
+    return stats.reclaimed_pages;
 }

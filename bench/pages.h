@@ -18,6 +18,10 @@ struct pages {
  * another one: so twice as many have a content that occurs twice. Exits if there is not enough
  * memory. */
 struct pages *pages_new(uint64_t count, unsigned copy_percent, uint64_t seed);
+/* The same in so many blocks of equal size: a copy and what it copies lie in one block. `count` is
+ * a multiple of `blocks`. */
+struct pages *pages_new_blocks(uint64_t count, uint64_t blocks, unsigned copy_percent,
+                               uint64_t seed);
 void pages_free(struct pages *pages);
 
 /* What the memory of several sources ("FILE", "pid:N"; between commas) makes: all their data pages
@@ -31,11 +35,17 @@ uint64_t pages_copies_within(const struct pages *pages, uint64_t sharers_max);
 /* The engine's ops over a set (ops_ctx), as one VM of an immutable engine. */
 extern const struct share_ops pages_ops;
 
+/* An immutable engine over the set, without a VM; a VM's PPNs are page numbers of the set. Exits if
+ * it cannot be made. */
+struct share *pages_engine_empty(struct pages *pages, const struct share_alloc *alloc,
+                                 uint64_t expected);
+
 /* An immutable engine over the set, with one VM 0; exits if it cannot be made. `expected`: the
  * engine's expected_contents. */
 struct share *pages_engine(struct pages *pages, const struct share_alloc *alloc, uint64_t expected);
 
-/* Offers pages [first, end) of VM 0. False if the engine refuses. */
+/* Offers pages [first, end) of a VM, or of VM 0. False if the engine refuses. */
+bool pages_offer_vm(struct share *share, share_vm vm, uint64_t first, uint64_t end);
 bool pages_offer(struct share *share, uint64_t first, uint64_t end);
 
 #endif

@@ -41,7 +41,7 @@ static double machine_share(void *rival)
 {
     struct live *live = rival;
     double start = bench_now_s();
-    bool ok = rival_scan_until(live->share, live->pages->copies);
+    bool ok = rival_scan_until(live->share, live->copies);
     hv_machine_trim(&live->machine);
     return ok ? bench_now_s() - start : -1;
 }

@@ -26,6 +26,15 @@ struct suite {
 };
 
 void suite_cold_pass(const struct suite *suite);
+void suite_hash(const struct suite *suite);
+void suite_table(const struct suite *suite);
+void suite_compare(const struct suite *suite);
+void suite_steps(const struct suite *suite);
+void suite_warm_pass(const struct suite *suite);
+void suite_groups(const struct suite *suite);
+void suite_check(const struct suite *suite);
+void suite_vmm(const struct suite *suite);
+void suite_pt_write(const struct suite *suite);
 void suite_threads(const struct suite *suite);
 void suite_metadata(const struct suite *suite);
 void suite_measure(const struct suite *suite);

@@ -4,11 +4,11 @@
  * ratio is taken round by round. The interval is that of the median by order statistics (the sign
  * test).
  */
-#include "bench.h"
+#include "lap.h"
+#include "order.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define SIDES_MAX 6u
 
@@ -19,19 +19,6 @@ struct pair {
     void *ctx;
     unsigned rounds;
 };
-
-double bench_now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
 
 /* How many of n sorted values to leave out at each end so that the rest holds the median with at
  * least 95 %: the largest k with 2 * P(X < k) <= 5 % for X binomial (n, 1/2). */
@@ -49,27 +36,18 @@ static unsigned cut_of(unsigned n)
     return 0;
 }
 
-static void counter_of(struct bench *bench, const char *name, const char *what, double value)
+double bench_quantile(double *values, size_t count, double part)
 {
-    char full[96];
-    snprintf(full, sizeof full, "%s%s", name, what);
-    bench_counter(bench, full, value);
-}
-
-double bench_quantile(double *values, size_t count, double share)
-{
-    qsort(values, count, sizeof *values, by_value);
-    double at = share * (double)(count - 1);
-    size_t below = (size_t)at;
-    double above = values[below + 1 < count ? below + 1 : below];
-    return values[below] + (above - values[below]) * (at - (double)below);
+    order_sort(values, count);
+    return order_quantile(values, count, part);
 }
 
 void bench_median(struct bench *bench, const char *name, const double *values, unsigned rounds)
 {
     double sorted[BENCH_ROUNDS_MAX];
     memcpy(sorted, values, rounds * sizeof *sorted);
-    bench_counter(bench, name, bench_quantile(sorted, rounds, 0.5));
+    order_sort(sorted, rounds);
+    bench_counter(bench, name, order_median(sorted, rounds));
 }
 
 void bench_ratio(struct bench *bench, const char *name, const double *base, const double *other,
@@ -79,46 +57,80 @@ void bench_ratio(struct bench *bench, const char *name, const double *base, cons
     unsigned cut = cut_of(rounds);
     for (unsigned i = 0; i < rounds; i++)
         ratio[i] = base[i] / other[i];
-    counter_of(bench, name, "_ratio", bench_quantile(ratio, rounds, 0.5));
-    counter_of(bench, name, "_ratio_low", ratio[cut]);
-    counter_of(bench, name, "_ratio_high", ratio[rounds - 1 - cut]);
+    order_sort(ratio, rounds);
+    lap_counter(bench, name, "_ratio", order_median(ratio, rounds));
+    lap_counter(bench, name, "_ratio_low", ratio[cut]);
+    lap_counter(bench, name, "_ratio_high", ratio[rounds - 1 - cut]);
 }
 
-static void report_time(struct bench *bench, const char *side, const double *seconds,
-                        unsigned rounds)
+void bench_seconds(struct bench *bench, const char *name, const double *seconds, unsigned rounds)
 {
-    char name[96];
+    char full[96];
     double ms[BENCH_ROUNDS_MAX];
     for (unsigned i = 0; i < rounds; i++)
         ms[i] = seconds[i] * 1e3;
-    snprintf(name, sizeof name, "%s_ms", side);
-    bench_median(bench, name, ms, rounds);
+    snprintf(full, sizeof full, "%s_ms", name);
+    bench_median(bench, full, ms, rounds);
 }
 
+static void report_laps(struct bench *bench, const char *name, const struct perf *perf,
+                        const struct lap_sums *sums)
+{
+    char side[64];
+    snprintf(side, sizeof side, "%s_", name);
+    lap_report(bench, side, perf, sums);
+}
+
+/* One pass; what it counts goes to `sums`. */
+static double run_side(const struct bench_side *side, void *ctx, struct perf *perf,
+                       struct lap_sums *sums)
+{
+    lap_begin(perf, sums);
+    double seconds = side->pass(ctx);
+    lap_begin(NULL, NULL);
+    return seconds;
+}
+
+static double base_s[BENCH_ROUNDS_MAX], other_s[SIDES_MAX][BENCH_ROUNDS_MAX];
+
 /* One warm-up round, then `rounds` counted ones. */
+static bool run_rounds(const struct pair *pair, struct perf *perf, struct lap_sums *sums)
+{
+    bool ok = true;
+    for (unsigned round = 0; round <= pair->rounds && ok; round++) {
+        unsigned at = round ? round - 1 : 0;
+        if (round == 1)
+            memset(sums, 0, (1 + pair->others) * sizeof *sums);
+        base_s[at] = run_side(&pair->base, pair->ctx, perf, &sums[0]);
+        ok = base_s[at] >= 0;
+        for (size_t i = 0; i < pair->others && ok; i++) {
+            other_s[i][at] = run_side(&pair->other[i], pair->ctx, perf, &sums[1 + i]);
+            ok = other_s[i][at] >= 0;
+        }
+    }
+    return ok;
+}
+
 static void run_pair(struct bench *bench, void *ctx)
 {
     const struct pair *pair = ctx;
-    static double base[BENCH_ROUNDS_MAX], seconds[SIDES_MAX][BENCH_ROUNDS_MAX];
+    struct perf perf;
+    struct lap_sums sums[1 + SIDES_MAX] = {0};
     bool ok = true;
+    perf_open(&perf);
     while (bench_next(bench))
-        for (unsigned round = 0; round <= pair->rounds && ok; round++) {
-            unsigned at = round ? round - 1 : 0;
-            base[at] = pair->base.pass(pair->ctx);
-            ok = base[at] >= 0;
-            for (size_t i = 0; i < pair->others && ok; i++) {
-                seconds[i][at] = pair->other[i].pass(pair->ctx);
-                ok = seconds[i][at] >= 0;
-            }
-        }
+        ok = run_rounds(pair, &perf, sums);
     if (!ok) {
         bench_fail(bench, "wrong answer");
-        return;
-    }
-    report_time(bench, pair->base.name, base, pair->rounds);
-    for (size_t i = 0; i < pair->others; i++) {
-        report_time(bench, pair->other[i].name, seconds[i], pair->rounds);
-        bench_ratio(bench, pair->other[i].name, base, seconds[i], pair->rounds);
+    } else {
+        bench_seconds(bench, pair->base.name, base_s, pair->rounds);
+        for (size_t i = 0; i < pair->others; i++) {
+            bench_seconds(bench, pair->other[i].name, other_s[i], pair->rounds);
+            bench_ratio(bench, pair->other[i].name, base_s, other_s[i], pair->rounds);
+        }
+        report_laps(bench, pair->base.name, &perf, &sums[0]);
+        for (size_t i = 0; i < pair->others; i++)
+            report_laps(bench, pair->other[i].name, &perf, &sums[1 + i]);
     }
 }
 

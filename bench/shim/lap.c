@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/* Timed stretches and latencies. */
+#include "lap.h"
+#include "order.h"
+#include <stdio.h>
+#include <time.h>
+
+/* Of the benchmark that runs: its passes are called with their own ctx alone. */
+static struct {
+    struct perf *perf;
+    struct lap_sums *sums;
+} now;
+
+double bench_now_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* Upper halves of vector registers that the work before left in use make SSE code several times
+ * slower: libxxhash's dispatcher does that. Nobody pays for what another one left. */
+#if defined(__x86_64__)
+__attribute__((target("avx"))) static void zero_upper_halves(void)
+{
+    __builtin_ia32_vzeroupper();
+}
+
+static void begin_clean(void)
+{
+    if (__builtin_cpu_supports("avx"))
+        zero_upper_halves();
+}
+#else
+static void begin_clean(void)
+{
+}
+#endif
+
+void lap_begin(struct perf *perf, struct lap_sums *sums)
+{
+    begin_clean();
+    now.perf = perf;
+    now.sums = sums;
+}
+
+double bench_start(void)
+{
+    if (now.perf)
+        perf_start(now.perf);
+    begin_clean();
+    return bench_now_s();
+}
+
+double bench_stop(double start_s, uint64_t items)
+{
+    double seconds = bench_now_s() - start_s;
+    if (now.perf)
+        perf_stop(now.perf, now.sums->counted);
+    if (now.sums) {
+        now.sums->seconds += seconds;
+        now.sums->items += items;
+    }
+    return seconds;
+}
+
+void lap_counter(struct bench *bench, const char *side, const char *what, double value)
+{
+    char name[96];
+    snprintf(name, sizeof name, "%s%s", side, what);
+    bench_counter(bench, name, value);
+}
+
+void lap_report(struct bench *bench, const char *side, const struct perf *perf,
+                const struct lap_sums *sums)
+{
+    if (!sums->items)
+        return;
+    double items = (double)sums->items;
+    lap_counter(bench, side, "ns_per_item", sums->seconds * 1e9 / items);
+    for (unsigned i = 0; i < perf->count; i++) {
+        char what[64];
+        snprintf(what, sizeof what, "%s_per_item", perf->name[i]);
+        double value = perf_value(&sums->counted[i]);
+        if (value >= 0)
+            lap_counter(bench, side, what, value / items);
+    }
+}
+
+void bench_latencies(struct bench *bench, double *seconds, size_t count)
+{
+    if (!count)
+        return;
+    order_sort(seconds, count);
+    bench_counter(bench, "median_ns", order_median(seconds, count) * 1e9);
+    bench_counter(bench, "p99_ns", order_quantile(seconds, count, 0.99) * 1e9);
+}
