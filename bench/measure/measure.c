@@ -178,7 +178,9 @@ static enum share_result measure_once(struct set *set, const struct share_alloc 
                                   .ops = &set_ops,
                                   .ops_ctx = set,
                                   .alloc = alloc,
-                                  .flags = SHARE_IMMUTABLE};
+                                  .flags = SHARE_IMMUTABLE,
+                                  .expected_contents = set->pages / 2}; /* 16 bytes a page at most,
+                                                                           whatever they hold */
     enum share_result result = share_new(&config, &share);
     if (result != SHARE_OK)
         return result;

@@ -4,6 +4,7 @@
 #include "share.h"
 #include "text.h"
 #include <getopt.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +37,7 @@ static const char help[] =
     "  --format table|json|csv  how to print (default: table)\n"
     "  --plot FILE.svg|.png     also draw growth, reference counts and who shares with whom\n"
     "  --isolate                also price tenant isolation: each source shares with itself alone\n"
-    "  --threads N              use N threads (default: 1)\n"
+    "  --threads N              use N threads (default: one a processor)\n"
     "  --keep-going             measure the other sources if one fails (the exit code stays 1)\n"
     "  --as raw                 read as flat raw memory whatever the content looks like\n"
     "  --holes zero             holes of a sparse raw file are zero pages (default: absent)\n"
@@ -82,6 +83,14 @@ static bool parse_threads(const char *value, unsigned *threads)
     unsigned long n = strtoul(value, &end, 10);
     *threads = (unsigned)n;
     return *value >= '0' && *value <= '9' && !*end && n >= 1 && n <= THREADS_MAX;
+}
+
+/* As many as there are processors that this process may use. */
+static unsigned default_threads(void)
+{
+    cpu_set_t set;
+    int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    return count < THREADS_MAX ? (unsigned)count : THREADS_MAX;
 }
 
 static bool ends_in(const char *name, const char *ending)
@@ -157,7 +166,7 @@ enum parsed options_parse(struct options *options, int argc, char **argv)
         {"version", no_argument, NULL, 'V'},
         {NULL, 0, NULL, 0},
     };
-    *options = (struct options){.threads = 1};
+    *options = (struct options){.threads = default_threads()};
     opterr = 0;
     for (int option; (option = getopt_long(argc, argv, ":hV", longs, NULL)) != -1;) {
         enum parsed parsed = option == '?' || option == ':' ? wrong_option(option, argv)
