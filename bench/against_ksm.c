@@ -81,9 +81,7 @@ static bool share_once(struct match *match, unsigned kind, unsigned round)
     void *rival = kinds[kind]->open(pages, match->suite);
     if (!rival)
         return false;
-    double cpu = kinds[kind]->cpu_s(rival);
-    match->wall[kind][round] = kinds[kind]->share(rival);
-    match->cpu[kind][round] = kinds[kind]->cpu_s(rival) - cpu;
+    match->wall[kind][round] = kinds[kind]->share(rival, &match->cpu[kind][round]);
     match->metadata[kind] = kinds[kind]->metadata_bytes(rival);
     match->frames[kind] = kinds[kind]->frames(rival);
     kinds[kind]->close(rival);
@@ -159,13 +157,14 @@ static void passes(struct bench *bench, void *ctx)
 {
     struct match *match = ctx;
     void *rival[KINDS] = {NULL};
+    double cpu_s; /* of the sharing, not asked for here */
     unsigned rounds = rounds_of(match->suite);
     bool ok = set_of(match) != NULL, ksm = !refusal_of(0);
     for (unsigned kind = 0; kind < KINDS && ok; kind++) {
         if (refusal_of(kind) || kind == 1) /* KSM has one set of settings: one kind at a time */
             continue;
         rival[kind] = kinds[kind]->open(match->pages, match->suite);
-        ok = rival[kind] && kinds[kind]->share(rival[kind]) >= 0;
+        ok = rival[kind] && kinds[kind]->share(rival[kind], &cpu_s) >= 0;
     }
     while (bench_next(bench))
         ok = ok && pass_rounds(match, rival, rounds);

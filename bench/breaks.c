@@ -70,7 +70,8 @@ static void breaks(struct bench *bench, void *ctx)
             if ((i == 0 && ksm_refusal()) || (kinds[i] == &rival_process && process_refusal()))
                 continue;
             void *rival = kinds[i]->open(pages, ctx);
-            bool ok = rival && kinds[i]->share(rival) >= 0 &&
+            double cpu_s;
+            bool ok = rival && kinds[i]->share(rival, &cpu_s) >= 0 &&
                       store_to_copies(kinds[i], rival, pages, &stores);
             if (rival)
                 kinds[i]->close(rival);

@@ -205,7 +205,7 @@ uint64_t ksm_area_frames(const struct ksm_area *area)
 /* ----------------------------------------------------------------------------------- ksmd -- */
 
 /* schedstat begins with the nanoseconds on a processor. */
-double ksm_cpu_s(void)
+static double cpu_now_s(void)
 {
     char path[64], text[128];
     snprintf(path, sizeof path, "/proc/%ld/schedstat", ksmd);
@@ -242,8 +242,8 @@ const char *ksm_settings_text(void)
 }
 
 /* Polls until a counter has reached its goal, or scans pass in which it does not rise. Seconds
- * until it rose last. */
-static double wait_for(const char *counter, uint64_t goal)
+ * until it rose last, and what ksmd had used by then. */
+static double wait_for(const char *counter, uint64_t goal, double *cpu_s)
 {
     double start = bench_now_s(), last = start;
     uint64_t best = read_counter(counter), scans = read_counter("full_scans");
@@ -254,30 +254,33 @@ static double wait_for(const char *counter, uint64_t goal)
             best = now;
             scans = read_counter("full_scans");
             last = bench_now_s();
+            *cpu_s = cpu_now_s();
         }
     }
     return last - start;
 }
 
-double ksm_share(uint64_t copies)
+double ksm_share(uint64_t copies, double *cpu_s)
 {
+    double start = cpu_now_s(), end = start;
     if (!write_setting("run", "1"))
         return -1;
-    double seconds = wait_for("pages_sharing", copies);
+    double seconds = wait_for("pages_sharing", copies, &end);
     write_setting("run", "0");
-    return seconds;
+    *cpu_s = end - start;
+    return start >= 0 ? seconds : -1;
 }
 
 /* ksmd stops at the end of a scan only, so scans are whole ones. */
 double ksm_scan_cpu_s(unsigned scans)
 {
     uint64_t first = read_counter("full_scans");
-    double start = ksm_cpu_s();
+    double start = cpu_now_s(), end;
     if (!write_setting("run", "1"))
         return -1;
-    wait_for("full_scans", first + scans);
-    write_setting("run", "0");
-    double end = ksm_cpu_s();
+    wait_for("full_scans", first + scans, &end);
+    write_setting("run", "0"); /* returns at the end of a scan */
+    end = cpu_now_s();
     uint64_t done = read_counter("full_scans") - first;
     return done && start >= 0 && end >= 0 ? (end - start) / (double)done : -1;
 }

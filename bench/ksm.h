@@ -31,15 +31,13 @@ bool ksm_area_map(struct ksm_area *area, const struct pages *pages);
 void ksm_area_unmap(struct ksm_area *area);
 
 /* Lets ksmd run until it has merged `copies` pages, or four whole scans merge none. Wall-clock
- * seconds until the last one was; negative if ksmd cannot be started. */
-double ksm_share(uint64_t copies);
+ * seconds until the last one was, and ksmd's CPU seconds until then; negative if ksmd cannot be
+ * started. */
+double ksm_share(uint64_t copies, double *cpu_s);
 
 /* Physical pages that the area takes, from pagemap: KSM's own counters race and leave some out.
  * UINT64_MAX if that cannot be read. */
 uint64_t ksm_area_frames(const struct ksm_area *area);
-
-/* CPU seconds that ksmd has used. */
-double ksm_cpu_s(void);
 
 /* What KSM holds for the pages of this process: an rmap_item for each page scanned, whose size the
  * kernel's own sum of profits tells, and a stable node of 64 bytes for each content shared. 0 if

@@ -136,9 +136,9 @@ static bool run_side(struct trial *trial, unsigned side, unsigned round)
     if (side != IDLE && !rival)
         return false;
     bool ok = neighbour_start(&trial->neighbour);
-    double start = bench_now_s();
+    double start = bench_now_s(), cpu_s;
     if (rival)
-        ok = kind->share(rival) >= 0 && ok;
+        ok = kind->share(rival, &cpu_s) >= 0 && ok;
     if (side == KSM)
         trial->seconds = bench_now_s() - start;
     double left = start + trial->seconds - bench_now_s();

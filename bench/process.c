@@ -16,7 +16,7 @@
 #define MAX_MAP_COUNT "/proc/sys/vm/max_map_count"
 #define MAPS_APART    1000 /* of the program itself */
 
-enum { NBYTES = SHARE_PAGE_SIZE };
+enum { NBYTES = SHARE_PAGE_SIZE, PROTECT_MAX = 256 /* pages sorted at a time */ };
 
 /* --------------------------------------------------------------------------- max_map_count -- */
 
@@ -111,19 +111,31 @@ static const void *peek(void *ctx, share_mpn mpn)
     return ((struct process *)ctx)->machine + mpn.n * NBYTES;
 }
 
+static int by_number(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
 /* Neighbours in one call. A page that has joined is read-only already. */
 static void protect(void *ctx, struct share_protect *pages, size_t count)
 {
     const struct process *process = ctx;
-    for (size_t i = 0, end; i < count; i = end) {
+    uint64_t ppn[PROTECT_MAX];
+    size_t wanted = 0;
+    for (size_t i = 0; i < count; i++) {
         pages[i].answer = SHARE_ANSWER_OK;
-        end = i + 1;
-        if (process->joined[pages[i].ppn.n])
-            continue;
-        while (end < count && pages[end].ppn.n == pages[end - 1].ppn.n + 1 &&
-               !process->joined[pages[end].ppn.n])
-            pages[end++].answer = SHARE_ANSWER_OK;
-        set_protection(process, pages[i].ppn.n, end - i, true);
+        if (!process->joined[pages[i].ppn.n])
+            ppn[wanted++] = pages[i].ppn.n;
+        if (wanted == PROTECT_MAX || i + 1 == count) {
+            qsort(ppn, wanted, sizeof *ppn, by_number);
+            for (size_t at = 0, end; at < wanted; at = end) {
+                for (end = at + 1; end < wanted && ppn[end] == ppn[end - 1] + 1;)
+                    end++;
+                set_protection(process, ppn[at], end - at, true);
+            }
+            wanted = 0;
+        }
     }
 }
 
@@ -143,22 +155,34 @@ static void unprotect(void *ctx, const struct share_protect *pages, size_t count
     }
 }
 
-/* mmap replaces the mapping, and returns when no thread can use the old one. */
+/* Pages from `first` on that go from neighbours to neighbours alike. */
+static size_t run_of(const struct share_remap *first, size_t count)
+{
+    size_t run = 1;
+    while (run < count && first[run].ppn.n == first->ppn.n + run &&
+           first[run].to.n == first->to.n + run && first[run].writable == first->writable)
+        run++;
+    return run;
+}
+
+/* mmap replaces the mappings, and returns when no thread can use the old ones. */
 static void remap(void *ctx, struct share_remap *pages, size_t count)
 {
     struct process *process = ctx;
-    for (size_t i = 0; i < count; i++) {
-        uint64_t ppn = pages[i].ppn.n;
-        void *at = guest_page(process, ppn);
+    for (size_t i = 0, run; i < count; i += run) {
+        run = run_of(&pages[i], count - i);
+        void *at = guest_page(process, pages[i].ppn.n);
         int allow = pages[i].writable ? PROT_READ | PROT_WRITE : PROT_READ;
-        must(mmap(at, NBYTES, allow, MAP_SHARED | MAP_FIXED, process->memfd,
+        must(mmap(at, run * NBYTES, allow, MAP_SHARED | MAP_FIXED, process->memfd,
                   (off_t)(pages[i].to.n * NBYTES)) == at,
              "mmap");
         if (pages[i].writable)
-            watch_pages(process, ppn, 1);
-        process->joined[ppn] = !pages[i].writable;
-        process->physmap[ppn] = (uint32_t)pages[i].to.n;
-        pages[i].answer = SHARE_ANSWER_OK;
+            watch_pages(process, pages[i].ppn.n, run);
+        for (size_t page = i; page < i + run; page++) {
+            process->joined[pages[page].ppn.n] = !pages[page].writable;
+            process->physmap[pages[page].ppn.n] = (uint32_t)pages[page].to.n;
+            pages[page].answer = SHARE_ANSWER_OK;
+        }
     }
 }
 

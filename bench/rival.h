@@ -18,12 +18,11 @@ struct rival_kind {
     /* Puts the set in place, nothing shared yet. NULL if that cannot be done. */
     void *(*open)(const struct pages *pages, const struct suite *suite);
     /* Scans until everything is shared that it can share. Wall-clock seconds until the last page
-     * was; negative if that is less than it should be. */
-    double (*share)(void *rival);
+     * was, and the scanner's CPU seconds until then in *cpu_s; negative if that is less than it
+     * should be. */
+    double (*share)(void *rival, double *cpu_s);
     /* One more whole pass. Its CPU seconds; negative if it failed. */
     double (*pass)(void *rival);
-    /* CPU seconds that its scanner has used so far. */
-    double (*cpu_s)(void *rival);
     /* Physical pages that the set takes now. */
     uint64_t (*frames)(void *rival);
     /* All that it holds to know about pages. */
@@ -38,6 +37,9 @@ extern const struct rival_kind rival_ksm, rival_ksm_smart, rival_machine, rival_
 /* Scans an engine until it has reclaimed so many pages. False if a whole pass finds nothing more
  * before that. */
 bool rival_scan_until(struct share *share, uint64_t copies);
+
+/* The same, as rival_kind.share. */
+double rival_share(struct share *share, uint64_t copies, double *cpu_s);
 
 /* One whole pass of an engine over so many pages. CPU seconds; negative if it failed. */
 double rival_scan_pass(struct share *share, uint64_t pages);

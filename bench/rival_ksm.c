@@ -34,23 +34,16 @@ static void *open_smart(const struct pages *pages, const struct suite *suite)
     return open_area(pages, true);
 }
 
-static double share(void *rival)
+static double share(void *rival, double *cpu_s)
 {
     const struct rival_area *area = rival;
-    uint64_t goal = pages_copies_within(area->pages, ksm_sharing_max());
-    return ksm_share(goal);
+    return ksm_share(pages_copies_within(area->pages, ksm_sharing_max()), cpu_s);
 }
 
 static double pass(void *rival)
 {
     (void)rival;
     return ksm_scan_cpu_s(2);
-}
-
-static double cpu_s(void *rival)
-{
-    (void)rival;
-    return ksm_cpu_s();
 }
 
 static uint64_t frames(void *rival)
@@ -79,11 +72,10 @@ static void close_area(void *rival)
     free(rival);
 }
 
-#define KSM_KIND(NAME, OPEN)                                                      \
-    {                                                                             \
-        .name = NAME, .open = OPEN, .share = share, .pass = pass, .cpu_s = cpu_s, \
-        .frames = frames, .metadata_bytes = metadata_bytes, .write = write_word,  \
-        .close = close_area                                                       \
+#define KSM_KIND(NAME, OPEN)                                                        \
+    {                                                                               \
+        .name = NAME, .open = OPEN, .share = share, .pass = pass, .frames = frames, \
+        .metadata_bytes = metadata_bytes, .write = write_word, .close = close_area  \
     }
 
 const struct rival_kind rival_ksm = KSM_KIND("ksm", open_plain);

@@ -23,6 +23,14 @@ bool rival_scan_until(struct share *share, uint64_t copies)
     return stats.reclaimed_pages >= copies;
 }
 
+double rival_share(struct share *share, uint64_t copies, double *cpu_s)
+{
+    double start = bench_now_s(), cpu = rival_own_cpu_s();
+    bool ok = rival_scan_until(share, copies);
+    *cpu_s = rival_own_cpu_s() - cpu;
+    return ok ? bench_now_s() - start : -1;
+}
+
 double rival_scan_pass(struct share *share, uint64_t pages)
 {
     struct share_scan_report report;
@@ -37,25 +45,18 @@ static void *machine_open(const struct pages *pages, const struct suite *suite)
     return live_new(pages, suite->alloc);
 }
 
-static double machine_share(void *rival)
+static double machine_share(void *rival, double *cpu_s)
 {
     struct live *live = rival;
-    double start = bench_now_s();
-    bool ok = rival_scan_until(live->share, live->copies);
-    hv_machine_trim(&live->machine);
-    return ok ? bench_now_s() - start : -1;
+    double seconds = rival_share(live->share, live->copies, cpu_s);
+    hv_machine_trim(&live->machine); /* the last few pages */
+    return seconds;
 }
 
 static double machine_pass(void *rival)
 {
     struct live *live = rival;
     return rival_scan_pass(live->share, live->count);
-}
-
-static double machine_cpu_s(void *rival)
-{
-    (void)rival;
-    return rival_own_cpu_s();
 }
 
 static uint64_t machine_frames(void *rival)
@@ -84,7 +85,6 @@ const struct rival_kind rival_machine = {.name = "machine",
                                          .open = machine_open,
                                          .share = machine_share,
                                          .pass = machine_pass,
-                                         .cpu_s = machine_cpu_s,
                                          .frames = machine_frames,
                                          .metadata_bytes = machine_metadata,
                                          .write = machine_write,

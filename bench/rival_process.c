@@ -8,24 +8,16 @@ static void *process_open(const struct pages *pages, const struct suite *suite)
     return process_new(pages, suite->alloc);
 }
 
-static double process_share(void *rival)
+static double process_share(void *rival, double *cpu_s)
 {
     struct process *process = rival;
-    double start = bench_now_s();
-    bool ok = rival_scan_until(process->share, process->pages->copies);
-    return ok ? bench_now_s() - start : -1;
+    return rival_share(process->share, process->pages->copies, cpu_s);
 }
 
 static double process_pass(void *rival)
 {
     struct process *process = rival;
     return rival_scan_pass(process->share, process->pages->count);
-}
-
-static double process_cpu_s(void *rival)
-{
-    (void)rival;
-    return rival_own_cpu_s();
 }
 
 static uint64_t frames(void *rival)
@@ -56,7 +48,6 @@ const struct rival_kind rival_process = {.name = "process",
                                          .open = process_open,
                                          .share = process_share,
                                          .pass = process_pass,
-                                         .cpu_s = process_cpu_s,
                                          .frames = frames,
                                          .metadata_bytes = process_metadata,
                                          .write = process_write,
