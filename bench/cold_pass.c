@@ -47,10 +47,10 @@ static double pass_hash(void *ctx)
         cold->lines = cold->pages->count / 6 + 1;
         cold->line = calloc(cold->lines * 8, sizeof *cold->line);
     }
-    double start = bench_now_s();
+    double start = bench_start();
     for (uint64_t page = 0; page < cold->pages->count; page++)
         sum += hash_of(cold, page);
-    double seconds = bench_now_s() - start;
+    double seconds = bench_stop(start, cold->pages->count);
     return sum ? seconds : -1;
 }
 
@@ -75,7 +75,7 @@ static double pass_roofline(void *ctx)
 {
     struct cold *cold = ctx;
     uint64_t copied[ROOFLINE_RUN + 8], *line[ROOFLINE_RUN], sum = 0, copies = 0;
-    double start = bench_now_s();
+    double start = bench_start();
     for (uint64_t page = 0; page < cold->pages->count; page += ROOFLINE_RUN) {
         unsigned count = 0;
         for (uint64_t i = 0; i < ROOFLINE_RUN; i++) {
@@ -92,17 +92,17 @@ static double pass_roofline(void *ctx)
         for (unsigned i = 0; i < count; i += 8)
             sum += read_abreast(cold, copied + i);
     }
-    double seconds = bench_now_s() - start;
+    double seconds = bench_stop(start, cold->pages->count);
     return copies == cold->pages->copies && (sum || !copies) ? seconds : -1;
 }
 
 static double run_engine(const struct cold *cold, uint64_t expected)
 {
     struct share_stats stats;
-    double start = bench_now_s();
+    double start = bench_start();
     struct share *share = pages_engine(cold->pages, cold->suite->alloc, expected);
     bool ok = pages_offer(share, 0, cold->pages->count);
-    double seconds = bench_now_s() - start;
+    double seconds = bench_stop(start, cold->pages->count);
     share_stats(share, &stats);
     share_free(share);
     return ok && stats.reclaimed_pages == cold->pages->copies ? seconds : -1;

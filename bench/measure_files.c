@@ -3,7 +3,7 @@
  * What does `pageshare measure` cost on files in the page cache, against hashing the same files?
  *
  * The base maps and populates the files, and hashes every page, all of it timed. The other side
- * runs the whole program as a process.
+ * runs the whole program as a process, with one thread as well.
  */
 #include "pages.h"
 #include "suite.h"
@@ -95,8 +95,8 @@ static double pass_pageshare(void *ctx)
     (void)ctx;
     char path[4096], command[8192], expected[64], line[256];
     pageshare_path(path, sizeof path);
-    snprintf(command, sizeof command, "'%s' measure --format csv %s %s", path, files.path[0],
-             files.path[1]);
+    snprintf(command, sizeof command, "'%s' measure --threads 1 --format csv %s %s", path,
+             files.path[0], files.path[1]);
     snprintf(expected, sizeof expected, ",%lu,", (unsigned long)files.copies);
     bool right = false;
     double start = bench_now_s();
