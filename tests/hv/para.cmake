@@ -17,9 +17,9 @@ mini_test(test_hv_mini_threads hv test_mini_threads.c)
 set_tests_properties(test_hv_mini_threads PROPERTIES LABELS "hv;threads")
 
 # Hostile guests: hypercalls against a model, as a test and as a fuzz target.
-hv_test(test_hv_para_model hv test_para_model.c para_model.c)
+hv_test(test_hv_para_model hv test_para_model.c para_model.c others.c)
 target_link_libraries(test_hv_para_model PRIVATE share_test_vmm)
-share_fuzz_target(NAME fuzz_hv_para SOURCES fuzz_hv_para.c para_model.c LIBS hv share_test_vmm
+share_fuzz_target(NAME fuzz_hv_para SOURCES fuzz_hv_para.c para_model.c others.c LIBS hv share_test_vmm
                   CORPUS corpus/para)
 
 add_test(NAME test_hv_hvrun_para COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/test_hvrun_para
