@@ -369,6 +369,8 @@ static void a_remap_drops_the_reservation(void **state)
     for (unsigned i = 0; i < 2; i++) { /* a hypercall that remaps */
         RIG_PUT(rig, CODE_VA, amo(LR, 3, T0, 0, A0), ECALL, amo(SC, 3, T1, T0, A0), NOP);
         hv_hart_set_pc(rig->hart, CODE_VA);
+        hv_hart_set_reg(rig->hart, T1, 7);
+        hv_hart_tlb_flush_code(rig->hart);
         rig->ecall_answer = HV_ECALL_DONE;
         rig->on_ecall = flushes[i];
         hv_hart_run(rig->hart, 3);

@@ -5,7 +5,7 @@
 
 #include "cpu/sv39.h"
 
-enum { CSR_SATP = 0x180, ROOTS = 8000, NODES = 64, FLAGS = 0xcf /* DA, XWRV */ };
+enum { CSR_SATP = 0x180, ROOTS = 8000, NODES = 64, WARM = 10, FLAGS = 0xcf /* DA, XWRV */ };
 #define SV39    (UINT64_C(8) << 60)
 #define TABLES  (HV_RAM_BASE + (UINT64_C(16) << 20))
 #define LEAF(a) ((a) >> 2 | FLAGS)
@@ -67,6 +67,12 @@ static void thousands_of_roots(void **state)
         assert_true(stats->nodes <= NODES);
     }
     assert_true(stats->spaces_evicted >= 2 * ROOTS - NODES);
+    uint64_t fills = stats->fills;
+    for (unsigned i = 2 * ROOTS - WARM; i < 2 * ROOTS; i++) { /* the oldest went first */
+        use_root(TABLES + i % ROOTS * HV_PAGE_BYTES);
+        assert_int_equal(miss(HV_RAM_BASE + i % 512 * HV_PAGE_BYTES, HV_ACCESS_LOAD), HV_FILL_PAGE);
+    }
+    assert_int_equal(stats->fills, fills);
     assert_null(hv_world_check(*state));
 }
 
