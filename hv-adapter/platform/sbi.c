@@ -210,7 +210,8 @@ static struct result legacy_ipi(struct hv_vm *vm)
     struct hv_view view;
     uint64_t at = arg(vm, 0), mask = 1;
     hv_vm_view(vm, at, &view);
-    if (at && !(at % sizeof mask == 0 && view.mapped && hv_guest_read(vm, view.gpa, &mask, sizeof mask)))
+    if (at &&
+        !(at % sizeof mask == 0 && view.mapped && hv_guest_read(vm, view.gpa, &mask, sizeof mask)))
         return answer(ERR_INVALID, 0);
     if (mask & 1)
         hv_hart_set_irq(vm->hart, HV_IRQ_SOFT, true);
