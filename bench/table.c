@@ -5,7 +5,7 @@
  * `insert`: the last eighth up to the load; `hit`, `miss`: lookups at the load; `stale`: an entry
  * is found, its page has changed, so it goes and another one comes. `expected` is what the table is
  * told to expect; its room is larger, since its partitions are not of one size, and every partition
- * is filled to `load` percent of its own room: `entries` says how many that are. Beyond 91 % the
+ * is filled to `load` percent of its own room: `entries` says how many that are. Beyond 92 % the
  * engine's table grows; here nobody calls share_table_reserve, so that it does not.
  *
  * The one benchmark of the table alone: share.h has no lookup without a page around it, hence the

@@ -22,10 +22,26 @@ static void sharing_figures(struct hv_vm *vm, struct hv_figures *figures)
     figures->cow_breaks = stats.breaks_copied + stats.breaks_last;
 }
 
+/* Its pages are nobody's any more: only its work is left. */
+static void keep_work(struct hv_figures *figures)
+{
+    figures->pages = figures->touched_pages = figures->shared_pages = figures->reclaimed_pages = 0;
+    figures->zero_pages = figures->code_shared_pages = figures->swapped_pages = 0;
+    figures->balloon_target_pages = figures->balloon_pages = 0;
+    figures->shadow_nodes = figures->table_pages = 0;
+    figures->saved_pages = 0;
+}
+
+void hv_vm_end_figures(const struct hv_vm *vm, struct hv_figures *figures)
+{
+    *figures = vm->last;
+}
+
 void hv_vm_figures(struct hv_vm *vm, struct hv_figures *figures)
 {
     if (!vm->map.entries) {
         *figures = vm->last;
+        keep_work(figures);
         return;
     }
     struct hv_hart_stats hart = hv_hart_stats(vm->hart);
@@ -56,8 +72,7 @@ void hv_vm_figures(struct hv_vm *vm, struct hv_figures *figures)
     sharing_figures(vm, figures);
 }
 
-/* Pages of a VM that ended are nobody's any more: only its work is counted. */
-static void add(struct hv_figures *sum, const struct hv_figures *one, bool alive)
+static void add(struct hv_figures *sum, const struct hv_figures *one)
 {
     sum->cow_breaks += one->cow_breaks;
     sum->balloon_touches += one->balloon_touches;
@@ -72,8 +87,7 @@ static void add(struct hv_figures *sum, const struct hv_figures *one, bool alive
     sum->sfences += one->sfences;
     sum->hypercalls += one->hypercalls;
     sum->pt_updates += one->pt_updates;
-    if (!alive)
-        return;
+    sum->ticks += one->ticks;
     sum->pages += one->pages;
     sum->touched_pages += one->touched_pages;
     sum->balloon_target_pages += one->balloon_target_pages;
@@ -92,13 +106,12 @@ void hv_world_figures(struct hv_world *world, struct hv_figures *figures)
     memset(figures, 0, sizeof *figures);
     for (unsigned i = 0; i < world->vms_count; i++) {
         hv_vm_figures(world->vms[i], &one);
-        add(figures, &one, world->vms[i]->map.entries != NULL);
+        add(figures, &one);
     }
     /* touched - distinct MPNs: every machine page in use backs at least one guest page, or is a
      * page table of a paravirtualized guest */
     figures->reclaimed_pages =
         figures->touched_pages + figures->table_pages - hv_machine_used(&world->machine);
-    figures->ticks = world->ticks;
 }
 
 bool hv_vm_page_info(struct hv_vm *vm, hv_ppn ppn, struct share_page_info *info)
@@ -127,12 +140,24 @@ static bool view_update(void *ctx, uint64_t gpa, uint64_t *expected, uint64_t de
     return true;
 }
 
-static void view_tables(struct hv_vm *vm, const struct hv_mmu *mmu, struct hv_view *view)
+/* For whatever access, in whichever mode, it is allowed. */
+static bool view_walk(struct hv_vm *vm, uint64_t va, struct hv_sv39_walk *walk)
 {
     static const struct hv_sv39_ops ops = {view_read, view_update};
+    struct hv_mmu mmu = hv_hart_mmu(vm->hart);
+    mmu.sum = true;
+    for (unsigned i = 0; i < 4; i++) {
+        mmu.priv = i < 2 ? HV_PRIV_S : HV_PRIV_U;
+        if (hv_sv39_walk(&ops, vm, &mmu, va, i % 2 ? HV_ACCESS_FETCH : HV_ACCESS_LOAD, walk) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void view_tables(struct hv_vm *vm, struct hv_view *view)
+{
     struct hv_sv39_walk walk;
-    view->mapped = hv_sv39_walk(&ops, vm, mmu, view->va, HV_ACCESS_LOAD, &walk) == 0 ||
-                   hv_sv39_walk(&ops, vm, mmu, view->va, HV_ACCESS_FETCH, &walk) == 0;
+    view->mapped = view_walk(vm, view->va, &walk);
     view->gpa = walk.gpa;
     view->steps = walk.steps;
     memcpy(view->pte_gpa, walk.pte_gpa, sizeof view->pte_gpa);
@@ -159,13 +184,11 @@ void hv_vm_view(struct hv_vm *vm, uint64_t va, struct hv_view *view)
     *view = (struct hv_view){.va = va, .satp = mmu.satp, .para = vm->para != NULL};
     if (!vm->map.entries)
         return;
-    mmu.priv = va >> 63 ? HV_PRIV_S : HV_PRIV_U; /* as the address's owner sees it */
-    mmu.sum = true;
     pthread_mutex_lock(&vm->lock);
     if (vm->para)
         view_para(vm, view);
     else
-        view_tables(vm, &mmu, view);
+        view_tables(vm, view);
     const struct hv_physmap_entry *page = hv_physmap_at(&vm->map, hv_ppn_of(view->gpa));
     view->memory = view->mapped && page;
     if (view->memory) {

@@ -60,7 +60,7 @@ struct hv_vm_config {
     bool no_fp;            /* rv64imac: without F and D */
     uint64_t disk_bytes;   /* a blank disk, a multiple of 4096; 0: none */
     uint64_t disk_latency_ticks; /* of a request; 0: HV_LATENCY_DISK */
-    uint32_t shadow_nodes;       /* bound of S-PT memory, 8.3 KiB each; 0: 512 */
+    uint32_t shadow_nodes;       /* bound of S-PT memory, 9.3 KiB each; 0: 512 */
     bool para;                   /* paravirtualized: the kernel uses the calls of hypercall.h */
     uint32_t para_tables; /* bound of its page tables, 6 KiB of the host's each; 0: one for 128
                        pages, at least 512 */
@@ -73,7 +73,7 @@ struct hv_vm_config {
 /* NULL, and *error says why. Belongs to the world. */
 struct hv_vm *hv_vm_new(struct hv_world *world, const struct hv_vm_config *config,
                         struct hv_error *error);
-/* The VM ends: all its memory goes back. Its figures of that moment stay readable. */
+/* The VM ends: all its memory goes back. Its figures of that moment: hv_vm_end_figures. */
 void hv_vm_exit(struct hv_vm *vm);
 
 unsigned hv_world_vms(const struct hv_world *world);
@@ -133,7 +133,8 @@ void hv_vm_flush(struct hv_vm *vm);
 /* Whether it waits for an interrupt, and nothing but its timer can wake it. */
 bool hv_vm_is_idle(const struct hv_vm *vm);
 
-/* Figures of a VM, or of all VMs of a world. Pages that were shared when a VM ended are not. */
+/* Figures of a VM, or their sums over all VMs of a world. A VM that has ended has no pages: what it
+ * had is in hv_vm_end_figures. */
 struct hv_figures {
     uint64_t pages;                /* memory it was given */
     uint64_t touched_pages;        /* fetched, read or written */
@@ -161,9 +162,11 @@ struct hv_figures {
     uint64_t pt_updates; /* page-table entries that they wrote */
     uint64_t
         table_pages; /* its pages that are page tables: the VMM's meanwhile, not touched pages */
-    uint64_t ticks;  /* of virtual time */
+    uint64_t ticks;  /* of the VM's virtual time */
 };
 void hv_vm_figures(struct hv_vm *vm, struct hv_figures *figures);
+/* What they were when it ended; before that, zeros. */
+void hv_vm_end_figures(const struct hv_vm *vm, struct hv_figures *figures);
 void hv_world_figures(struct hv_world *world, struct hv_figures *figures);
 /* Processor time of the host so far: the guests' own work (their breaks and faults included), and
  * the scanner's. The only figures that differ from run to run. */

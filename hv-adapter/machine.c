@@ -7,6 +7,24 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAS_ASAN
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define HAS_ASAN
+#endif
+
+/* To the address sanitizer a page that is nobody's is as good as not there. */
+#ifdef HAS_ASAN
+#include <sanitizer/asan_interface.h>
+#define HIDE(page, nbytes) __asan_poison_memory_region(page, nbytes)
+#define SHOW(page, nbytes) __asan_unpoison_memory_region(page, nbytes)
+#else
+#define HIDE(page, nbytes) ((void)(page), (void)(nbytes))
+#define SHOW(page, nbytes) ((void)(page), (void)(nbytes))
+#endif
+
 #define ALIGNMENT (UINT64_C(4) << 30)
 
 static bool map(struct hv_machine *machine)
@@ -20,6 +38,7 @@ static bool map(struct hv_machine *machine)
     machine->base = (uint8_t *)machine->mapping + (at - (uintptr_t)machine->mapping);
     /* A huge page would make one touched page cost 512; kernels without them refuse: all right. */
     (void)madvise(machine->base, machine->pages * HV_PAGE_BYTES, MADV_NOHUGEPAGE);
+    HIDE(machine->base, machine->pages * HV_PAGE_BYTES);
     return true;
 }
 
@@ -67,6 +86,7 @@ void hv_machine_fini(struct hv_machine *machine)
 {
     if (!machine->base)
         return;
+    SHOW(machine->base, machine->pages * HV_PAGE_BYTES); /* others may be mapped here next */
     munmap(machine->mapping, machine->mapping_nbytes);
     free(machine->free);
     pthread_mutex_destroy(&machine->lock);
@@ -90,8 +110,11 @@ static void give_back(struct hv_machine *machine)
             end++;
         uint8_t *page = hv_machine_page(machine, (hv_mpn){late[i]});
         size_t nbytes = (end - i) * HV_PAGE_BYTES;
-        if (madvise(page, nbytes, MADV_DONTNEED) != 0)
+        if (madvise(page, nbytes, MADV_DONTNEED) != 0) {
+            SHOW(page, nbytes);
             memset(page, 0, nbytes); /* locked memory: it stays ours, but must be clean */
+            HIDE(page, nbytes);
+        }
     }
     for (unsigned i = count; i-- > 0;)
         machine->free[machine->free_count++] = late[i];
@@ -104,8 +127,10 @@ bool hv_machine_alloc(struct hv_machine *machine, hv_mpn *mpn)
     if (machine->free_count == 0)
         give_back(machine);
     bool found = machine->free_count > 0;
-    if (found)
+    if (found) {
         mpn->n = machine->free[--machine->free_count];
+        SHOW(hv_machine_page(machine, *mpn), HV_PAGE_BYTES);
+    }
     uint64_t used = machine->pages - machine->free_count - machine->late_count;
     if (used > machine->used_peak)
         machine->used_peak = used;
@@ -121,6 +146,7 @@ void hv_machine_release(struct hv_machine *machine, const hv_mpn *mpns, size_t c
         if (machine->late_count == HV_MACHINE_BATCH)
             give_back(machine);
         machine->late[machine->late_count++] = (uint32_t)mpns[i].n;
+        HIDE(hv_machine_page(machine, mpns[i]), HV_PAGE_BYTES);
     }
     pthread_mutex_unlock(&machine->lock);
 }

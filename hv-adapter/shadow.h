@@ -22,11 +22,13 @@
  *   - a leaf entry names the MPN that the physmap gives its PPN, and is on that PPN's list;
  *   - a leaf entry permits a write only if its PPN has no reason to be protected;
  *   - a page with HV_REASON_SAMPLING has no leaf entry;
+ *   - ranks fall along the list of a page, from at most HV_SHADOW_MAPS_MAX: so it is no longer;
  *   - a page has HV_REASON_TABLE if and only if it has a node;
  *   - a node that is no root has a parent; nodes in use <= nodes_max.
  *
- * Cost: lookup 3 loads; install O(1); protect, remap, zap O(entries of the PPN). Bounded memory:
- * nodes_max nodes of 8.3 KiB; the least recently used address space goes first.
+ * Cost: lookup 3 loads; install O(1); protect, remap, zap O(entries of the PPN), at most
+ * HV_SHADOW_MAPS_MAX: the lock is held for microseconds, whatever a guest maps. Bounded memory:
+ * nodes_max nodes of 9.3 KiB; the least recently used address space goes first.
  *
  * Threads: the VM's lock owns all of it.
  * Source: A. Bugnion et al., and KVM's shadow MMU, for the idea of a node per guest table page.
@@ -42,7 +44,10 @@
 #include "pages.h"
 #include "physmap.h"
 
-enum { HV_SHADOW_NODES_MIN = 16 };
+enum {
+    HV_SHADOW_NODES_MIN = 16,
+    HV_SHADOW_MAPS_MAX = 4096, /* entries that name one PPN; one more, and they all start over */
+};
 
 struct hv_shadow_node;
 

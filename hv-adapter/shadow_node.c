@@ -108,13 +108,25 @@ static void unlink_entry(struct hv_shadow *shadow, uint32_t entry, bool leaf)
         hv_node(shadow, next / HV_SLOTS)->prev[next % HV_SLOTS] = prev;
 }
 
+static unsigned rank_of_first(const struct hv_shadow *shadow, uint32_t owner)
+{
+    uint32_t first = shadow->map->entries[owner].maps;
+    return first == HV_ENTRY_NONE ? 0 : hv_node(shadow, first / HV_SLOTS)->rank[first % HV_SLOTS];
+}
+
 void hv_entry_put_leaf(struct hv_shadow *shadow, uint32_t node, unsigned slot, hv_ppn ppn,
                        uint64_t entry)
 {
     struct hv_shadow_node *at = hv_node(shadow, node);
     assert(at->entry[slot] == 0 && at->level == 0);
     uint32_t owner = (uint32_t)(ppn.n - shadow->map->begin.n);
+    unsigned rank = rank_of_first(shadow, owner);
+    if (rank == HV_SHADOW_MAPS_MAX) {
+        hv_shadow_zap(shadow, ppn); /* an access fills them again */
+        rank = 0;
+    }
     at->entry[slot] = entry;
+    at->rank[slot] = (uint16_t)(rank + 1);
     at->count++;
     link_first(shadow, head_of(shadow, owner, true), owner, node * HV_SLOTS + slot);
 }

@@ -29,14 +29,15 @@ enum hv_node_kind {
 struct hv_shadow_node {
     uint64_t entry[HV_SLOTS];
     uint32_t next[HV_SLOTS], prev[HV_SLOTS];
-    hv_ppn ppn;         /* TABLE: the guest page. Others: first PPN that it maps */
-    uint32_t parents;   /* first entry that names this node */
-    uint32_t link;      /* next in its hash chain; roots: next root; free: next free */
-    uint32_t root_link; /* next root */
-    uint32_t writes;    /* trapped since it was last walked through */
-    uint64_t used;      /* roots: shadow->clock when it was last switched to */
-    uint16_t count;     /* entries that are not 0 */
-    uint8_t level;      /* 2 root, 1, 0: its entries are leaves */
+    uint16_t rank[HV_SLOTS]; /* leaves: entries on its list from here on, or more if some went */
+    hv_ppn ppn;              /* TABLE: the guest page. Others: first PPN that it maps */
+    uint32_t parents;        /* first entry that names this node */
+    uint32_t link;           /* next in its hash chain; roots: next root; free: next free */
+    uint32_t root_link;      /* next root */
+    uint32_t writes;         /* trapped since it was last walked through */
+    uint64_t used;           /* roots: shadow->clock when it was last switched to */
+    uint16_t count;          /* entries that are not 0 */
+    uint8_t level;           /* 2 root, 1, 0: its entries are leaves */
     uint8_t kind;
     uint8_t span_bits; /* DIRECT: log2 of what the guest's leaf maps */
 };

@@ -161,12 +161,17 @@ static const char *check_node(const struct hv_shadow *shadow, const struct hv_sh
 static const char *check_page(const struct hv_shadow *shadow, hv_ppn ppn, uint64_t *leaves)
 {
     const struct hv_physmap_entry *page = page_of(shadow, ppn);
+    unsigned rank = HV_SHADOW_MAPS_MAX + 1;
     bool table = false;
     if ((page->reasons & HV_REASON_SAMPLING) && page->maps != HV_ENTRY_NONE)
         return "a page that is watched for its first access has an entry";
     for (uint32_t at = page->maps; at != HV_ENTRY_NONE; at = next_of(shadow, at)) {
         uint64_t entry = *entry_at(shadow, at);
+        unsigned now = hv_node(shadow, at / HV_SLOTS)->rank[at % HV_SLOTS];
         ++*leaves;
+        if (now >= rank)
+            return "ranks do not fall along a page's list";
+        rank = now;
         if (hv_entry_target(entry) != page->mpn)
             return "an entry names another MPN than the physmap";
         if ((entry & HV_PTE_W) && page->reasons)

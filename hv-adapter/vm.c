@@ -211,6 +211,38 @@ void hv_vm_end(struct hv_vm *vm, const char *why)
     vm->state = HV_ENDED;
 }
 
+/* Behind a newline, and what Linux puts before a message: "[    0.123456] ". */
+static bool begins_line(const char *text, const char *at)
+{
+    if (at - text >= 2 && at[-1] == ' ' && at[-2] == ']')
+        for (at -= 2; at > text && strchr(" .0123456789", at[-1]);)
+            at--;
+    if (at > text && at[-1] == '[')
+        at--;
+    return at == text || at[-1] == '\n';
+}
+
+/* A kernel says so when it can go on no more. Anybody in the guest can say it, too: it counts only
+ * when the guest resets next. */
+static bool says_panic(struct hv_vm *vm)
+{
+    static const char words[] = "Kernel panic - not syncing";
+    const char *text = hv_console_last(&vm->console), *at = text;
+    while ((at = strstr(at, words)) && !begins_line(text, at))
+        at++;
+    return at != NULL;
+}
+
+void hv_vm_reset(struct hv_vm *vm, bool failure)
+{
+    if (says_panic(vm))
+        hv_vm_fail(vm, "the guest's kernel panicked");
+    else if (failure)
+        hv_vm_fail(vm, "the guest says: system failure");
+    else
+        hv_vm_end(vm, "rebooted"); /* nobody boots it again */
+}
+
 /* Raises the timer interrupt and ends disk requests whose time has come; when to look again. */
 static uint64_t next_event(struct hv_vm *vm, uint64_t now, uint64_t end)
 {
@@ -220,14 +252,6 @@ static uint64_t next_event(struct hv_vm *vm, uint64_t now, uint64_t end)
     hv_disk_turn(vm, now);
     uint64_t next = !due && vm->timer < end ? vm->timer : end, disk = hv_disk_next(&vm->disk);
     return disk < next ? disk : next;
-}
-
-/* Linux says so itself when it can go on no more; it then waits for ever. */
-static void notice_panic(struct hv_vm *vm)
-{
-    static const char words[] = "Kernel panic - not syncing";
-    if (strstr(hv_console_last(&vm->console), words))
-        hv_vm_fail(vm, "the guest's kernel panicked");
 }
 
 /* Every tick since then was an exception: its trap handler traps. No guest comes back from that. */
@@ -260,7 +284,6 @@ void hv_vm_run_until(struct hv_vm *vm, uint64_t end)
 {
     enum { STUCK_MAX = 16 };
     unsigned stuck = 0;
-    uint64_t printed = vm->console.printed;
     struct hv_hart_stats before = hv_hart_stats(vm->hart);
     while (vm->state == HV_RUNNING_VM) {
         uint64_t now = hv_vm_ticks(vm);
@@ -284,8 +307,6 @@ void hv_vm_run_until(struct hv_vm *vm, uint64_t end)
             hv_vm_fail(vm, "an access that crosses two pages never finds both");
     }
     notice_trap_loop(vm, &before);
-    if (vm->console.printed != printed)
-        notice_panic(vm);
 }
 
 void hv_vm_exit(struct hv_vm *vm)

@@ -119,6 +119,8 @@ static inline void hv_vm_charge(struct hv_vm *vm, enum hv_charge what)
 void hv_vm_fail(struct hv_vm *vm, const char *why);
 /* The VM switched itself off. */
 void hv_vm_end(struct hv_vm *vm, const char *why);
+/* The VM resets itself, perhaps because of a failure: it has ended or failed. */
+void hv_vm_reset(struct hv_vm *vm, bool failure);
 
 /* vm.c */
 /* Whether machine memory is so short that this VM must wait for the next turn to get some. */

@@ -3,7 +3,7 @@
 #include "grow.h"
 #include <assert.h>
 
-#define FULL_PERCENT   91u /* grow past this load */
+#define FULL_PERCENT   92u /* grow past this load */
 #define SPARSE_PERCENT 45u /* shrink below this one */
 #define SHRINK_BUCKETS 4u  /* and not below this size */
 

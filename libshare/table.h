@@ -8,11 +8,11 @@
  * full bucket spills into the next one and remembers what kind of keys did, so a lookup reads one
  * cache line, and seldom another.
  *
- * Growth. A partition past 91 % gets an array half as large again; every insertion then moves at
+ * Growth. A partition past 92 % gets an array half as large again; every insertion then moves at
  * most SHARE_TABLE_MOVES buckets over, and lookups ask both arrays meanwhile. Sizes of the
  * partitions are spread evenly over one growth step (partition p starts at 2 * 1.5^(p/64) buckets),
  * so they grow one after another at any table size: memory follows the number of entries smoothly,
- * near 10.8 bytes each, and never doubles. (The idea of partial expansions: P.-A. Larson, Linear
+ * near 10.7 bytes each, and never doubles. (The idea of partial expansions: P.-A. Larson, Linear
  * hashing with partial expansions, VLDB 1980.) A partition emptied by removals shrinks the same
  * way, and one whose spill bits have worn is rebuilt at its size.
  *

@@ -5,7 +5,9 @@
  * lr remembers the address and the value it loaded; sc stores by compare-and-swap against that
  * value. So a store by anybody else is noticed when it changed the value, without any bookkeeping
  * on the store path; one that put the same value back goes unnoticed, as on all machines whose lr
- * is a compare-and-swap. Aq and rl are always taken as set.
+ * is a compare-and-swap. The address is a virtual one: whatever may change what it means
+ * (sfence.vma, satp, the VMM's flush for a hypercall) drops the reservation. Aq and rl are always
+ * taken as set.
  *
  * Source: volume I, 8; volume II, 3.7.1: misaligned atomics raise an exception.
  */

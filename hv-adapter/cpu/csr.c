@@ -129,6 +129,7 @@ static bool write_satp(struct hv_hart *hart, uint64_t value)
     if (mode != 0 && mode != SATP_SV39)
         return true;
     value &= SATP_SV39 << 60 | SATP_PPN;
+    hart->reservation.nbytes = 0;
     hv_tlb_flush(&hart->tlb);
     if (!hart->ops->satp_write(hart->ctx, value))
         return false;

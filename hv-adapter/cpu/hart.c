@@ -139,12 +139,14 @@ bool hv_hart_csr_write(struct hv_hart *hart, unsigned csr, uint64_t value)
 
 void hv_hart_tlb_flush(struct hv_hart *hart)
 {
+    hart->reservation.nbytes = 0;
     hv_tlb_flush(&hart->tlb);
     attend(hart, HV_ATTEND_FETCH);
 }
 
 void hv_hart_tlb_flush_page(struct hv_hart *hart, uint64_t va)
 {
+    hart->reservation.nbytes = 0;
     hv_tlb_flush_page(&hart->tlb, va);
     attend(hart, HV_ATTEND_FETCH);
 }

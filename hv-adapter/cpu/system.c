@@ -66,6 +66,7 @@ static void ecall(struct hv_hart *hart)
 static void sfence_vma(struct hv_hart *hart, uint32_t bits)
 {
     unsigned rs1 = bits >> 15 & 31, rs2 = bits >> 20 & 31;
+    hart->reservation.nbytes = 0;
     if (rs1)
         hv_tlb_flush_page(&hart->tlb, hart->x[rs1]);
     else

@@ -2,13 +2,11 @@
 /* hvrun boot: runs guests for a time, shows their figures, answers commands meanwhile. */
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "hvrun.h"
 
-enum { STEPS_PER_SECOND = 20, LAST_LINES = 5 };
+enum { STEPS_PER_SECOND = 20 };
 
 static volatile sig_atomic_t interrupted;
 
@@ -16,13 +14,6 @@ static void interrupt(int signal)
 {
     (void)signal;
     interrupted = 1;
-}
-
-static double wall_seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
 struct boot {
@@ -37,16 +28,6 @@ struct boot {
     bool failed;                   /* a VM has */
     bool terminal;
 };
-
-/* The last lines of what a VM printed. */
-static const char *last_lines(struct hv_vm *vm)
-{
-    const char *text = hv_vm_last_output(vm), *at = text + strlen(text);
-    for (unsigned lines = 0; at > text && lines <= LAST_LINES; at--)
-        if (at[-1] == '\n' && ++lines > LAST_LINES)
-            break;
-    return at;
-}
 
 /* VMs that ended give everything back; the others go on. Whether any is left. */
 static bool collect(struct boot *boot)
@@ -63,7 +44,7 @@ static bool collect(struct boot *boot)
         boot->told[i] = true;
         fprintf(stderr, "VM %u: %s\n", i, hv_vm_reason(vm));
         if (hv_vm_state(vm) == HV_FAILED) {
-            fprintf(stderr, "%s\n", last_lines(vm));
+            hvrun_report_last_lines(stderr, vm);
             boot->failed = true;
         }
         hv_vm_exit(vm);
@@ -79,13 +60,13 @@ static void show(struct boot *boot)
         return;
     if (!boot->terminal) {
         if (second > boot->printed)
-            hvrun_report_line(stdout, boot->world);
+            hvrun_report_lines(stdout, boot->world);
         boot->printed = second;
         return;
     }
-    if (wall_seconds() - boot->drawn < 0.25)
+    if (hvrun_wall_seconds() - boot->drawn < 0.25)
         return;
-    boot->drawn = wall_seconds();
+    boot->drawn = hvrun_wall_seconds();
     if (boot->rows)
         printf("\033[%uA\033[J", boot->rows);
     hvrun_report_header(stdout);
@@ -98,7 +79,7 @@ static void show(struct boot *boot)
 static void keep_pace(struct boot *boot)
 {
     double ahead = (double)hv_world_ticks(boot->world) / (double)HV_TICKS_PER_SECOND -
-                   (wall_seconds() - boot->started);
+                   (hvrun_wall_seconds() - boot->started);
     if (!boot->control)
         return;
     hvrun_control_serve(boot->control, 0);
@@ -154,7 +135,7 @@ int hvrun_boot(int argc, char **argv)
         signal(SIGINT, interrupt);
         signal(SIGTERM, interrupt);
         signal(SIGPIPE, SIG_IGN);
-        boot.started = wall_seconds();
+        boot.started = hvrun_wall_seconds();
         run(&boot);
         finish(&boot);
         code = boot.failed ? 1 : 0;

@@ -132,10 +132,10 @@ static void say_physmap(FILE *answer, const struct hv_view *view)
         fprintf(answer, "physmap          PPN %#llx: never touched, no MPN\n", ppn);
         return;
     }
-    fprintf(answer, "physmap          PPN %#llx -> MPN %#llx, write-protected: %s%s%s\n", ppn,
+    fprintf(answer, "physmap          PPN %#llx -> MPN %#llx, write-protected: %s%s%s%s\n", ppn,
             (unsigned long long)view->mpn.n, view->reasons & HV_REASON_SHARING ? "sharing " : "",
             view->reasons & (HV_REASON_TABLE | HV_REASON_PARA_TABLE) ? "page-table " : "",
-            view->reasons ? "" : "no");
+            view->reasons & HV_REASON_SAMPLING ? "sampling " : "", view->reasons ? "" : "no");
     if (view->para)
         fprintf(answer, "PPN->MPN table   the guest reads the same MPN; no S-PT");
     else

@@ -12,6 +12,8 @@
 
 #include "hvrun.h"
 
+/* COMMAND_MS: a client has so long to say its line, and so long to take the answer: the VMs stand
+ * still meanwhile. */
 enum { LINE_MAX_NBYTES = 4096, COMMAND_MS = 1000 };
 
 struct hvrun_control {
@@ -32,6 +34,29 @@ static bool address_of(const char *path, struct sockaddr_un *address)
     return false;
 }
 
+/* Whether a socket lies there that nobody answers at: of a program that was killed. */
+static bool is_stale(const struct sockaddr_un *address)
+{
+    struct stat status;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool refused = fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof *address) != 0 &&
+                   errno == ECONNREFUSED;
+    if (fd >= 0)
+        close(fd);
+    return refused && lstat(address->sun_path, &status) == 0 && S_ISSOCK(status.st_mode);
+}
+
+static bool bind_to(int fd, const struct sockaddr_un *address)
+{
+    if (bind(fd, (const struct sockaddr *)address, sizeof *address) == 0)
+        return true;
+    if (errno != EADDRINUSE)
+        return false;
+    bool stale = is_stale(address) && unlink(address->sun_path) == 0;
+    errno = EADDRINUSE;
+    return stale && bind(fd, (const struct sockaddr *)address, sizeof *address) == 0;
+}
+
 struct hvrun_control *hvrun_control_new(const char *path, struct hv_world *world)
 {
     struct sockaddr_un address;
@@ -43,12 +68,12 @@ struct hvrun_control *hvrun_control_new(const char *path, struct hv_world *world
     *control =
         (struct hvrun_control){socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), strdup(path), world};
     mode_t others = umask(S_IRWXG | S_IRWXO); /* who may connect may write files as we do */
-    bool bound = control->fd >= 0 && control->path &&
-                 bind(control->fd, (struct sockaddr *)&address, sizeof address) == 0;
+    bool bound = control->fd >= 0 && control->path && bind_to(control->fd, &address);
     umask(others);
     if (bound && listen(control->fd, 8) == 0)
         return control;
-    fprintf(stderr, "hvrun: %s: %s\n", path, strerror(errno));
+    fprintf(stderr, "hvrun: %s: %s\n", path,
+            errno == EADDRINUSE ? "is there already, and another program's" : strerror(errno));
     free(control->path);
     control->path = NULL; /* what is there is not ours */
     hvrun_control_free(control);
@@ -67,17 +92,23 @@ void hvrun_control_free(struct hvrun_control *control)
     free(control);
 }
 
-static bool readable(int fd, int wait_ms)
+static bool ready(int fd, short events, int wait_ms)
 {
-    struct pollfd what = {.fd = fd, .events = POLLIN};
-    return poll(&what, 1, wait_ms) == 1;
+    struct pollfd what = {.fd = fd, .events = events};
+    return poll(&what, 1, wait_ms > 0 ? wait_ms : 0) == 1;
 }
 
-/* One line of a client that must not keep us waiting. */
+static int ms_until(double deadline)
+{
+    return (int)((deadline - hvrun_wall_seconds()) * 1000);
+}
+
 static bool read_line(int fd, char line[LINE_MAX_NBYTES])
 {
+    double deadline = hvrun_wall_seconds() + COMMAND_MS / 1e3;
     for (size_t at = 0; at < LINE_MAX_NBYTES;) {
-        ssize_t got = readable(fd, COMMAND_MS) ? read(fd, line + at, LINE_MAX_NBYTES - at) : -1;
+        ssize_t got =
+            ready(fd, POLLIN, ms_until(deadline)) ? read(fd, line + at, LINE_MAX_NBYTES - at) : -1;
         if (got <= 0)
             return false;
         char *end = memchr(line + at, '\n', (size_t)got);
@@ -90,21 +121,35 @@ static bool read_line(int fd, char line[LINE_MAX_NBYTES])
     return false;
 }
 
+/* Who does not take all of it gets less. */
+static void send_text(int fd, const char *text, size_t nbytes)
+{
+    double deadline = hvrun_wall_seconds() + COMMAND_MS / 1e3;
+    for (size_t at = 0; at < nbytes && ready(fd, POLLOUT, ms_until(deadline));) {
+        ssize_t sent = send(fd, text + at, nbytes - at, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (sent < 0 && errno != EAGAIN)
+            return;
+        at += sent > 0 ? (size_t)sent : 0;
+    }
+}
+
 static void answer(struct hvrun_control *control, int fd)
 {
-    char line[LINE_MAX_NBYTES];
-    FILE *stream = read_line(fd, line) ? fdopen(fd, "w") : NULL;
-    if (!stream) {
-        close(fd);
-        return;
+    char line[LINE_MAX_NBYTES], *text = NULL;
+    size_t nbytes = 0;
+    FILE *stream = read_line(fd, line) ? open_memstream(&text, &nbytes) : NULL;
+    if (stream) {
+        hvrun_command(control->world, line, stream);
+        if (fclose(stream) == 0)
+            send_text(fd, text, nbytes);
     }
-    hvrun_command(control->world, line, stream);
-    fclose(stream);
+    free(text);
+    close(fd);
 }
 
 void hvrun_control_serve(struct hvrun_control *control, int wait_ms)
 {
-    while (readable(control->fd, wait_ms)) {
+    while (ready(control->fd, POLLIN, wait_ms)) {
         int fd = accept(control->fd, NULL, NULL);
         if (fd < 0)
             return;
@@ -131,18 +176,23 @@ static bool send_words(int fd, int argc, char **argv)
     return write(fd, line, at) == (ssize_t)at;
 }
 
+/* Takes all of it before it prints: a pager must not keep the VMs waiting. */
 static int print_answer(int fd)
 {
-    FILE *stream = fdopen(fd, "r");
-    char line[LINE_MAX_NBYTES];
-    if (!stream || !fgets(line, sizeof line, stream)) {
+    char *text = NULL, part[LINE_MAX_NBYTES];
+    size_t nbytes = 0;
+    FILE *stream = open_memstream(&text, &nbytes);
+    for (ssize_t got; stream && (got = read(fd, part, sizeof part)) > 0;)
+        fwrite(part, 1, (size_t)got, stream);
+    bool whole = stream && fclose(stream) == 0 && nbytes > 0;
+    bool good = whole && strncmp(text, "ok\n", 3) == 0;
+    const char *rest = whole ? strchr(text, '\n') : NULL;
+    if (rest)
+        fputs(rest + 1, good ? stdout : stderr);
+    else
         fprintf(stderr, "hvrun: no answer\n");
-        return 1;
-    }
-    bool good = strcmp(line, "ok\n") == 0;
-    while (fgets(line, sizeof line, stream))
-        fputs(line, good ? stdout : stderr);
-    fclose(stream);
+    free(text);
+    close(fd);
     return good ? 0 : 1;
 }
 

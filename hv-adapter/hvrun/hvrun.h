@@ -13,10 +13,10 @@ struct hvrun_options {
     unsigned vms;
     uint64_t memory_bytes;
     char kernel[512], initrd[512]; /* "" : none */
-    bool kernel_given;             /* by --kernel */
-    bool para;                     /* paravirtualized */
-    unsigned groups;               /* VM i is of group i % groups */
-    const char *append;            /* added to the kernel's command line */
+    bool kernel_given, initrd_given;
+    bool para;          /* paravirtualized */
+    unsigned groups;    /* VM i is of group i % groups */
+    const char *append; /* added to the kernel's command line */
     const char *workload;
     bool sharing;
     uint64_t scan_rate;
@@ -31,6 +31,7 @@ struct hvrun_options {
     uint64_t disk_bytes;    /* of each VM; 0: none */
     unsigned threads;       /* that run VMs at the same time; 0: one for everything */
     uint64_t machine_bytes; /* 0: what the VMs need at most */
+    const char *boot_only;  /* an option that was given and means nothing to console; or NULL */
 };
 
 /* options.c: false after a message on stderr. */
@@ -38,6 +39,11 @@ void hvrun_options_init(struct hvrun_options *options);
 /* A whole number with an optional K, M or G. */
 bool hvrun_size(const char *text, uint64_t *value);
 bool hvrun_options_parse(struct hvrun_options *options, int argc, char **argv);
+/* In either order. */
+bool hvrun_options_kernel(struct hvrun_options *options, const char *path);
+bool hvrun_options_initrd(struct hvrun_options *options, const char *path);
+/* What the guest's kernel knows if this is none of it, else NULL; no message. */
+const char *hvrun_workload_unknown(const struct hvrun_options *options, const char *name);
 
 /* guests.c: the world and its VMs; NULL after a message on stderr. */
 struct hvrun_guests;
@@ -51,8 +57,14 @@ struct hv_world *hvrun_guests_world(struct hvrun_guests *guests);
 void hvrun_report_header(FILE *stream);
 void hvrun_report_rows(FILE *stream, struct hv_world *world);
 void hvrun_report_line(FILE *stream, struct hv_world *world);
+/* A short line a VM, then the line of all. */
+void hvrun_report_lines(FILE *stream, struct hv_world *world);
+/* The last lines of what a VM printed. A terminal must not obey them: what is no text is shown as
+ * cat -v does. */
+void hvrun_report_last_lines(FILE *stream, struct hv_vm *vm);
 void hvrun_report_json(FILE *stream, struct hv_world *world);
 uint64_t hvrun_host_rss_bytes(void);
+double hvrun_wall_seconds(void);
 /* What charges.h says, by name; ended by a NULL name. */
 struct hvrun_cost {
     const char *name;

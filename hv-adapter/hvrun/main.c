@@ -20,7 +20,7 @@ static const char usage[] =
     "         check                       audits every table: slow\n"
     "       hvrun --help | SUBCOMMAND --help\n"
     "\n"
-    "options of boot and console:\n"
+    "options of boot, and of console but for --vms, --control, --format and --settle:\n"
     "  --vms N               how many (1)\n"
     "  --memory SIZE         of each, as 64M (64M)\n"
     "  --kernel FILE         Linux Image, ELF or flat binary (the built guest's)\n"

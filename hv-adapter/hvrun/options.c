@@ -138,6 +138,36 @@ static bool path(const char *option, char *to, size_t room, const char *text)
     return (size_t)snprintf(to, room, "%s", text) < room || bad(option, text, "a shorter path");
 }
 
+bool hvrun_options_kernel(struct hvrun_options *options, const char *text)
+{
+    options->kernel_given = true;
+    if (!options->initrd_given)
+        options->initrd[0] = 0; /* ours is for our kernel */
+    return path("kernel", options->kernel, sizeof options->kernel, text);
+}
+
+bool hvrun_options_initrd(struct hvrun_options *options, const char *text)
+{
+    options->initrd_given = true;
+    return path("initrd", options->initrd, sizeof options->initrd, text);
+}
+
+const char *hvrun_workload_unknown(const struct hvrun_options *options, const char *name)
+{
+    /* guest/userland/init.c and guest/mini/main.c */
+    static const char linux_knows[] = "idle, files, compute, touch, forks, sweep, reads or shell",
+                      mini_knows[] = "idle, touch, forks, compute, mix or signal";
+    const char *known = options->para ? mini_knows : linux_knows;
+    size_t length = strlen(name);
+    bool found = options->kernel_given; /* who knows what that one does */
+    for (const char *at = known; *at && !found; at += strspn(at, ", ")) {
+        size_t word = strcspn(at, ", ");
+        found = word == length && strncmp(at, name, word) == 0 && strcmp(name, "or") != 0;
+        at += word;
+    }
+    return found ? NULL : known;
+}
+
 static bool seconds(const char *text, double *value)
 {
     char *end;
@@ -149,6 +179,8 @@ static bool seconds(const char *text, double *value)
 static bool set(struct hvrun_options *o, int option, const char *name, const char *text)
 {
     uint64_t big = UINT64_C(1) << 46;
+    if (option == OPT_VMS || option == OPT_CONTROL || option == OPT_FORMAT || option == OPT_SETTLE)
+        o->boot_only = name;
     switch (option) {
     case OPT_VMS:
         return small(name, text, VMS_MAX, &o->vms) && (o->vms || bad(name, text, "at least 1"));
@@ -159,11 +191,9 @@ static bool set(struct hvrun_options *o, int option, const char *name, const cha
     case OPT_DISK:
         return number(name, text, big, &o->disk_bytes);
     case OPT_KERNEL:
-        o->initrd[0] = 0; /* ours is for our kernel */
-        o->kernel_given = true;
-        return path(name, o->kernel, sizeof o->kernel, text);
+        return hvrun_options_kernel(o, text);
     case OPT_INITRD:
-        return path(name, o->initrd, sizeof o->initrd, text);
+        return hvrun_options_initrd(o, text);
     case OPT_APPEND:
         o->append = text;
         return true;
@@ -220,11 +250,12 @@ static bool set(struct hvrun_options *o, int option, const char *name, const cha
 static void find_para_kernel(struct hvrun_options *o)
 {
     static const char beside[] = "/../guest/mini-para";
+    if (!o->initrd_given)
+        o->initrd[0] = 0;
     ssize_t length = readlink("/proc/self/exe", o->kernel, sizeof o->kernel - sizeof beside);
     o->kernel[length > 0 ? length : 0] = 0;
     char *slash = strrchr(o->kernel, '/');
     strcpy(slash ? slash : o->kernel, slash ? beside : beside + 4);
-    o->initrd[0] = 0;
 }
 
 bool hvrun_options_parse(struct hvrun_options *options, int argc, char **argv)
@@ -236,8 +267,10 @@ bool hvrun_options_parse(struct hvrun_options *options, int argc, char **argv)
             return false;
     if (options->para && !options->kernel_given)
         find_para_kernel(options);
-    if (optind == argc)
-        return true;
-    fprintf(stderr, "hvrun: unexpected argument \"%s\"\n", argv[optind]);
-    return false;
+    if (optind < argc) {
+        fprintf(stderr, "hvrun: unexpected argument \"%s\"\n", argv[optind]);
+        return false;
+    }
+    const char *known = hvrun_workload_unknown(options, options->workload);
+    return !known || bad("workload", options->workload, known);
 }

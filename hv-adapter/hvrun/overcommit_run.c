@@ -256,8 +256,9 @@ static bool all_well(const struct runner *runner)
         struct hv_vm *vm = hv_world_vm(runner->world, i);
         if (hv_vm_state(vm) != HV_FAILED)
             continue;
-        fprintf(stderr, "hvrun: VM %u (%s): %s\n%s\n", i, runner->run.scenario.vms[i].name,
-                hv_vm_reason(vm), hv_vm_last_output(vm));
+        fprintf(stderr, "hvrun: VM %u (%s): %s\n", i, runner->run.scenario.vms[i].name,
+                hv_vm_reason(vm));
+        hvrun_report_last_lines(stderr, vm);
         return false;
     }
     return true;
@@ -361,14 +362,10 @@ static bool parse(struct settings *settings, int argc, char **argv)
             settings->seconds = strtod(optarg, &end);
             right = (!*end && settings->seconds > 0 && settings->seconds < 1e6) ||
                     bad("seconds", "seconds above 0", optarg);
-        } else if (option == KERNEL || option == INITRD) {
-            char *to = option == KERNEL ? settings->guest.kernel : settings->guest.initrd;
-            if (option == KERNEL)
-                settings->guest.initrd[0] = 0;
-            right = snprintf(to, sizeof settings->guest.kernel, "%s", optarg) <
-                        (int)sizeof settings->guest.kernel ||
-                    bad(option == KERNEL ? "kernel" : "initrd", "a shorter path", optarg);
-        }
+        } else if (option == KERNEL)
+            right = hvrun_options_kernel(&settings->guest, optarg);
+        else if (option == INITRD)
+            right = hvrun_options_initrd(&settings->guest, optarg);
         if (!right)
             return false;
     }
@@ -391,6 +388,15 @@ static bool override(struct runner *runner)
         return bad("tax", "a fraction, 50%, default, taught or none", settings->tax);
     if (settings->seconds > 0)
         scenario->seconds = settings->seconds;
+    for (unsigned i = 0; i < scenario->vms_count; i++) {
+        const struct scenario_vm *vm = &scenario->vms[i];
+        const char *known = hvrun_workload_unknown(&settings->guest, vm->workload);
+        if (!known)
+            continue;
+        fprintf(stderr, "hvrun: %s: VM %u: \"workload\": expected %s, found \"%s\"\n",
+                settings->scenario, i, known, vm->workload);
+        return false;
+    }
     if (access(settings->guest.kernel, R_OK) == 0)
         return true;
     fprintf(stderr, "hvrun: %s: %s: run hv-adapter/guest/build, or name a kernel by --kernel\n",

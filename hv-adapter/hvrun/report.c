@@ -2,6 +2,7 @@
 /* Figures for people (table, lines) and for programs (JSON). */
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "hvrun.h"
@@ -15,6 +16,13 @@ uint64_t hvrun_host_rss_bytes(void)
     if (stream)
         fclose(stream);
     return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+double hvrun_wall_seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
 static const char *state_name(const struct hv_vm *vm)
@@ -36,8 +44,6 @@ static const char *state_name(const struct hv_vm *vm)
 static void parts(struct hv_world *world, unsigned i, double *sum, struct hv_figures *figures)
 {
     hv_vm_figures(hv_world_vm(world, i), figures);
-    if (hv_vm_state(hv_world_vm(world, i)) >= HV_ENDED)
-        return;
     double next = *sum + figures->saved_pages;
     figures->reclaimed_pages = (uint64_t)(next + 0.5) - (uint64_t)(*sum + 0.5);
     *sum = next;
@@ -94,6 +100,50 @@ void hvrun_report_rows(FILE *stream, struct hv_world *world)
     summary(stream, world, &figures);
 }
 
+void hvrun_report_lines(FILE *stream, struct hv_world *world)
+{
+    struct hv_figures f;
+    double sum = 0;
+    for (unsigned i = 0; i < hv_world_vms(world); i++) {
+        parts(world, i, &sum, &f);
+        fprintf(stream,
+                "VM %u %s: %llu pages, %llu touched, %llu shared, %llu zero; %llu COW breaks, "
+                "%llu S-PT fills, %llu PT traps\n",
+                i, state_name(hv_world_vm(world, i)), (unsigned long long)f.pages,
+                (unsigned long long)f.touched_pages, (unsigned long long)f.shared_pages,
+                (unsigned long long)f.zero_pages, (unsigned long long)f.cow_breaks,
+                (unsigned long long)f.shadow_fills, (unsigned long long)f.pt_write_traps);
+    }
+    hvrun_report_line(stream, world);
+}
+
+static void put_visible(FILE *stream, unsigned char byte)
+{
+    if (byte >= 0x80)
+        fputs("M-", stream);
+    byte &= 0x7f;
+    if (byte < 0x20 || byte == 0x7f) {
+        fputc('^', stream);
+        byte ^= 0x40;
+    }
+    fputc(byte, stream);
+}
+
+void hvrun_report_last_lines(FILE *stream, struct hv_vm *vm)
+{
+    enum { LINES = 5 };
+    const char *text = hv_vm_last_output(vm), *at = text + strlen(text);
+    for (unsigned lines = 0; at > text; at--)
+        if (at[-1] == '\n' && ++lines > LINES)
+            break;
+    for (; *at; at++)
+        if (*at == '\n' || *at == '\t')
+            fputc(*at, stream);
+        else if (*at != '\r' || at[1] != '\n')
+            put_visible(stream, (unsigned char)*at);
+    fputc('\n', stream);
+}
+
 void hvrun_report_line(FILE *stream, struct hv_world *world)
 {
     struct hv_figures figures;
@@ -102,6 +152,7 @@ void hvrun_report_line(FILE *stream, struct hv_world *world)
     fflush(stream);
 }
 
+/* The members of an object, one a line; the last line does not end yet. */
 static void json_figures(FILE *stream, const char *indent, const struct hv_figures *f)
 {
     const struct {
@@ -135,8 +186,8 @@ static void json_figures(FILE *stream, const char *indent, const struct hv_figur
     };
     size_t count = sizeof all / sizeof *all;
     for (size_t i = 0; i < count; i++)
-        fprintf(stream, "%s\"%s\": %llu%s\n", indent, all[i].name, (unsigned long long)all[i].value,
-                i + 1 < count ? "," : "");
+        fprintf(stream, "%s\"%s\": %llu%s", indent, all[i].name, (unsigned long long)all[i].value,
+                i + 1 < count ? ",\n" : "");
 }
 
 static void json_string(FILE *stream, const char *text)
@@ -180,6 +231,23 @@ static void json_costs(FILE *stream, const char *name, const struct hvrun_cost *
     fprintf(stream, "},\n");
 }
 
+/* Without the closing brace. */
+static void json_vm(FILE *stream, const struct hv_vm *vm, const struct hv_figures *figures)
+{
+    struct hv_figures at_end;
+    fprintf(stream, "    {\n      \"vm\": %u,\n      \"state\": \"%s\",\n      \"reason\": ",
+            hv_vm_index(vm), state_name(vm));
+    json_string(stream, hv_vm_reason(vm));
+    fprintf(stream, ",\n");
+    json_figures(stream, "      ", figures);
+    if (hv_vm_state(vm) < HV_ENDED)
+        return;
+    hv_vm_end_figures(vm, &at_end);
+    fprintf(stream, ",\n      \"at_end\": {\n");
+    json_figures(stream, "        ", &at_end);
+    fprintf(stream, "\n      }");
+}
+
 void hvrun_report_json(FILE *stream, struct hv_world *world)
 {
     struct hv_figures figures;
@@ -192,21 +260,16 @@ void hvrun_report_json(FILE *stream, struct hv_world *world)
     json_costs(stream, "latencies_ticks", hvrun_latencies);
     fprintf(stream, "  \"vms\": [\n");
     for (unsigned i = 0; i < count; i++) {
-        struct hv_vm *vm = hv_world_vm(world, i);
         parts(world, i, &sum, &figures);
-        fprintf(stream, "    {\n      \"vm\": %u,\n      \"state\": \"%s\",\n      \"reason\": ", i,
-                state_name(vm));
-        json_string(stream, hv_vm_reason(vm));
-        fprintf(stream, ",\n");
-        json_figures(stream, "      ", &figures);
-        fprintf(stream, "    }%s\n", i + 1 < count ? "," : "");
+        json_vm(stream, hv_world_vm(world, i), &figures);
+        fprintf(stream, "\n    }%s\n", i + 1 < count ? "," : "");
     }
     hv_world_figures(world, &figures);
     fprintf(stream, "  ],\n  \"total\": {\n");
     json_figures(stream, "    ", &figures);
     hv_world_host_ns(world, &guests_ns, &scan_ns);
     fprintf(stream,
-            "  },\n  \"host_guests_cpu_seconds\": %.6f,\n  \"host_scan_cpu_seconds\": %.6f,\n"
+            "\n  },\n  \"host_guests_cpu_seconds\": %.6f,\n  \"host_scan_cpu_seconds\": %.6f,\n"
             "  \"host_rss_bytes\": %llu\n}\n",
             (double)guests_ns / 1e9, (double)scan_ns / 1e9,
             (unsigned long long)hvrun_host_rss_bytes());

@@ -155,10 +155,10 @@ static struct result srst(struct hv_vm *vm, uint64_t function)
     uint32_t type = (uint32_t)arg(vm, 0), reason = (uint32_t)arg(vm, 1);
     if (type > 2 || reason > 1)
         return answer(ERR_INVALID, 0);
-    if (reason == 1)
-        hv_vm_fail(vm, "the guest says: system failure");
+    if (type == 0 && reason == 0)
+        hv_vm_end(vm, "powered off");
     else
-        hv_vm_end(vm, type == 0 ? "powered off" : "rebooted");
+        hv_vm_reset(vm, reason == 1);
     return (struct result){OK, 0, HV_ECALL_STOP};
 }
 
@@ -204,6 +204,20 @@ static struct result dbcn(struct hv_vm *vm, uint64_t function)
     }
 }
 
+/* The mask lies in memory, by virtual address; none at all means every hart. */
+static struct result legacy_ipi(struct hv_vm *vm)
+{
+    struct hv_view view;
+    uint64_t at = arg(vm, 0), mask = 1;
+    hv_vm_view(vm, at, &view);
+    if (at &&
+        !(at % sizeof mask == 0 && view.mapped && hv_guest_read(vm, view.gpa, &mask, sizeof mask)))
+        return answer(ERR_INVALID, 0);
+    if (mask & 1)
+        hv_hart_set_irq(vm->hart, HV_IRQ_SOFT, true);
+    return answer(OK, 0);
+}
+
 static struct result legacy(struct hv_vm *vm, uint64_t extension)
 {
     enum {
@@ -228,9 +242,8 @@ static struct result legacy(struct hv_vm *vm, uint64_t extension)
     case CLEAR_IPI:
         hv_hart_set_irq(vm->hart, HV_IRQ_SOFT, false);
         return answer(OK, 0);
-    case SEND_IPI: /* the mask lies in memory, by virtual address; there is one hart to mean */
-        hv_hart_set_irq(vm->hart, HV_IRQ_SOFT, true);
-        return answer(OK, 0);
+    case SEND_IPI:
+        return legacy_ipi(vm);
     case FENCE_I:
         hv_hart_tlb_flush_code(vm->hart);
         return answer(OK, 0);

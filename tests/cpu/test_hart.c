@@ -335,6 +335,49 @@ static void sret_drops_the_reservation(void **state)
     assert_int_equal(hv_hart_reg(rig->hart, T1), 1);
 }
 
+/* lr here, `between`, sc here: whether the sc fails. */
+static bool sc_fails_after(struct rig *rig, uint32_t between)
+{
+    RIG_PUT(rig, CODE_VA, amo(LR, 3, T0, 0, A0), between, amo(SC, 3, T1, T0, A0), ECALL);
+    hv_hart_set_pc(rig->hart, CODE_VA);
+    hv_hart_set_reg(rig->hart, T1, 7);
+    hv_hart_tlb_flush_code(rig->hart);
+    assert_int_equal(hv_hart_run(rig->hart, 100), HV_STOP_ECALL);
+    return hv_hart_reg(rig->hart, T1) == 1;
+}
+
+static void flush_page(struct rig *rig)
+{
+    hv_hart_tlb_flush_page(rig->hart, DATA_VA + 0x100000);
+}
+
+static void flush_all(struct rig *rig)
+{
+    hv_hart_tlb_flush(rig->hart);
+}
+
+/* The address is a virtual one: an sc found another page there, with the same value in it. */
+static void a_remap_drops_the_reservation(void **state)
+{
+    struct rig *rig = *state;
+    hv_hart_set_reg(rig->hart, A1, hv_hart_mmu(rig->hart).satp);
+    assert_false(sc_fails_after(rig, NOP));
+    assert_true(sc_fails_after(rig, 0x12000073));              /* sfence.vma */
+    assert_true(sc_fails_after(rig, 0x12000073 | (A0 << 15))); /* sfence.vma a0 */
+    assert_true(sc_fails_after(rig, csrrw(0, 0x180, A1)));     /* satp */
+    void (*const flushes[])(struct rig *) = {flush_page, flush_all};
+    for (unsigned i = 0; i < 2; i++) { /* a hypercall that remaps */
+        RIG_PUT(rig, CODE_VA, amo(LR, 3, T0, 0, A0), ECALL, amo(SC, 3, T1, T0, A0), NOP);
+        hv_hart_set_pc(rig->hart, CODE_VA);
+        hv_hart_set_reg(rig->hart, T1, 7);
+        hv_hart_tlb_flush_code(rig->hart);
+        rig->ecall_answer = HV_ECALL_DONE;
+        rig->on_ecall = flushes[i];
+        hv_hart_run(rig->hart, 3);
+        assert_int_equal(hv_hart_reg(rig->hart, T1), 1);
+    }
+}
+
 static void a_refused_satp_is_illegal(void **state)
 {
     struct rig *rig = *state;
@@ -437,6 +480,7 @@ int main(void)
         TEST(csr_bits_that_qemu_keeps),
         TEST(sc_sees_what_others_wrote),
         TEST(sret_drops_the_reservation),
+        TEST(a_remap_drops_the_reservation),
         TEST(a_refused_satp_is_illegal),
         TEST(the_tlb_obeys_its_vmm),
         TEST(modes_do_not_share_translations),

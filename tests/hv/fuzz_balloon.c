@@ -6,21 +6,16 @@
  * rings and buffers, turns to the other device; targets are set, requests end, pages are shared.
  * Whatever it does: all tables agree, and a neighbour's memory is what it was.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "driver.h"
 #include "guest_mem.h"
+#include "must.h"
+#include "others.h"
 
 enum { STEPS_MAX = 200 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool holds)
-{
-    if (!holds)
-        abort();
-}
 
 struct input {
     const uint8_t *at, *end;
@@ -39,7 +34,7 @@ static struct hv_vm *new_vm(struct hv_world *world)
     struct hv_vm_config config = {.memory_bytes = 8 << 20, .disk_bytes = 1 << 20, .seed = 1};
     struct hv_error error;
     struct hv_vm *vm = hv_vm_new(world, &config, &error);
-    require(vm != NULL);
+    MUST(vm != NULL);
     return vm;
 }
 
@@ -109,25 +104,25 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct hv_error error;
     struct hv_world *world = hv_world_new(&config, &error);
     struct driver driver;
-    uint8_t mine[64], now[64];
-    require(world != NULL);
+    uint8_t mine[64];
+    MUST(world != NULL);
     struct hv_vm *vm = new_vm(world), *neighbour = new_vm(world);
     memset(mine, 0x5a, sizeof mine);
-    require(hv_guest_write(neighbour, HV_RAM_BASE + 0x10000, mine, sizeof mine));
+    MUST(hv_guest_write(neighbour, HV_RAM_BASE + 0x10000, mine, sizeof mine));
+    struct others others = others_now(world, vm);
     driver_start(&driver, vm, HV_SLOT_BALLOON, 1u << 1 | 1u << 2 | 1u << 5, 4);
     for (unsigned i = 0; i < STEPS_MAX && in.at < in.end; i++)
         step(world, &driver, &in);
-    require(hv_world_check(world) == NULL);
-    require(hv_guest_read(neighbour, HV_RAM_BASE + 0x10000, now, sizeof now) &&
-            memcmp(now, mine, sizeof now) == 0);
+    MUST(hv_world_check(world) == NULL);
+    others_must_be_same(&others);
     uint64_t in_balloon = 0;
     for (hv_ppn ppn = vm->map.begin; ppn.n < vm->map.end.n; ppn.n++) {
         const struct hv_physmap_entry *page = hv_physmap_at(&vm->map, ppn);
         bool inside = page->state & HV_PAGE_BALLOONED;
-        require(!inside || page->mpn == HV_MPN_NONE);
+        MUST(!inside || page->mpn == HV_MPN_NONE);
         in_balloon += inside;
     }
-    require(in_balloon == vm->balloon.pages);
+    MUST(in_balloon == vm->balloon.pages);
     hv_world_free(world);
     return 0;
 }

@@ -46,8 +46,9 @@ struct hv_world *linux_boot(const struct linux_setup *setup, struct linux_log *l
         char append[256];
         unsigned who = setup->same_seed ? 0 : i;
         snprintf(append, sizeof append,
-                 "console=hvc0 HV_WORKLOAD=%s HV_SEED=%u HV_ROUNDS=%u HV_NAME=vm%u",
-                 setup->workload, who + 1, setup->rounds, who);
+                 "console=hvc0 panic=-1 HV_WORKLOAD=%s HV_SEED=%u HV_ROUNDS=%u HV_NAME=vm%u%s",
+                 setup->workload, who + 1, setup->rounds, who,
+                 i + setup->panicking >= setup->vms ? " rdinit=/none" : "");
         struct hv_vm_config vm = {.memory_bytes = 64 << 20,
                                   .kernel = kernel,
                                   .initrd = initrd,

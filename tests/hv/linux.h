@@ -22,6 +22,7 @@ struct linux_setup {
     unsigned rounds;
     uint32_t shadow_nodes;
     unsigned threads;
+    unsigned panicking; /* the last so many find no init */
 };
 
 /* Whether the guest is built; if not, a line says why the test is skipped. */

@@ -12,14 +12,21 @@ function(mini_test NAME LABEL)
         add_dependencies(${NAME} mini)
     endif()
 endfunction()
+# Its reader of device trees, on the host.
+set(MINI_FDT ${CMAKE_SOURCE_DIR}/hv-adapter/guest/mini/fdt.c)
+hv_test(test_hv_mini_fdt hv test_mini_fdt.c ${MINI_FDT})
+target_include_directories(test_hv_mini_fdt SYSTEM PRIVATE ${FDT_INCLUDE_DIR})
+target_link_libraries(test_hv_mini_fdt PRIVATE ${FDT_LIBRARY})
+share_fuzz_target(NAME fuzz_mini_fdt SOURCES fuzz_mini_fdt.c ${MINI_FDT} LIBS hv share_test_vmm
+                  CORPUS corpus/mini_fdt)
 mini_test(test_hv_mini guests test_mini.c)
 mini_test(test_hv_mini_threads hv test_mini_threads.c)
 set_tests_properties(test_hv_mini_threads PROPERTIES LABELS "hv;threads")
 
 # Hostile guests: hypercalls against a model, as a test and as a fuzz target.
-hv_test(test_hv_para_model hv test_para_model.c para_model.c)
+hv_test(test_hv_para_model hv test_para_model.c para_model.c others.c)
 target_link_libraries(test_hv_para_model PRIVATE share_test_vmm)
-share_fuzz_target(NAME fuzz_hv_para SOURCES fuzz_hv_para.c para_model.c LIBS hv share_test_vmm
+share_fuzz_target(NAME fuzz_hv_para SOURCES fuzz_hv_para.c para_model.c others.c LIBS hv share_test_vmm
                   CORPUS corpus/para)
 
 add_test(NAME test_hv_hvrun_para COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/test_hvrun_para

@@ -440,7 +440,9 @@ static void write_by_vmm(struct para_model *model)
     uint64_t word = pick(model, 3);
     if (pick(model, 2)) {
         model->theirs[page] = word;
+        others_must_be_same(&model->others);
         MUST(hv_guest_write(model->neighbour, gpa_of(page), &word, sizeof word));
+        model->others = others_now(model->world, model->vm);
         return;
     }
     bool written = hv_guest_write(model->vm, gpa_of(page), &word, sizeof word);
@@ -522,6 +524,7 @@ void para_model_check(struct para_model *model)
     MUST(!wrong);
     check_memory(model->vm, model->page, NULL);
     check_memory(model->neighbour, NULL, model->theirs);
+    others_must_be_same(&model->others);
 }
 
 static struct hv_vm *new_vm(struct para_model *model)
@@ -573,6 +576,7 @@ void para_model_init(struct para_model *model, struct para_source source)
         MUST(hv_guest_write(model->vm, gpa_of(i), &model->theirs[i], 8));
         MUST(hv_guest_write(model->neighbour, gpa_of(i), &model->theirs[i], 8));
     }
+    model->others = others_now(model->world, model->vm);
     note_owned(model);
     make_code(model);
 }

@@ -16,8 +16,7 @@
 #ifndef TESTS_HV_PARA_MODEL_H
 #define TESTS_HV_PARA_MODEL_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "others.h"
 
 enum { PARA_MODEL_PAGES = 48, PARA_MODEL_SLOTS = 512 };
 
@@ -43,6 +42,7 @@ struct para_model {
     struct para_source source;
     struct hv_world *world;            /* owned */
     struct hv_vm *vm, *neighbour;      /* of the world */
+    struct others others;              /* the neighbour's memory, since the model wrote there */
     struct para_model_page *page;      /* owned: [PARA_MODEL_PAGES] */
     uint8_t *ever;                     /* owned: [MPN]: is or was the VM's */
     uint64_t theirs[PARA_MODEL_PAGES]; /* the first word of each page of the neighbour */

@@ -15,8 +15,7 @@
 #ifndef TESTS_HV_SHADOW_MODEL_H
 #define TESTS_HV_SHADOW_MODEL_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "others.h"
 
 struct shadow_source {
     uint64_t (*below)(void *ctx, uint64_t bound); /* in [0, bound) */
@@ -28,6 +27,7 @@ struct shadow_model {
     struct shadow_source source;
     struct hv_world *world;          /* owned */
     struct hv_vm *vm, *neighbour;    /* of the world */
+    struct others others;            /* the neighbour's memory */
     uint64_t pages, faults, watched; /* accesses that found a page, that faulted; trapped stores */
 };
 

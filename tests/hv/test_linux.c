@@ -90,6 +90,39 @@ static void idle_guests_stand_still(void **state)
     hv_world_free(world);
 }
 
+/* One finds no init, one is no kernel at all: both fail, and the others compute what they do alone.
+ */
+static void others_outlive_a_panic(void **state)
+{
+    (void)state;
+    struct hv_error error = {""};
+    struct linux_setup setup = {.vms = 2, .workload = "files", .rounds = 1};
+    struct hv_world *alone = linux_boot(&setup, logs_off);
+    linux_run(alone, logs_off, 2);
+    for (unsigned threads = 0; threads < 3; threads += 2) {
+        setup = (struct linux_setup){.vms = 3,
+                                     .workload = "files",
+                                     .rounds = 1,
+                                     .sharing = true,
+                                     .scan_rate = 1000000,
+                                     .threads = threads,
+                                     .panicking = 1};
+        struct hv_world *world = linux_boot(&setup, logs_on);
+        struct hv_vm_config nothing = {.memory_bytes = 8 << 20, .seed = 1};
+        assert_non_null(hv_vm_new(world, &nothing, &error));
+        linux_run(world, logs_on, 2);
+        for (unsigned i = 0; i < 2; i++)
+            assert_string_equal(checksums(&logs_on[i]), checksums(&logs_off[i]));
+        for (unsigned i = 2; i < 4; i++)
+            assert_int_equal(hv_vm_state(hv_world_vm(world, i)), HV_FAILED);
+        assert_string_equal(hv_vm_reason(hv_world_vm(world, 2)), "the guest's kernel panicked");
+        hv_vm_exit(hv_world_vm(world, 2));
+        assert_null(hv_world_check(world));
+        hv_world_free(world);
+    }
+    hv_world_free(alone);
+}
+
 static uint64_t resident_bytes(void)
 {
     unsigned long long size = 0, resident = 0;
@@ -128,6 +161,7 @@ int main(void)
         cmocka_unit_test(same_results_in_threads),
         cmocka_unit_test(same_seed_same_figures),
         cmocka_unit_test(idle_guests_stand_still),
+        cmocka_unit_test(others_outlive_a_panic),
         cmocka_unit_test(exit_gives_everything_back),
     };
     if (!linux_is_built())

@@ -128,6 +128,30 @@ static void pinned_pages_stay(void **state)
     hv_world_free(world);
 }
 
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+
+/* An access to a page that is nobody's: the address sanitizer sees it. */
+static void free_pages_are_out_of_bounds(void **state)
+{
+    (void)state;
+    struct hv_machine machine;
+    hv_mpn mpn;
+    assert_true(hv_machine_init(&machine, 4, false));
+    assert_true(__asan_address_is_poisoned(machine.base + HV_PAGE_BYTES));
+    assert_true(hv_machine_alloc(&machine, &mpn));
+    const uint8_t *page = hv_machine_page(&machine, mpn);
+    assert_null(__asan_region_is_poisoned((void *)(uintptr_t)page, HV_PAGE_BYTES));
+    assert_true(__asan_address_is_poisoned(page + HV_PAGE_BYTES));
+    hv_machine_release(&machine, &mpn, 1);
+    assert_true(__asan_address_is_poisoned(page));
+    hv_machine_trim(&machine);
+    assert_true(__asan_address_is_poisoned(page));
+    hv_machine_fini(&machine);
+    assert_false(__asan_address_is_poisoned(page));
+}
+#endif
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -136,6 +160,9 @@ int main(void)
         cmocka_unit_test(next_present_agrees_with_a_scan),
         cmocka_unit_test(the_door_checks_addresses),
         cmocka_unit_test(pinned_pages_stay),
+#if defined(__SANITIZE_ADDRESS__)
+        cmocka_unit_test(free_pages_are_out_of_bounds),
+#endif
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

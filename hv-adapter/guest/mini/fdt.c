@@ -1,9 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* Reads the three things that matter from a flattened device tree (specification 0.4, chapter 5):
- * where memory ends, where the tree lies, and the kernel's command line. */
+ * where memory ends, where the tree lies, and the kernel's command line. A tree that lies is none:
+ * no byte outside it is read. */
 #include "kernel.h"
 
-enum { BEGIN_NODE = 1, END_NODE = 2, PROP = 3, NOP = 4, MAGIC = (int)0xd00dfeed };
+enum { BEGIN_NODE = 1, END_NODE = 2, PROP = 3, NOP = 4, END = 9, MAGIC = (int)0xd00dfeed };
+enum { HEADER_NBYTES = 40, AT_NBYTES = 4, AT_STRUCTURE = 8, AT_STRINGS = 12 }; /* in the header */
+
+struct tree {
+    const uint8_t *base;
+    uint32_t nbytes;
+    uint32_t at; /* next token */
+};
 
 static uint32_t big(const uint8_t *at)
 {
@@ -26,36 +34,76 @@ static size_t length(const char *text)
     return nbytes;
 }
 
+/* The text at an offset; NULL if it does not end inside the tree. */
+static const char *text_at(const struct tree *tree, uint64_t offset)
+{
+    for (uint64_t end = offset; end < tree->nbytes; end++)
+        if (tree->base[end] == 0)
+            return (const char *)tree->base + offset;
+    return NULL;
+}
+
+/* The next nbytes, and what fills them up to a word; NULL if the tree is shorter. */
+static const uint8_t *take(struct tree *tree, uint32_t nbytes)
+{
+    uint64_t filled = ((uint64_t)nbytes + 3) & ~UINT64_C(3);
+    const uint8_t *from = tree->base + tree->at;
+    if (tree->at > tree->nbytes || filled > tree->nbytes - tree->at)
+        return NULL;
+    tree->at += (uint32_t)filled;
+    return from;
+}
+
+static uint64_t number_at(const uint8_t *at)
+{
+    return (uint64_t)big(at) << 32 | big(at + 4);
+}
+
 static void property(struct boot *boot, const char *node, const char *name, const uint8_t *value,
                      uint32_t nbytes)
 {
     if (starts(node, "memory") && starts(name, "reg") && nbytes >= 16)
-        boot->ram_end = ((uint64_t)big(value) << 32 | big(value + 4)) +
-                        ((uint64_t)big(value + 8) << 32 | big(value + 12));
+        boot->ram_end = number_at(value) + number_at(value + 8);
     if (starts(node, "chosen") && starts(name, "bootargs"))
         memcpy(boot->append, value, nbytes < sizeof boot->append ? nbytes : sizeof boot->append);
     boot->append[sizeof boot->append - 1] = 0;
 }
 
-bool boot_read(const void *fdt, struct boot *to)
+/* What follows a PROP token; false if that is not all there. */
+static bool read_property(struct tree *tree, const char *node, struct boot *to)
 {
-    const uint8_t *base = fdt, *at = base + big(base + 8);
-    const char *names = (const char *)base + big(base + 12), *node = "";
-    if (big(base) != (uint32_t)MAGIC)
+    const uint8_t *head = take(tree, 8);
+    const uint8_t *value = head ? take(tree, big(head)) : NULL;
+    const char *name =
+        value ? text_at(tree, (uint64_t)big(tree->base + AT_STRINGS) + big(head + 4)) : NULL;
+    if (name)
+        property(to, node, name, value, big(head));
+    return name != NULL;
+}
+
+bool boot_read(const void *fdt, uint32_t nbytes_max, struct boot *to)
+{
+    struct tree tree = {.base = fdt};
+    const char *node = "";
+    if (nbytes_max < HEADER_NBYTES || big(tree.base) != (uint32_t)MAGIC)
+        return false;
+    tree.nbytes = big(tree.base + AT_NBYTES);
+    tree.at = big(tree.base + AT_STRUCTURE);
+    if (tree.nbytes < HEADER_NBYTES || tree.nbytes > nbytes_max)
         return false;
     to->fdt = (uint64_t)fdt;
     for (;;) {
-        uint32_t token = big(at);
-        at += 4;
-        if (token == BEGIN_NODE) {
-            node = (const char *)at;
-            at += (length(node) + 4) & ~(size_t)3;
-        } else if (token == PROP) {
-            uint32_t nbytes = big(at);
-            property(to, node, names + big(at + 4), at + 8, nbytes);
-            at += 8 + ((nbytes + 3) & ~3u);
-        } else if (token != END_NODE && token != NOP) {
-            return to->ram_end != 0;
+        const uint8_t *token = take(&tree, 4);
+        uint32_t what = token ? big(token) : 0;
+        if (what == BEGIN_NODE) {
+            node = text_at(&tree, tree.at);
+            if (!node || !take(&tree, (uint32_t)length(node) + 1))
+                return false;
+        } else if (what == PROP) {
+            if (!read_property(&tree, node, to))
+                return false;
+        } else if (what != END_NODE && what != NOP) {
+            return what == END && to->ram_end != 0;
         }
     }
 }

@@ -69,7 +69,8 @@ struct boot {
     uint64_t fdt;
     char append[1024]; /* kernel command line */
 };
-bool boot_read(const void *fdt, struct boot *boot);
+/* Fills a boot of zeros. False: there is no whole tree of at most so many bytes. */
+bool boot_read(const void *fdt, uint32_t nbytes_max, struct boot *boot);
 /* The value of NAME= as a number; `otherwise` if it is not there. */
 uint64_t boot_number(const struct boot *boot, const char *name, uint64_t otherwise);
 /* Whether NAME=value is there. */

@@ -43,11 +43,16 @@ void console_number(uint64_t value)
     console_write(text, sizeof text);
 }
 
-_Noreturn void power_off(void)
+static _Noreturn void reset(uint64_t reason)
 {
-    sbi_call(EXT_RESET, 0, 0, 0);
+    sbi_call(EXT_RESET, 0, 0, reason);
     for (;;)
         __asm__ volatile("wfi");
+}
+
+_Noreturn void power_off(void)
+{
+    reset(0);
 }
 
 _Noreturn void panic(const char *why)
@@ -55,7 +60,7 @@ _Noreturn void panic(const char *why)
     console_say("Kernel panic - not syncing: ");
     console_say(why);
     console_say("\n");
-    power_off();
+    reset(1); /* system failure */
 }
 
 void timer_set(uint64_t when)

@@ -5,6 +5,7 @@
 struct boot boot_params;
 
 enum { A0 = 10, A1 = 11, A7 = 17 };
+enum { FDT_NBYTES_MAX = 1 << 20 };
 enum { ECALL_U = 8, FETCH_PAGE = 12, LOAD_PAGE = 13, STORE_PAGE = 15 };
 
 #define INTERRUPT    (UINT64_C(1) << 63)
@@ -14,7 +15,7 @@ enum { ECALL_U = 8, FETCH_PAGE = 12, LOAD_PAGE = 13, STORE_PAGE = 15 };
 _Noreturn void kernel_main(const void *fdt)
 {
     unsigned pid;
-    if (!boot_read(fdt, &boot_params))
+    if (!boot_read(fdt, FDT_NBYTES_MAX, &boot_params))
         panic("this is no device tree");
     console_say("mini kernel, ");
     console_say(tables_mode);
