@@ -177,7 +177,10 @@ void share_owner_release(struct share *share, share_vm vm, const struct share_pa
         unprotect_one(share, vm, share_page_ppn(page), mpn);
     if (share_owner_give(page, word))
         return;
-    /* A write won. Writers still on their way out count themselves in the payload. */
+    /* A write won: what did not match is no more. Writers still on their way out count themselves
+     * in the payload. */
+    if (share_word_state(word) == SHARE_WORD_NO_MATCH)
+        word = share_word(SHARE_WORD_NONE, 0);
     uint32_t state = share_word(SHARE_WORD_BROKEN, 0);
     while (!atomic_compare_exchange_weak(page->word, &state, word)) {
         state = share_word(SHARE_WORD_BROKEN, 0);

@@ -107,14 +107,32 @@ static void protect_all(struct share_run *run)
 
 /* -------------------------------------------------------------------------------- compare -- */
 
-/* Bytes differ though hashes were equal: what was it? Both pages were stable when they were hashed.
- */
+static bool still_owned(const struct share_page_ref *page)
+{
+    uint32_t owned = share_word(SHARE_WORD_OWNED, 0);
+    return atomic_compare_exchange_strong(page->word, &owned, owned);
+}
+
+/* Has a write won? If not, both pages have been protected all the time, and what was read of them
+ * holds. */
+static bool write_has_won(struct share_run *run, const struct share_item *item)
+{
+    const struct share_partner *with = share_with(run, item);
+    return !still_owned(&item->page) ||
+           (with->kind == SHARE_WITH_HINT && !still_owned(&with->page));
+}
+
+/* Bytes differ though hashes were equal: what was it? */
 static void judge_difference(struct share_run *run, struct share_item *item, uint64_t own_hash,
                              uint64_t with_hash)
 {
     if (own_hash != item->hash) {
         share_partner_release(run, item, false);
         share_item_drop(run, item, SHARE_VOLATILE);
+        return;
+    }
+    if (write_has_won(run, item)) { /* bytes and hash are of different moments */
+        give_up(run, item, SHARE_BUSY);
         return;
     }
     if (share_with(run, item)->kind == SHARE_WITH_ZERO) {
