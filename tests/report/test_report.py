@@ -4,8 +4,11 @@
 
 Usage: test_report.py BENCH (the directory)
 """
+import argparse
+import contextlib
 import importlib.machinery
 import importlib.util
+import io
 import json
 import math
 import os
@@ -185,6 +188,34 @@ class Run(unittest.TestCase):
                  "check/iterations:1", "ksm/pass/set:a"]
         self.assertEqual(load_run().group(names), [
             "^hash/bits:64$", "^hash/bits:128$", "^table(/|$)", "^check(/|$)", "^ksm/pass/set:a$"])
+
+    def compare(self, results, well, **options):
+        """Its answer, and the baseline afterwards."""
+        with tempfile.TemporaryDirectory() as folder:
+            file = folder + "/baseline.json"
+            if "before" in options:
+                with open(file, "w") as text:
+                    json.dump(options["before"], text)
+            with contextlib.redirect_stderr(io.StringIO()):
+                worse = load_run().compare(argparse.Namespace(
+                    baseline=file, margin=0.4, write_baseline=options.get("write", False)),
+                    results, well)
+            return worse, gate.read_baseline(file)[0]
+
+    def test_what_fell_is_said(self):
+        results = results_of(benchmark("check", check=(0.5, 0.1, 2.0)))
+        worse, _ = self.compare(results, True, before={"check check": 1.0, "two_threads scaling": 1})
+        self.assertEqual(len(worse), 1)
+        self.assertIn("not measured: two_threads scaling", results["notes"][0])
+
+    def test_no_baseline_of_a_run_that_failed(self):
+        good = results_of(benchmark("check", check=(0.5, 0.1, 2.0)))
+        over = results_of(benchmark("check", check=(0.5, 0.1, 2.0)),
+                          {"name": "metadata_bytes_per_page", "worst_bytes_per_page": 17.0})
+        self.assertEqual(self.compare(good, True, write=True), ([], {"check check": 0.5}))
+        self.assertEqual(self.compare(good, False, write=True), ([], {}))
+        self.assertEqual(self.compare(over, True, write=True)[1], {})
+        self.assertIn("no baseline was written", good["notes"][-1])
 
     def test_the_tree_stays_clean(self):
         load_run()
