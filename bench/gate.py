@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """What a run must not lose: ratios beside a baseline, and limits that need none.
 
-A ratio has fallen if its median is below the baseline's by more than the margin. Medians of one
-build vary by 20 % from run to run on a shared machine; a quick run has few rounds. So the margins
-are twice that and one and a half times that: a loss of half is found, and noise is not.
+A ratio has fallen if its median is below the baseline's by more than the margin, and again when it
+is measured once more (bench/run does). Medians of one build vary by 20 % from run to run on a shared
+machine, more in a quick run with few rounds: the margins are one and a half times that and twice
+that. So a loss of half is found, and noise would have to strike twice.
 
 Only ratios of our own sides count, and of synthetic page sets: what KSM does to itself, variants of
 hashes and rooflines may move, and pages of guests and processes are other ones in each run.
@@ -64,11 +65,11 @@ def write_baseline(file, ratios):
 
 
 def fallen(ratios, before, margin):
-    """Lines about medians that lie below the baseline's by more than the margin."""
-    return ["%s: %.3g [%.3g, %.3g], before %.3g, margin %.0f %%" %
+    """{"benchmark side": a line} of medians that lie below the baseline's by more than the margin."""
+    return {name: "%s: %.3g [%.3g, %.3g], before %.3g, margin %.0f %%" %
             ((name,) + ratios[name] + (old, 100 * margin))
             for name, old in before.items()
-            if is_own(name) and name in ratios and ratios[name][0] < old * (1 - margin)]
+            if is_own(name) and name in ratios and ratios[name][0] < old * (1 - margin)}
 
 
 def not_compared(ratios, before):
