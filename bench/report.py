@@ -1,131 +1,52 @@
 # SPDX-License-Identifier: MIT
-"""What bench/run writes: targets and whether they are met, tables, pictures; and what fell."""
-import json
+"""What bench/run writes: targets and whether they are met, why not, tables, pictures."""
 import os
 import shutil
 import subprocess
 
-# What we want to reach: (question, benchmark, side, at least). A side's ratio is the base's time
-# over its own.
-TARGETS = (
-    ("cold pass / XXH3, half of the pages shared", "cold_pass/copies:25%_shared:50%",
-     ("engine_sized", "engine"), 0.55),
-    ("cold pass / XXH3, a tenth shared", "cold_pass/copies:5%_shared:10%",
-     ("engine_sized", "engine"), 0.75),
-    ("time to share everything, KSM / ours, software page tables", "ksm/share_all/set:synthetic",
-     ("machine",), 5),
-    ("the same, userfaultfd", "ksm/share_all/set:synthetic", ("process",), 2),
-    ("CPU, pass over unchanged memory, KSM / ours", "ksm/pass/set:synthetic",
-     ("machine_unchanged", "process_unchanged"), 15),
-    ("pass over 1 % changed with dirty-page input / full pass",
-     "warm_pass/dirty_against_full/changed:1%", ("dirty",), 20),
-    ("pageshare measure, hashlib script / ours", "tools/set:synthetic", ("hashlib",), 20),
-    ("pageshare measure, duperemove / ours", "tools/set:synthetic", ("duperemove",), 10),
-    ("two threads, against XXH3's own scaling", "two_threads", ("scaling",), 0.9),
-)
+import children
+import targets
+from figures import figures_of, rounds_of
+from stats import interval_text
+
+HEAD = ("%d processors at %s MHz, %s; counters: %s%s. A ratio is the median of its rounds. In brackets "
+        "an interval that holds the true median with 95 %% probability; of fewer than 6 rounds "
+        "there is none, then it is the range of all, and the probability stands beside it.")
 
 
-def short(name):
-    """A benchmark's name without what Google Benchmark adds."""
-    return "/".join(part for part in name.split("/")
-                    if not part.startswith(("iterations:", "manual_time", "real_time")))
-
-
-def figures_of(results):
-    return {short(benchmark["name"]): benchmark for benchmark in results["benchmarks"]
-            if not benchmark.get("error_occurred")}
-
-
-def ratios(results):
-    """{"benchmark side": (median, low, high)}"""
-    found = {}
-    for name, benchmark in figures_of(results).items():
-        for key, value in benchmark.items():
-            if key.endswith("_ratio") and key + "_low" in benchmark:
-                found["%s %s" % (name, key[:-len("_ratio")])] = (
-                    value, benchmark[key + "_low"], benchmark[key + "_high"])
-    return found
-
-
-def fallen(found, baseline, margin):
-    """Lines about ratios whose whole interval lies below the baseline's by more than the margin."""
-    if baseline == "none" or not os.path.exists(baseline):
-        return []
-    with open(baseline) as file:
-        before = json.load(file)
-    return ["%s: %.3g [%.3g, %.3g], before %.3g, margin %d %%" %
-            ((name,) + found[name] + (old, 100 * margin))
-            for name, old in before.items()
-            if name in found and found[name][2] < old * (1 - margin)]
-
-
-def target_rows(results):
-    figures = figures_of(results)
-    for question, name, sides, least in TARGETS:
-        for side in sides:
-            value = figures.get(name, {}).get(side + "_ratio")
-            if value is None:
-                yield question, side, least, None, None, None
-            else:
-                yield (question, side, least, value, figures[name][side + "_ratio_low"],
-                       figures[name][side + "_ratio_high"])
-
-
-def verdict(value, least):
-    if value is None:
-        return "not measured here"
-    return "met" if value >= least else "missed by %.0f %%" % (100 * (1 - value / least))
-
-
-def targets(results):
+def target_table(rows):
     lines = ["## Targets", "", "| what | side | at least | measured | |", "| --- | --- | --- | --- | --- |"]
-    for question, side, least, value, low, high in target_rows(results):
-        measured = "" if value is None else "%.3g [%.3g, %.3g]" % (value, low, high)
-        lines.append("| %s | %s | %g | %s | %s |" % (question, side, least, measured,
-                                                      verdict(value, least)))
-    figures = figures_of(results)
-    worst = figures.get("metadata_bytes_per_page", {}).get("worst_bytes_per_page")
-    ksm = figures.get("ksm/share_all/set:synthetic", {}).get("ksm_bytes_per_page")
-    if worst is not None:
-        beside = "; KSM %.0f" % ksm if ksm else ""
-        lines.append("| metadata per scanned page, bytes | engine | at most 16 | %.1f%s | %s |" %
-                     (worst, beside, "met" if worst <= 16 else "missed"))
-    neighbour = figures.get("ksm/neighbour")
-    if neighbour:
-        ours, theirs = neighbour["ours_p95_excess_us"], neighbour["ksm_p95_excess_us"]
-        lines.append("| neighbour's p95 excess over idle, at equal savings | ours | at most KSM's | "
-                     "%.2f us; KSM %.2f us; %d of %d rounds | %s |" %
-                     (ours, theirs, neighbour["rounds_not_above_ksm"], neighbour["rounds"],
-                      "met" if ours <= theirs else "missed"))
-    return lines
+    return lines + ["| %s | %s | %s | %s | %s |" % (row.question, row.side, row.least, row.measured,
+                                                    row.verdict) for row in rows]
 
 
-def why_missed(results):
-    """What the same run says about a cold pass that is too slow."""
-    figures = figures_of(results)
-    lines = []
-    for _, name, sides, least in TARGETS:
-        benchmark = figures.get(name, {})
-        if not name.startswith("cold_pass") or benchmark.get(sides[0] + "_ratio", least) >= least:
-            continue
-        roof, ours = benchmark["roofline_ms"], benchmark[sides[0] + "_ms"]
-        lines.append("- `%s`: hashing, one line of a table and the reading of each copied page alone "
-                     "reach %.2f in this run; the engine takes %.0f %% longer than that." %
-                     (name, benchmark["roofline_ratio"], 100 * (ours / roof - 1)))
-    return ["", "Where a cold pass misses:", ""] + lines if lines else []
-
-
-def profile(folder):
-    """The hot functions of a cold pass, if perf is there."""
+def profile(benchmark, under):
+    """The hot functions of one side of a benchmark, if perf is there."""
     here = os.path.dirname(os.path.abspath(__file__))
     if not shutil.which("perf"):
+        return ["", "No profile: perf is not installed."]
+    done = children.run([here + "/profile", "-u", under, "^%s(/|$)" % benchmark, "--quick"],
+                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        return ["", "No profile: %s" % done.stderr.strip()[-200:]]
+    return ["", "`bench/profile -u '%s' '%s' --quick`:" % (under, benchmark), "", "```"] + \
+        done.stdout.splitlines()[:14] + ["```"]
+
+
+def missed(rows):
+    """By how much, why, and the profile that shows it; one profile for all whom it tells of."""
+    lines, profiles = [], {}
+    for row in rows:
+        if row.why:
+            lines.append("- %s, %s: %s; %s" % (row.question, row.side, row.verdict, row.why))
+            if row.profile:
+                profiles.setdefault(row.profile)
+    if not lines:
         return []
-    done = subprocess.run([here + "/profile", "-o", folder + "/cold_pass.perf",
-                           "cold_pass/copies:25%_shared:50%", "--quick"],
-                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    hot = [line for line in done.stdout.splitlines() if "%" in line][:12]
-    return ["", "The profile (`bench/profile 'cold_pass/copies:25%_shared:50%'`), XXH3 alone and "
-            "the making of the pages included:", "", "```"] + hot + ["```"] if hot else []
+    lines = ["", "## Where a target is missed", ""] + lines
+    for benchmark, under in profiles:
+        lines += profile(benchmark, under)
+    return lines
 
 
 def table(figures, family):
@@ -144,9 +65,11 @@ def table(figures, family):
                 if "_ratio" not in "".join(benchmark):
                     parts.append("%.4g %s" % (value, benchmark.get("time_unit", "ms")))
             elif key + "_low" in benchmark:
-                parts.append("**%s %.3g** [%.3g, %.3g]" % (key, value, benchmark[key + "_low"],
-                                                          benchmark[key + "_high"]))
-            elif not key.endswith(("switches_per_item", "faults_per_item", "clock_ns_per_item")):
+                parts.append("**%s %.3g** %s" % (key, value, interval_text(
+                    benchmark[key + "_low"], benchmark[key + "_high"],
+                    rounds_of(benchmark, key[:-len("_ratio")]))))
+            elif not key.endswith(("_ratio_rounds", "switches_per_item", "faults_per_item",
+                                   "clock_ns_per_item")):
                 parts.append("%s %.4g" % (key, value))
         lines.append("- `%s`: %s" % (name, ", ".join(parts)))
     return lines
@@ -195,32 +118,32 @@ def ksm_picture(figures, folder):
 
 def neighbour_picture(figures, folder):
     benchmark = figures.get("ksm/neighbour", {})
-    data = [[what] + [benchmark["%s_%s_us" % (side, what)] for side in ("idle", "ksm", "ours")]
-            for what in ("p50", "p95", "p99") if benchmark]
+    sides = [side for side in ("idle", "ksm", "machine", "process") if side + "_p50_us" in benchmark]
+    data = [[what] + [benchmark["%s_%s_us" % (side, what)] for side in sides]
+            for what in ("p50", "p95", "p99") if sides]
+    plots = ", ".join("file using %d:xtic(1) title '%s'" % (column + 2, side)
+                      for column, side in enumerate(sides))
     return plot(folder, "neighbour", "set style data histograms; set yrange [0:]; "
-                "set ylabel 'a request of a neighbour, us'; plot "
-                "file using 2:xtic(1) title 'idle', file using 3 title 'KSM', "
-                "file using 4 title 'ours'", data)
+                "set ylabel 'a request of a neighbour, us'; plot " + plots, data)
+
+
+def section(title, lines):
+    return ["", "## " + title, ""] + ["- " + line for line in lines] if lines else []
 
 
 def write(results, fell, folder):
     """Writes folder/report.md; the text of its first part."""
     figures = figures_of(results)
     context = results["context"]
-    missed = [row for row in target_rows(results) if row[3] is not None and row[3] < row[2]]
-    head = ["# How fast, at what cost, compared with what", "",
-            "%d processors at %s MHz, %s; counters: %s%s. Ratios with the ends of a 95 %% interval "
-            "of the median." %
-            (context.get("num_cpus", 0), context.get("mhz_per_cpu", "?"), context.get("date", "")[:10],
-             context.get("counters", "?"), "; quick" if results["quick"] else ""), ""]
-    head += targets(results)
-    body = why_missed(results) + (profile(folder) if missed else [])
+    rows = targets.rows(results)
+    head = ["# How fast, at what cost, compared with what", "", HEAD % (
+        context.get("num_cpus", 0), context.get("mhz_per_cpu", "?"), context.get("date", "")[:10],
+        context.get("counters", "?"), "; quick" if results["quick"] else ""), ""]
+    head += target_table(rows)
+    body = section("Worse than it may be", fell) + missed(rows)
     for picture in (cold_picture, ksm_picture, neighbour_picture):
         body += picture(figures, folder)
-    if results["notes"]:
-        body += ["", "## Notes", ""] + ["- " + note for note in results["notes"]]
-    if fell:
-        body += ["", "## Fell below the baseline", ""] + ["- " + line for line in fell]
+    body += section("Notes", results["notes"])
     for family in dict.fromkeys(name.split("/")[0] for name in figures):
         body += table(figures, family)
     with open(folder + "/report.md", "w") as file:

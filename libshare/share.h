@@ -30,8 +30,8 @@
  *     scanners, breaks, forgets and VM removals run side by side.
  *   - No library lock is held while an op runs, and ops may block. An op must not call back into
  *     the engine, and must not wait for a lock that a caller of share_* holds.
- *   - No writer ever waits for a compare: a write to a page that is being merged wins, and the
- * merge is given up (outcome `busy`).
+ *   - No writer ever waits for a compare: a write to a page that is being merged wins,
+ *     and the merge is given up (outcome `busy`).
  *   - A vCPU that is inside a share_* call, waiting or stopped holds no translation, and an op that
  *     drops translations may count it as having acknowledged.
  *
@@ -146,7 +146,8 @@ struct share_remap {
 /*
  * Your side. `ctx` is config.ops_ctx. An immutable engine needs resolve, next_present and peek
  * (unpeek may be NULL in any engine). Ops may be called from any thread that is inside a share_*
- * call, several at once.
+ * call, several at once. Each says what it may block for; meanwhile the call that it serves waits,
+ * and so does who waits for that call: share_forget of its page, share_vm_remove, share_check.
  *
  * Protection is a set of reasons per (VM, PPN), and "sharing" is the one of the engine: protect
  * adds it, unprotect removes it and it alone, a writable remap ends it. A page with any reason is
@@ -159,33 +160,40 @@ struct share_ops {
     bool (*resolve)(void *ctx, share_vm vm, share_ppn ppn, share_mpn *mpn);
 
     /* The first present page at or after `from` (below `end` of its VM); false if there is none.
-     * Sparse maps: must not take time proportional to what is absent. */
+     * Sparse maps: must not take time proportional to what is absent. Must not block for long. */
     bool (*next_present)(void *ctx, share_vm vm, share_ppn from, share_ppn *found);
 
     /* A page's SHARE_PAGE_SIZE bytes for reading, any alignment, valid until unpeek; NULL on an I/O
      * error. Up to SHARE_PEEKS_MAX pages of one call are peeked at a time. Without unpeek the bytes
-     * stay valid until ops->free of that page (immutable engine: until share_free). */
+     * stay valid until ops->free of that page (immutable engine: until share_free). May block for
+     * I/O, but not until another page is unpeeked; unpeek must not block for long. */
     const void *(*peek)(void *ctx, share_mpn mpn);
     void (*unpeek)(void *ctx, share_mpn mpn, const void *bytes);
 
     /* Adds the reason "sharing" to each page, and answers per page. Returns only after no vCPU can
      * write through an old translation. READONLY only if, under the lock that fills take, no
      * mapping of any address space permits a write, and the reason was noted in that same critical
-     * section: then nothing was edited and nothing flushed, and the page is counted as code. */
+     * section: then nothing was edited and nothing flushed, and the page is counted as code.
+     * May block until every vCPU has acknowledged; never until a pin ends: that is BUSY. */
     void (*protect)(void *ctx, struct share_protect *pages, size_t count);
 
-    /* Removes the reason. Cannot fail; pages that do not have it are left alone. */
+    /* Removes the reason. Cannot fail; pages that do not have it are left alone. Waits for no vCPU,
+     * as nothing has to be flushed; may block for your own short locks. */
     void (*unprotect)(void *ctx, const struct share_protect *pages, size_t count);
 
     /* Maps (vm, ppn) to `to` where it maps `from`, else answers STALE. Returns only after every
      * vCPU has dropped the old translation, read-only ones too: *flush the TLB before a frame is
-     * reused*, and the engine frees `from` next. Not OK: nothing changed. */
+     * reused*, and the engine frees `from` next. Not OK: nothing changed. May block as protect
+     * does; in a break a writer waits for it. */
     void (*remap)(void *ctx, struct share_remap *pages, size_t count);
 
-    /* A machine page for a private copy, charged to vm, with its bytes for writing. False: none. */
+    /* A machine page for a private copy, charged to vm, with its bytes for writing. False: none.
+     * May block for a moment, but not until memory is reclaimed, which may need the page that is
+     * being broken: say false, and let the writer wait after share_break has returned NOMEM. */
     bool (*alloc)(void *ctx, share_vm vm, share_mpn *mpn, void **bytes);
 
-    /* Releases machine pages that nothing maps. Cannot fail. */
+    /* Releases machine pages that nothing maps. Cannot fail. May block: until the
+     * kernel has taken the memory back, for instance. */
     void (*free)(void *ctx, const share_mpn *mpns, size_t count);
 };
 

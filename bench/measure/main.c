@@ -74,6 +74,15 @@ static void complain(const char *text)
     fprintf(stderr, "pageshare: %s\n", text);
 }
 
+/* With its label in front, if it has one. */
+static void complain_of(const struct set_failure *failure, const char *argument)
+{
+    char label[256];
+    bool labelled = strcmp(failure->name, argument) != 0;
+    text_clean(label, sizeof label, labelled ? failure->name : "", sizeof label);
+    fprintf(stderr, "pageshare: %s%s%s\n", label, labelled ? "=" : "", failure->error.text);
+}
+
 static void reading(void *ctx, uint64_t done_nbytes, uint64_t total_nbytes)
 {
     struct progress *progress = ctx;
@@ -94,7 +103,7 @@ static bool open_sources(struct set *set, struct options *options, struct progre
         progress_end(progress);
         if (ok)
             continue;
-        complain(set->failure[set->failures - 1].error.text);
+        complain_of(&set->failure[set->failures - 1], options->source[i]);
         if (!options->keep_going)
             return false;
     }

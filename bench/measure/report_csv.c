@@ -33,7 +33,7 @@ static void print_source(const struct set_source *source, const struct source_fi
     print_counts(COUNTS(states[DS_DATA], states[DS_ABSENT], states[DS_EXCLUDED], states[DS_HOLE],
                         states[DS_KERNEL_SHARED], figures->zero_pages, figures->distinct_pages,
                         figures->shared_pages, figures->self_reclaimed_pages));
-    fputs(",,,,,,,,,\n", stdout);
+    fputs(",,,,,,,,,,\n", stdout);
 }
 
 static void print_total(const struct set *set, const struct figures *f)
@@ -51,14 +51,14 @@ static void print_total(const struct set *set, const struct figures *f)
     printf(",%" PRId64 ",", f->net_reclaimed_bytes);
     if (f->isolated)
         printf("%" PRIu64, f->isolated_reclaimed_pages);
-    printf("\n");
+    printf(",%" PRIu64 "\n", f->false_match_pages);
 }
 
 /* A source that failed has a row, and no figures. */
 static void print_failure(const struct set_failure *failure)
 {
     print_text(failure->name);
-    fputs(",\"failed\",,,,,,,,,,,,,,,,,,\n", stdout);
+    fputs(",\"failed\",,,,,,,,,,,,,,,,,,,\n", stdout);
 }
 
 void report_csv(const struct set *set, const struct figures *figures)
@@ -67,7 +67,8 @@ void report_csv(const struct set *set, const struct figures *figures)
         "name,format,pages,absent_pages,excluded_pages,hole_pages,kernel_shared_pages,zero_pages,"
         "distinct_pages,shared_pages,self_reclaimed_pages,reclaimed_pages,zero_reclaimed_pages,"
         "inter_reclaimed_pages,self_nonzero_reclaimed_pages,inter_nonzero_reclaimed_pages,"
-        "metadata_bytes,analysis_bytes,net_reclaimed_bytes,isolated_reclaimed_pages");
+        "metadata_bytes,analysis_bytes,net_reclaimed_bytes,isolated_reclaimed_pages,"
+        "false_match_pages");
     for (size_t s = 0; s < set->sources; s++)
         print_source(&set->source[s], &figures->source[s]);
     for (size_t f = 0; f < set->failures; f++)

@@ -19,7 +19,7 @@ static bool fail(struct ds_source *source, const char *where, const char *format
 {
     char reason[384]; /* leaves room for a name, of which a long one keeps its end */
     vsnprintf(reason, sizeof reason, format, args);
-    const char *spec = source->spec;
+    const char *spec = *source->spec ? source->spec : "''";
     const char *what = strcmp(spec, "-") == 0 ? " (standard input)" : "";
     const char *unpacked = source->unpacked ? " (decompressed)" : "";
     size_t room = sizeof source->error->text - 1 - strlen(reason) - strlen(where) - strlen(what) -

@@ -39,6 +39,8 @@ void ds_source_free(struct ds_source *source)
 /* Opens a path, and says plainly what is there instead of a regular file. */
 static bool open_path(struct ds_source *source)
 {
+    if (!*source->spec)
+        return ds_fail(source, "the source is empty: expected a file, - or pid:N");
     /* Without O_NONBLOCK, opening a FIFO would wait for a writer. */
     source->fd = open(source->spec, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     struct stat st;

@@ -18,6 +18,7 @@ struct unpacker {
     uint8_t *buffer;
     size_t buffer_nbytes;
     size_t frame_rest; /* 0 if the last frame is complete, as ZSTD_decompressStream returns it */
+    uint64_t frame_offset; /* in the input: where the frame that is being unpacked begins */
 };
 
 /* Unpacks what is in the stream's buffer. */
@@ -31,10 +32,12 @@ static bool unpack_buffer(struct ds_source *source, const struct ds_stream *stre
         bool idle = in.pos == in.size && to->frame_rest == 0;
         if (idle)
             break;
+        if (to->frame_rest == 0)
+            to->frame_offset = stream->offset + in.pos;
         to->frame_rest = ZSTD_decompressStream(to->zstd, &out, &in);
         if (ZSTD_isError(to->frame_rest))
-            return ds_fail_at(source, stream->offset + in.pos,
-                              "expected a zstd stream, found it corrupt: %s",
+            return ds_fail_at(source, to->frame_offset,
+                              "expected a zstd frame from here on, found it corrupt somewhere: %s",
                               ZSTD_getErrorName(to->frame_rest));
         if (!ds_spool_write(source, to_fd, to->buffer, out.pos))
             return false;
@@ -63,7 +66,7 @@ static bool unpack_stream(struct ds_source *source, struct ds_stream *stream, st
 
 static bool unpack_zstd(struct ds_source *source, struct ds_stream *stream, int to_fd)
 {
-    struct unpacker to = {ZSTD_createDCtx(), malloc(DS_STREAM_NBYTES), DS_STREAM_NBYTES, 0};
+    struct unpacker to = {ZSTD_createDCtx(), malloc(DS_STREAM_NBYTES), DS_STREAM_NBYTES, 0, 0};
     bool ok;
     if (!to.zstd || !to.buffer ||
         ZSTD_isError(ZSTD_DCtx_setParameter(to.zstd, ZSTD_d_windowLogMax, WINDOW_LOG_MAX)))

@@ -86,17 +86,19 @@ run 2 "$pageshare" info --format csv "$raw" && one_line "info takes none"
 run 2 "$pageshare" "a
 b" && one_line "a?b"
 
+run 2 "$small/../../quickstart" frobnicate && one_line "usage: ./quickstart"
+
 # --- what is printed -------------------------------------------------------------------------
 
 header=name,format,pages,absent_pages,excluded_pages,hole_pages,kernel_shared_pages,zero_pages
 header=$header,distinct_pages,shared_pages,self_reclaimed_pages,reclaimed_pages
 header=$header,zero_reclaimed_pages,inter_reclaimed_pages,self_nonzero_reclaimed_pages
 header=$header,inter_nonzero_reclaimed_pages,metadata_bytes,analysis_bytes,net_reclaimed_bytes
-header=$header,isolated_reclaimed_pages
+header=$header,isolated_reclaimed_pages,false_match_pages
 run 1 "$pageshare" measure --keep-going --isolate --format csv "$raw" "$packed" "$core" "$dir/none"
 [ "$(head -n 1 "$dir/out")" = "$header" ] || bad "another CSV header"
 [ "$(wc -l <"$dir/out")" -eq 6 ] || bad "CSV: not 6 lines"
-awk -F, 'NF != 20 { exit 1 }' "$dir/out" || bad "CSV: not 20 columns everywhere"
+awk -F, 'NF != 21 { exit 1 }' "$dir/out" || bad "CSV: not 21 columns everywhere"
 tail -n 1 "$dir/out" | grep -q '^total,,[0-9]' || bad "CSV: the last row is not the total"
 
 measure "$raw" "$packed"

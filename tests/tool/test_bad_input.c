@@ -112,8 +112,19 @@ static void missing(void **state)
     (void)state;
     char *path = strdup(test_path("no_such_file"));
     check_bad(path, path, "No such file");
-    check_bad("", "cannot open");
-    check_bad("name=", "cannot open");
+    check_bad("", "pageshare: '': the source is empty");
+    check_bad("name=", "pageshare: name='': the source is empty");
+    free(path);
+}
+
+/* A label stands in front of what it labels. */
+static void labelled(void **state)
+{
+    (void)state;
+    char *path = strdup(test_path("no_such_file")), argument[600], expected[700];
+    snprintf(argument, sizeof argument, "web\n1=%s", path);
+    snprintf(expected, sizeof expected, "pageshare: web?1=%s: cannot open", path);
+    check_bad(argument, expected);
     free(path);
 }
 
@@ -440,6 +451,7 @@ int main(int argc, char **argv)
     live_target = argv[2];
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(missing),
+        cmocka_unit_test(labelled),
         cmocka_unit_test(empty),
         cmocka_unit_test(directory),
         cmocka_unit_test(devices),

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
 # Tests of the dump readers. Some include the readers' internal headers.
 pkg_check_modules(LIBZSTD REQUIRED IMPORTED_TARGET libzstd)
-foreach(name raw formats elf zstd maps pid freeze dumps)
+foreach(name raw formats elf zstd maps pid freeze gcore qemu)
     share_unit_test(NAME test_read_${name}
                     SOURCES test_read_${name}.c test_read_util.c
                     LIBS ds_read PkgConfig::LIBZSTD
                     LABEL unit)
 endforeach()
+# They skip where a program is missing. QEMU is the part guests'.
+set_tests_properties(test_read_gcore test_read_qemu PROPERTIES SKIP_RETURN_CODE 77)
+set_tests_properties(test_read_qemu PROPERTIES LABELS guests)

@@ -115,7 +115,7 @@ static void test_not_a_file(void **state)
     must_fail(test_path("missing"), NULL, "No such file", NULL);
     must_fail("/tmp", NULL, "a directory", NULL);
     must_fail("/dev/null", NULL, "a character device", NULL);
-    must_fail("", NULL, "cannot open", NULL);
+    must_fail("", NULL, "'': the source is empty", NULL);
     const char *fifo = test_path("fifo");
     assert_int_equal(mkfifo(fifo, 0600), 0);
     must_fail(fifo, NULL, "a FIFO", NULL);

@@ -140,10 +140,19 @@ static void test_corrupt(void **state)
     struct bytes raw = raw_pages(3);
     struct bytes frame = compressed(&raw);
     frame.at[frame.size - 1] ^= 1; /* the checksum */
-    must_fail(write_file("bad.zst", frame.at, frame.size), NULL, "corrupt", "checksum", NULL);
+    must_fail(write_file("bad.zst", frame.at, frame.size), NULL,
+              "at offset 0x0:", "corrupt somewhere", "checksum", NULL);
     frame.at[frame.size - 1] ^= 1;
+    /* What is corrupt is the second frame: that one is named. */
+    char offset[32];
+    struct bytes two = compressed(&raw);
+    snprintf(offset, sizeof offset, "at offset 0x%zx:", two.size);
+    bytes_put(&two, frame.at, frame.size);
+    two.at[two.size - 1] ^= 1;
+    must_fail(write_file("bad.zst", two.at, two.size), NULL, offset, "checksum", NULL);
+    bytes_free(&two);
     bytes_put(&frame, "garbage", 7);
-    must_fail(write_file("bad.zst", frame.at, frame.size), NULL, "corrupt", "at offset", NULL);
+    must_fail(write_file("bad.zst", frame.at, frame.size), NULL, "corrupt", offset, NULL);
     bytes_free(&frame);
     bytes_free(&raw);
 }

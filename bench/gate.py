@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: MIT
+"""What a run must not lose: ratios beside a baseline, and limits that need none.
+
+A ratio has fallen if its median is below the baseline's by more than the margin, and again when it
+is measured once more (bench/run does). Medians of one build vary by 20 % from run to run on a shared
+machine, more in a quick run with few rounds: the margins are one and a half times that and twice
+that. So a loss of half is found, and noise would have to strike twice.
+
+Only ratios of our own sides count, and of synthetic page sets: what KSM does to itself, variants of
+hashes and rooflines may move, and pages of guests and processes are other ones in each run.
+"""
+import fnmatch
+import json
+import os
+
+from figures import figures_of
+
+MARGIN = 0.3
+MARGIN_QUICK = 0.4
+BYTES_PER_PAGE = 16
+
+OWN = (
+    "cold_pass/* engine",
+    "cold_pass/* engine_sized",
+    "warm_pass/* full",
+    "warm_pass/* dirty",
+    "check check",
+    "groups/cold_pass 16_groups",
+    "compare/* variant_0_abreast",
+    "vmm/pt_write hypercall*",
+    "two_threads scaling",
+    "measure_files pageshare",
+    "ksm/*/set:synthetic machine*",
+    "ksm/*/set:synthetic process*",
+    "tools/set:synthetic hashlib",
+    "tools/set:synthetic duperemove",
+)
+
+
+def is_own(name):
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in OWN)
+
+
+def own_medians(ratios):
+    """{"benchmark side": median} of those that may not fall."""
+    return {name: value[0] for name, value in ratios.items() if is_own(name)}
+
+
+def read_baseline(file):
+    """{"benchmark side": median}, and a note if there is none to read."""
+    if file == "none":
+        return {}, []
+    if not os.path.exists(file):
+        return {}, ["no baseline: there is no %s (--write-baseline makes it); no ratio was compared" %
+                    os.path.basename(file)]
+    with open(file) as text:
+        return json.load(text), []
+
+
+def write_baseline(file, ratios):
+    with open(file, "w") as text:
+        json.dump({name: round(value, 3) for name, value in own_medians(ratios).items()}, text,
+                  indent=1)
+        text.write("\n")
+
+
+def fallen(ratios, before, margin):
+    """{"benchmark side": a line} of medians that lie below the baseline's by more than the margin."""
+    return {name: "%s: %.3g [%.3g, %.3g], before %.3g, margin %.0f %%" %
+            ((name,) + ratios[name] + (old, 100 * margin))
+            for name, old in before.items()
+            if is_own(name) and name in ratios and ratios[name][0] < old * (1 - margin)}
+
+
+def not_compared(ratios, before):
+    """Notes about ratios of one side alone: the baseline's, or this run's."""
+    lost = [name for name in before if name not in ratios]
+    new = [name for name in own_medians(ratios) if before and name not in before]
+    return (["in the baseline, not measured: " + ", ".join(lost)] if lost else []) + \
+        (["measured, not in the baseline: " + ", ".join(new)] if new else [])
+
+
+def over_limits(results):
+    """Lines about figures that have a limit of their own. A quick run's few rounds do not tell what
+    a neighbour feels."""
+    figures = figures_of(results)
+    worst = figures.get("metadata_bytes_per_page", {}).get("worst_bytes_per_page", 0)
+    lines = []
+    if worst > BYTES_PER_PAGE:
+        lines.append("metadata_bytes_per_page: %.2f, limit %d" % (worst, BYTES_PER_PAGE))
+    neighbour = {} if results["quick"] else figures.get("ksm/neighbour", {})
+    for side in ("machine", "process"):
+        excess, ksm = neighbour.get(side + "_p95_excess_us"), neighbour.get("ksm_p95_excess_us")
+        if excess is not None and ksm is not None and excess > ksm:
+            lines.append("ksm/neighbour %s: p95 %.2f us above idle, KSM's %.2f" %
+                         (side, excess, ksm))
+    return lines
