@@ -204,8 +204,6 @@ void suite_against_ksm(const struct suite *suite)
         if (refusal_of(kind))
             fprintf(stderr, "skipped: %s in the comparison with KSM: %s\n", kinds[kind]->name,
                     refusal_of(kind));
-    if (!refusal_of(0))
-        fprintf(stderr, "KSM's settings in the comparison: %s\n", ksm_settings_text());
     add(suite, share_all, "share_all", "synthetic", NULL);
     for (unsigned i = 0; i < suite->sets; i++)
         add(suite, share_all, "share_all", suite->set[i].name, suite->set[i].sources);

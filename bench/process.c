@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Memory of this process behind libshare: ops over a memfd, userfaultfd and mmap. */
 #include "process.h"
+#include "kernel_file.h"
+#include "restore.h"
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/userfaultfd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,47 +23,31 @@ enum { NBYTES = SHARE_PAGE_SIZE, PROTECT_MAX = 256 /* pages sorted at a time */ 
 
 /* --------------------------------------------------------------------------- max_map_count -- */
 
-static unsigned long map_count_saved; /* 0: as it was */
-
-static unsigned long read_map_count(void)
-{
-    unsigned long count = 0;
-    FILE *file = fopen(MAX_MAP_COUNT, "r");
-    if (file && fscanf(file, "%lu", &count) != 1)
-        count = 0;
-    if (file)
-        fclose(file);
-    return count;
-}
-
-static bool write_map_count(unsigned long count)
-{
-    FILE *file = fopen(MAX_MAP_COUNT, "w");
-    bool ok = file && fprintf(file, "%lu", count) > 0;
-    if (file)
-        ok = fclose(file) == 0 && ok;
-    return ok;
-}
+static struct restore_setting map_count = {.name = "", .path = MAX_MAP_COUNT};
+static struct restore map_count_restore = {RESTORE_MAP_COUNT, "vm.max_map_count", &map_count, 1};
+static bool map_count_raised;
 
 static void restore_map_count(void)
 {
-    if (map_count_saved)
-        write_map_count(map_count_saved);
-    map_count_saved = 0;
+    if (map_count_raised)
+        restore_put_back(&map_count_restore);
+    map_count_raised = false;
 }
 
-/* Room for a mapping a page. */
+/* Room for a mapping a page. Each new height is shown once. */
 static bool raise_map_count(uint64_t pages)
 {
-    static bool registered;
-    unsigned long now = read_map_count(), wanted = (unsigned long)pages + MAPS_APART;
-    if (now >= wanted)
+    static uint64_t shown;
+    uint64_t wanted = pages + MAPS_APART;
+    if (kernel_file_number(MAX_MAP_COUNT) >= wanted)
         return true;
-    if (!registered)
-        registered = atexit(restore_map_count) == 0;
-    map_count_saved = now;
-    fprintf(stderr, "vm.max_map_count: %lu meanwhile, then %lu again\n", wanted, now);
-    return write_map_count(wanted);
+    snprintf(map_count.used, sizeof map_count.used, "%" PRIu64, wanted);
+    map_count_raised = restore_change(&map_count_restore);
+    if (map_count_raised && wanted > shown) {
+        restore_show(&map_count_restore);
+        shown = wanted;
+    }
+    return map_count_raised;
 }
 
 /* ------------------------------------------------------------------------------------- ops -- */
