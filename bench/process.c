@@ -214,27 +214,36 @@ static const struct share_ops process_ops = {.struct_size = sizeof(struct share_
 
 /* ---------------------------------------------------------------------------------- faults -- */
 
-static struct process *faulting; /* whose stores may fault */
+static struct process *faulting;                 /* whose stores may fault; NULL: none */
+static struct sigaction former_segv, former_bus; /* whoever had these signals before */
 
-/* The store is run again when this returns. */
+static void leave_faults(void)
+{
+    faulting = NULL;
+    sigaction(SIGSEGV, &former_segv, NULL);
+    sigaction(SIGBUS, &former_bus, NULL);
+}
+
+/* The store is run again when this returns: if it was not ours, or there is no memory, it faults
+ * again, and whoever had the signal before hears of it. */
 static void break_page(int number, siginfo_t *info, void *context)
 {
+    (void)number;
     (void)context;
     uint64_t at = (uint64_t)((unsigned char *)info->si_addr - faulting->guest);
     enum share_result result = SHARE_INVALID;
     if (at < faulting->pages->count * NBYTES)
         result = share_break(faulting->share, 0, (share_ppn){at / NBYTES});
-    if (result != SHARE_OK && result != SHARE_RETRY) {
-        signal(number, SIG_DFL); /* somebody else's fault, or no memory: it ends the program */
-        raise(number);
-    }
+    if (result != SHARE_OK && result != SHARE_RETRY)
+        leave_faults();
 }
 
 static bool catch_faults(struct process *process)
 {
     struct sigaction action = {.sa_sigaction = break_page, .sa_flags = SA_SIGINFO};
     faulting = process;
-    return sigaction(SIGSEGV, &action, NULL) == 0 && sigaction(SIGBUS, &action, NULL) == 0;
+    return sigaction(SIGSEGV, &action, &former_segv) == 0 &&
+           sigaction(SIGBUS, &action, &former_bus) == 0;
 }
 
 /* ------------------------------------------------------------------------------------ life -- */
@@ -326,8 +335,8 @@ struct process *process_new(const struct pages *pages, const struct share_alloc 
 
 void process_free(struct process *process)
 {
-    signal(SIGSEGV, SIG_DFL);
-    signal(SIGBUS, SIG_DFL);
+    if (faulting == process)
+        leave_faults();
     share_free(process->share);
     if (process->guest && process->guest != MAP_FAILED)
         munmap(process->guest, process->pages->count * NBYTES);
