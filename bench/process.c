@@ -228,14 +228,16 @@ static void leave_faults(void)
  * again, and whoever had the signal before hears of it. */
 static void break_page(int number, siginfo_t *info, void *context)
 {
-    (void)number;
     (void)context;
     uint64_t at = (uint64_t)((unsigned char *)info->si_addr - faulting->guest);
     enum share_result result = SHARE_INVALID;
-    if (at < faulting->pages->count * NBYTES)
+    if (info->si_code > 0 && at < faulting->pages->count * NBYTES)
         result = share_break(faulting->share, 0, (share_ppn){at / NBYTES});
-    if (result != SHARE_OK && result != SHARE_RETRY)
-        leave_faults();
+    if (result == SHARE_OK || result == SHARE_RETRY)
+        return;
+    leave_faults();
+    if (info->si_code <= 0) /* sent, not a fault: it does not come again by itself */
+        raise(number);
 }
 
 static bool catch_faults(struct process *process)

@@ -74,10 +74,25 @@ static void a_fault_of_others_is_theirs(void **state)
     munmap(closed, SHARE_PAGE_SIZE);
 }
 
+static void a_signal_that_is_sent_is_theirs(void **state)
+{
+    (void)state;
+    struct pages *pages = pages_new(64, 50, 1);
+    set_theirs();
+    struct process *process = shared(pages);
+    if (sigsetjmp(back, 1) == 0) {
+        raise(SIGSEGV);
+        fail_msg("nobody heard of it");
+    }
+    process_free(process);
+    pages_free(pages);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(signals_are_given_back),
-                                       cmocka_unit_test(a_fault_of_others_is_theirs)};
+                                       cmocka_unit_test(a_fault_of_others_is_theirs),
+                                       cmocka_unit_test(a_signal_that_is_sent_is_theirs)};
     if (process_refusal()) {
         printf("skipped: %s\n", process_refusal());
         return 77;
