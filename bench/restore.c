@@ -5,14 +5,20 @@
  * The guard answers each message when it has done what it says. Nothing is changed before it has
  * answered that it knows the old values, so there is no moment at which this program could end and
  * leave a change behind.
+ *
+ * Two programs that changed the same settings would each put back what the other had set: so a lock
+ * goes with each topic. It belongs to what both we and the guard have opened, and ends with the
+ * last of us.
  */
 #include "restore.h"
 #include "kernel_file.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -100,10 +106,15 @@ static void stand_apart(void)
 /* ----------------------------------------------------------------------------- our side -- */
 
 static int guard = -1; /* the socket */
+static const char *const lock_path[RESTORE_TOPICS] = {
+    [RESTORE_KSM] = "/sys/kernel/mm/ksm/run", [RESTORE_MAP_COUNT] = "/proc/sys/vm/max_map_count"};
+static int lock[RESTORE_TOPICS]; /* negative: nothing of the topic in this kernel */
 
 bool restore_start(void)
 {
     int ends[2];
+    for (unsigned i = 0; i < RESTORE_TOPICS; i++)
+        lock[i] = open(lock_path[i], O_RDONLY | O_CLOEXEC);
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
         return false;
     pid_t pid = fork();
@@ -156,9 +167,9 @@ static bool keep(struct restore *restore)
 
 bool restore_change(struct restore *restore)
 {
-    if (!keep(restore))
+    if (flock(lock[restore->topic], LOCK_EX) != 0) /* waits for another program's turn to end */
         return false;
-    bool ok = true;
+    bool ok = keep(restore);
     for (unsigned i = 0; i < restore->count && ok; i++) {
         const struct restore_setting *setting = &restore->settings[i];
         ok = !setting->used[0] || write_value(setting->path, setting->pid, setting->used);
@@ -190,4 +201,5 @@ void restore_put_back(const struct restore *restore)
         struct message message = before(restore);
         put_back(&message);
     }
+    flock(lock[restore->topic], LOCK_UN);
 }

@@ -38,7 +38,8 @@ struct restore {
 bool restore_start(void);
 
 /* Reads all, tells the guard, then changes them. False if one cannot be changed: all is as it was.
- * A topic has to be put back before it is changed again. */
+ * A topic has to be put back before it is changed again. Waits while another program that uses this
+ * file has changed the topic. */
 bool restore_change(struct restore *restore);
 
 /* One line on stderr: "TITLE: NAME OLD -> USED, ...", USED as the kernel shows it now. */

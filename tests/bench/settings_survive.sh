@@ -50,27 +50,43 @@ old_count=$(cat $map_count)
 [ "$(cat $ksm/sleep_millisecs)" != 0 ] || skip "KSM does not sleep: nobody could tell"
 
 bad=0
-pid=
-trap '[ -z "$pid" ] || kill -KILL "$pid" 2>/dev/null || :' EXIT
+pids=
+trap '[ -z "$pids" ] || kill -KILL $pids 2>/dev/null || :' EXIT
+
+# nice, so that ksmd's nice is another one meanwhile
+start() {
+    nice -n 3 "$bench" --quick '--benchmark_filter=^ksm/pass/set:synthetic' >/dev/null 2>&1 &
+    pids="$pids $!"
+}
+
+# end SIGNAL MOMENT: all that were started, one after the other
+end() {
+    if ! within 60 "$2"; then
+        echo "$2: it never came"
+        exit 1
+    fi
+    for pid in $pids; do
+        kill -"$1" "$pid"
+        wait "$pid" 2>/dev/null || :
+        sleep 0.5 # the next one, if there is one, has its turn
+    done
+    pids=
+    within 60 as_before && return
+    echo "$1 when $2; before:"
+    echo "$before"
+    echo "after:"
+    settings
+    bad=1
+}
+
 for moment in ksmd_runs ksmd_stands both_are_changed; do
     for signal in KILL TERM; do
-        # nice, so that ksmd's nice is another one meanwhile
-        nice -n 3 "$bench" --quick '--benchmark_filter=^ksm/pass/set:synthetic' >/dev/null 2>&1 &
-        pid=$!
-        if ! within 60 $moment; then
-            echo "$moment: it never came"
-            exit 1
-        fi
-        kill -$signal "$pid"
-        wait "$pid" 2>/dev/null || :
-        pid=
-        if ! within 60 as_before; then
-            echo "$signal when $moment; before:"
-            echo "$before"
-            echo "after:"
-            settings
-            bad=1
-        fi
+        start
+        end $signal $moment
     done
 done
+# Two at once used to put back what the other one had set.
+start
+start
+end KILL ksmd_runs
 exit $bad
