@@ -184,7 +184,7 @@ static bool passes_of(struct match *match, bool smart)
 static void passes(struct bench *bench, void *ctx)
 {
     struct match *match = ctx;
-    bool ok = begin(match, 3);
+    bool ok = begin(match, 2);
     while (bench_next(bench))
         ok = ok && passes_of(match, false) && passes_of(match, true);
     if (!ok) {

@@ -41,8 +41,9 @@ within() {
 
 # What the moments are; each is reached while KSM's settings are changed.
 ksmd_runs() { [ "$(cat $ksm/run)" = 1 ]; }
-ksmd_stands() { [ "$(cat $ksm/run)" = 0 ] && [ "$(cat $ksm/sleep_millisecs)" = 0 ]; }
-both_are_changed() { [ "$(cat $ksm/sleep_millisecs)" = 0 ] && [ "$(cat $map_count)" != "$old_count" ]; }
+ksm_is_changed() { [ "$(cat $ksm/sleep_millisecs)" = 0 ]; }
+ksmd_stands() { [ "$(cat $ksm/run)" = 0 ] && ksm_is_changed; }
+both_are_changed() { ksm_is_changed && [ "$(cat $map_count)" != "$old_count" ]; }
 as_before() { [ "$(settings)" = "$before" ]; }
 
 before=$(settings)
