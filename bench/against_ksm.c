@@ -5,7 +5,9 @@
  * `share_all`: until everything is shared that can be, in wall-clock time (_ms, _ratio) and CPU
  * seconds (_cpu_ms, _cpu_ratio); what that saves (_saved_mib), net of all that is held to know it
  * (_net_mib), and that for each page (_bytes_per_page). `pass`: the CPU time of one more whole pass
- * over memory that is shared: unchanged, and with 1 % of the pages changed before each pass.
+ * over memory that is shared: unchanged, and with 1 % of the pages changed before each pass. There
+ * all stand side by side and take turns, but KSM with smart_scan 1, which comes after them: KSM has
+ * one set of settings.
  *
  * Ratios are KSM's, with smart_scan 0, over the other's. Answers are checked: our physical pages
  * against the distinct contents, and nobody may take fewer; KSM's physical pages are counted in
@@ -22,13 +24,15 @@
 
 static const struct rival_kind *const kinds[] = {&rival_ksm, &rival_ksm_smart, &rival_machine,
                                                  &rival_process};
-enum { KINDS = sizeof kinds / sizeof *kinds, KSM_KINDS = 2 };
+enum { KINDS = sizeof kinds / sizeof *kinds, KSM = 0, KSM_SMART = 1, KSM_KINDS = 2 };
 
 /* One set, and what the rounds measured. */
 struct match {
     const struct suite *suite;
     const char *sources; /* NULL: a synthetic set */
     struct pages *pages; /* made at first use */
+    bool takes_part[KINDS];
+    unsigned rounds;
     double wall[KINDS][BENCH_ROUNDS_MAX], cpu[KINDS][BENCH_ROUNDS_MAX];
     uint64_t frames[KINDS], metadata[KINDS];
 };
@@ -42,16 +46,22 @@ static const struct pages *set_of(struct match *match)
     return match->pages;
 }
 
-static unsigned rounds_of(const struct suite *suite)
-{
-    return suite->quick ? 2 : 7;
-}
-
 static const char *refusal_of(unsigned kind)
 {
     return kind < KSM_KINDS                ? ksm_refusal()
            : kinds[kind] == &rival_process ? process_refusal()
                                            : NULL;
+}
+
+/* Who takes part is asked once: KSM that is at work for us is in use. `quick_rounds`: as many as
+ * are cheap with the synthetic set. False: no set. */
+static bool begin(struct match *match, unsigned quick_rounds)
+{
+    bool quick = match->suite->quick, ok = set_of(match) != NULL;
+    match->rounds = !quick ? 7 : match->sources ? 2 : quick_rounds;
+    for (unsigned kind = 0; kind < KINDS; kind++)
+        match->takes_part[kind] = !refusal_of(kind);
+    return ok;
 }
 
 static void counter(struct bench *bench, unsigned kind, const char *what, double value)
@@ -61,14 +71,15 @@ static void counter(struct bench *bench, unsigned kind, const char *what, double
     bench_counter(bench, name, value);
 }
 
-static void report_series(struct bench *bench, unsigned kind, const char *what, bool against_ksm,
-                          const double *ksm, const double *seconds, unsigned rounds)
+/* `ksm`: the same of KSM, for the ratio. */
+static void report_series(struct bench *bench, const struct match *match, unsigned kind,
+                          const char *what, const double *ksm, const double *seconds)
 {
     char name[64];
     snprintf(name, sizeof name, "%s%s", kinds[kind]->name, what);
-    bench_seconds(bench, name, seconds, rounds);
-    if (against_ksm && kind)
-        bench_ratio(bench, name, ksm, seconds, rounds);
+    bench_seconds(bench, name, seconds, match->rounds);
+    if (match->takes_part[KSM] && kind != KSM)
+        bench_ratio(bench, name, ksm, seconds, match->rounds);
 }
 
 /* ------------------------------------------------------------------------------ share_all -- */
@@ -104,22 +115,21 @@ static void report_savings(struct bench *bench, const struct match *match, unsig
 static void share_all(struct bench *bench, void *ctx)
 {
     struct match *match = ctx;
-    unsigned rounds = rounds_of(match->suite);
-    bool ok = set_of(match) != NULL, ksm = !refusal_of(0);
+    bool ok = begin(match, 5);
     while (bench_next(bench))
-        for (unsigned round = 0; round < rounds && ok; round++)
+        for (unsigned round = 0; round < match->rounds && ok; round++)
             for (unsigned kind = 0; kind < KINDS && ok; kind++)
-                ok = refusal_of(kind) || share_once(match, kind, round);
+                ok = !match->takes_part[kind] || share_once(match, kind, round);
     if (!ok) {
         bench_fail(bench, "wrong answer, or a set that cannot be read");
         return;
     }
     bench_counter(bench, "pages", (double)match->pages->count);
     for (unsigned kind = 0; kind < KINDS; kind++) {
-        if (refusal_of(kind))
+        if (!match->takes_part[kind])
             continue;
-        report_series(bench, kind, "", ksm, match->wall[0], match->wall[kind], rounds);
-        report_series(bench, kind, "_cpu", ksm, match->cpu[0], match->cpu[kind], rounds);
+        report_series(bench, match, kind, "", match->wall[KSM], match->wall[kind]);
+        report_series(bench, match, kind, "_cpu", match->cpu[KSM], match->cpu[kind]);
         report_savings(bench, match, kind);
     }
 }
@@ -136,11 +146,10 @@ static bool change_some(const struct match *match, unsigned kind, void *rival, u
     return ok;
 }
 
-/* All rivals stand side by side, shared, and take turns. */
-static bool pass_rounds(struct match *match, void **rival, unsigned rounds)
+static bool pass_rounds(struct match *match, void **rival)
 {
     bool ok = true;
-    for (unsigned round = 0; round < rounds && ok; round++)
+    for (unsigned round = 0; round < match->rounds && ok; round++)
         for (unsigned kind = 0; kind < KINDS && ok; kind++) {
             if (!rival[kind])
                 continue;
@@ -153,33 +162,41 @@ static bool pass_rounds(struct match *match, void **rival, unsigned rounds)
     return ok;
 }
 
-static void passes(struct bench *bench, void *ctx)
+/* The rounds of KSM with smart_scan 1, or those of all the others. */
+static bool passes_of(struct match *match, bool smart)
 {
-    struct match *match = ctx;
     void *rival[KINDS] = {NULL};
     double cpu_s; /* of the sharing, not asked for here */
-    unsigned rounds = rounds_of(match->suite);
-    bool ok = set_of(match) != NULL, ksm = !refusal_of(0);
+    bool ok = true;
     for (unsigned kind = 0; kind < KINDS && ok; kind++) {
-        if (refusal_of(kind) || kind == 1) /* KSM has one set of settings: one kind at a time */
+        if (!match->takes_part[kind] || (kind == KSM_SMART) != smart)
             continue;
         rival[kind] = kinds[kind]->open(match->pages, match->suite);
         ok = rival[kind] && kinds[kind]->share(rival[kind], &cpu_s) >= 0;
     }
-    while (bench_next(bench))
-        ok = ok && pass_rounds(match, rival, rounds);
+    ok = ok && pass_rounds(match, rival);
     for (unsigned kind = 0; kind < KINDS; kind++)
         if (rival[kind])
             kinds[kind]->close(rival[kind]);
+    return ok;
+}
+
+static void passes(struct bench *bench, void *ctx)
+{
+    struct match *match = ctx;
+    bool ok = begin(match, 2);
+    while (bench_next(bench))
+        ok = ok && passes_of(match, false) && passes_of(match, true);
     if (!ok) {
         bench_fail(bench, "a pass failed, or a set that cannot be read");
         return;
     }
+    bench_counter(bench, "pages", (double)match->pages->count);
     for (unsigned kind = 0; kind < KINDS; kind++) {
-        if (!rival[kind])
+        if (!match->takes_part[kind])
             continue;
-        report_series(bench, kind, "_unchanged", ksm, match->wall[0], match->wall[kind], rounds);
-        report_series(bench, kind, "_changed", ksm, match->cpu[0], match->cpu[kind], rounds);
+        report_series(bench, match, kind, "_unchanged", match->wall[KSM], match->wall[kind]);
+        report_series(bench, match, kind, "_changed", match->cpu[KSM], match->cpu[kind]);
     }
 }
 
@@ -204,10 +221,10 @@ void suite_against_ksm(const struct suite *suite)
         if (refusal_of(kind))
             fprintf(stderr, "skipped: %s in the comparison with KSM: %s\n", kinds[kind]->name,
                     refusal_of(kind));
-    if (!refusal_of(0))
-        fprintf(stderr, "KSM's settings in the comparison: %s\n", ksm_settings_text());
     add(suite, share_all, "share_all", "synthetic", NULL);
-    for (unsigned i = 0; i < suite->sets; i++)
-        add(suite, share_all, "share_all", suite->set[i].name, suite->set[i].sources);
     add(suite, passes, "pass", "synthetic", NULL);
+    for (unsigned i = 0; i < suite->sets; i++) {
+        add(suite, share_all, "share_all", suite->set[i].name, suite->set[i].sources);
+        add(suite, passes, "pass", suite->set[i].name, suite->set[i].sources);
+    }
 }

@@ -5,7 +5,8 @@
  * Each rival shares the synthetic set; then one word is stored to copies, one after the other, and
  * each store is timed by itself, the clock included. What each page is a copy of keeps its page, so
  * that every store takes a private copy: checked by the physical pages taken afterwards. Two
- * figures a rival: median and 99th percentile; and beside them a store to the same page again.
+ * figures a rival: median and 99th percentile; and beside them a store to the same page again. KSM
+ * has no second row for smart_scan, which decides what is scanned: a store does not meet it.
  */
 #include "ksm.h"
 #include "process.h"

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Linux KSM: settings kept and restored, ksmd's progress and cost. */
+/* Linux KSM: its settings, a mapping for it, ksmd's progress and cost. */
 #include "ksm.h"
+#include "kernel_file.h"
+#include "restore.h"
 #include "shim/bench.h"
 #include <dirent.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,70 +16,35 @@
 #define SYSFS         "/sys/kernel/mm/ksm/"
 #define SCANS_IN_VAIN 4
 #define PFN_MASK      ((UINT64_C(1) << 55) - 1) /* of a pagemap entry */
+#define PRESENT       (UINT64_C(1) << 63)
 
 /* ------------------------------------------------------------------------------- settings -- */
 
-/* `run` comes first: ksmd stands while the others change, and is the last to be put back. */
-static struct {
-    const char *name;
-    char saved[64];
-} settings[] = {{"run", ""},
-                {"advisor_mode", ""},
-                {"pages_to_scan", ""},
-                {"sleep_millisecs", ""},
-                {"use_zero_pages", ""},
-                {"smart_scan", ""}};
-enum { SETTINGS = sizeof settings / sizeof *settings };
+/* `run` is both the first and the last: ksmd stands while the others change, and on the way back it
+ * first unmerges what is left, and forgets what has gone. */
+enum { RUN, NICE, SMART_SCAN, UNMERGE = 9, SETTINGS };
+static struct restore_setting settings[SETTINGS] = {
+    [RUN] = {.name = "run", .path = SYSFS "run", .used = "0"},
+    [NICE] = {.name = "ksmd's nice"},
+    [SMART_SCAN] = {.name = "smart_scan", .path = SYSFS "smart_scan"},
+    {.name = "advisor_mode", .path = SYSFS "advisor_mode", .used = "none"},
+    {.name = "pages_to_scan", .path = SYSFS "pages_to_scan", .used = "1000000000"},
+    {.name = "sleep_millisecs", .path = SYSFS "sleep_millisecs", .used = "0"},
+    {.name = "use_zero_pages", .path = SYSFS "use_zero_pages", .used = "0"},
+    {.name = "max_page_sharing", .path = SYSFS "max_page_sharing"},
+    {.name = "merge_across_nodes", .path = SYSFS "merge_across_nodes"},
+    [UNMERGE] = {.path = SYSFS "run", .value = "2"}};
+static struct restore restore = {RESTORE_KSM, "KSM's settings in the comparison", settings,
+                                 SETTINGS};
 
-static volatile sig_atomic_t begun;
-static long ksmd; /* its process number; 0: not looked for yet */
-static int nice_saved;
-
-static bool write_setting(const char *name, const char *value) /* async-signal-safe */
-{
-    char path[64] = SYSFS;
-    size_t at = sizeof SYSFS - 1, nbytes = strlen(value);
-    for (; *name && at < sizeof path - 1; name++)
-        path[at++] = *name;
-    path[at] = 0;
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    bool ok = fd >= 0 && write(fd, value, nbytes) == (ssize_t)nbytes;
-    if (fd >= 0)
-        close(fd);
-    return ok;
-}
-
-static bool read_text(const char *path, char *text, size_t size)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t got = fd < 0 ? -1 : read(fd, text, size - 1);
-    if (fd >= 0)
-        close(fd);
-    text[got > 0 ? got : 0] = 0;
-    return got > 0;
-}
-
-static bool read_setting(const char *name, char *text, size_t size)
-{
-    char path[64];
-    snprintf(path, sizeof path, SYSFS "%s", name);
-    return read_text(path, text, size);
-}
+static bool begun;
+static bool shown[2]; /* by smart_scan */
 
 static uint64_t read_counter(const char *name)
 {
-    char text[64];
-    return read_setting(name, text, sizeof text) ? strtoull(text, NULL, 10) : 0;
-}
-
-/* "[none] scan-time" says that none is chosen. */
-static void keep_choice(char *text)
-{
-    char *open = strchr(text, '['), *close = strchr(text, ']');
-    if (open && close) {
-        *close = 0;
-        memmove(text, open + 1, strlen(open + 1) + 1);
-    }
+    char path[64];
+    snprintf(path, sizeof path, SYSFS "%s", name);
+    return kernel_file_number(path);
 }
 
 static long find_ksmd(void)
@@ -88,7 +54,7 @@ static long find_ksmd(void)
     for (struct dirent *entry; proc && !found && (entry = readdir(proc));) {
         char path[300], name[32];
         snprintf(path, sizeof path, "/proc/%s/comm", entry->d_name);
-        if (read_text(path, name, sizeof name) && strcmp(name, "ksmd\n") == 0)
+        if (kernel_file_read(path, name, sizeof name) && strcmp(name, "ksmd\n") == 0)
             found = strtol(entry->d_name, NULL, 10);
     }
     if (proc)
@@ -96,61 +62,51 @@ static long find_ksmd(void)
     return found;
 }
 
-void ksm_end(void)
-{
-    if (!begun)
-        return;
-    write_setting("run", "2"); /* unmerges what is left, and forgets what has gone */
-    for (int i = SETTINGS; i-- > 0;)
-        write_setting(settings[i].name, settings[i].saved);
-    setpriority(PRIO_PROCESS, (id_t)ksmd, nice_saved);
-    begun = 0;
-}
-
-static void end_by_signal(int number)
-{
-    ksm_end();
-    signal(number, SIG_DFL);
-    raise(number);
-}
-
 const char *ksm_refusal(void)
 {
-    char text[64];
-    if (!read_setting("run", text, sizeof text))
+    if (access(SYSFS "run", F_OK) != 0)
         return "the kernel has no KSM";
     if (geteuid() != 0)
         return "only root may set KSM";
-    if (strtol(text, NULL, 10) == 1 || read_counter("pages_shared"))
+    if (read_counter("run") == 1 || read_counter("pages_shared"))
         return "KSM is in use on this machine";
     for (int i = 0; i < SETTINGS; i++)
-        if (!read_setting(settings[i].name, text, sizeof text))
+        if (settings[i].path && (settings[i].used[0] || i == SMART_SCAN) &&
+            access(settings[i].path, W_OK) != 0)
             return "this kernel's KSM is too old (no advisor or smart_scan)";
     return NULL;
 }
 
 bool ksm_begin(bool smart_scan)
 {
-    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGABRT, SIGSEGV, SIGBUS};
-    static bool registered;
-    for (int i = 0; i < SETTINGS; i++) {
-        if (!read_setting(settings[i].name, settings[i].saved, sizeof settings[i].saved))
-            return false;
-        keep_choice(settings[i].saved);
-    }
-    if (!registered) {
-        for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
-            signal(signals[i], end_by_signal);
-        registered = atexit(ksm_end) == 0;
-    }
-    ksmd = find_ksmd();
-    nice_saved = getpriority(PRIO_PROCESS, (id_t)ksmd);
-    begun = 1;
-    return ksmd && setpriority(PRIO_PROCESS, (id_t)ksmd, getpriority(PRIO_PROCESS, 0)) == 0 &&
-           write_setting("run", "0") && write_setting("advisor_mode", "none") &&
-           write_setting("pages_to_scan", "1000000000") && write_setting("sleep_millisecs", "0") &&
-           write_setting("use_zero_pages", "0") &&
-           write_setting("smart_scan", smart_scan ? "1" : "0");
+    if (begun)
+        return false;
+    settings[NICE].pid = find_ksmd();
+    snprintf(settings[NICE].used, sizeof settings[NICE].used, "%d", getpriority(PRIO_PROCESS, 0));
+    snprintf(settings[SMART_SCAN].used, sizeof settings[SMART_SCAN].used, "%d", smart_scan);
+    begun = settings[NICE].pid && restore_change(&restore);
+    return begun;
+}
+
+void ksm_end(void)
+{
+    if (begun)
+        restore_put_back(&restore);
+    begun = false;
+}
+
+static bool set_run(const char *value)
+{
+    return kernel_file_write(settings[RUN].path, value);
+}
+
+/* Once for smart_scan off and once for on, while ksmd runs. */
+static void show_settings(void)
+{
+    bool smart_scan = settings[SMART_SCAN].used[0] == '1';
+    if (!shown[smart_scan])
+        restore_show(&restore);
+    shown[smart_scan] = true;
 }
 
 /* ----------------------------------------------------------------------------------- area -- */
@@ -182,23 +138,39 @@ static int by_number(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+static uint64_t count_distinct(uint64_t *numbers, uint64_t count)
+{
+    uint64_t distinct = count > 0;
+    qsort(numbers, count, sizeof *numbers, by_number);
+    for (uint64_t i = 1; i < count; i++)
+        distinct += numbers[i] != numbers[i - 1];
+    return distinct;
+}
+
+/* From entries of pagemap to page frame numbers. False if one is not told: the page is not in
+ * memory, or the reader may not know. */
+static bool keep_frames(uint64_t *entries, uint64_t count)
+{
+    bool told = true;
+    for (uint64_t i = 0; i < count; i++) {
+        told = told && (entries[i] & PRESENT) && (entries[i] & PFN_MASK);
+        entries[i] &= PFN_MASK;
+    }
+    return told;
+}
+
 uint64_t ksm_area_frames(const struct ksm_area *area)
 {
     size_t nbytes = area->count * sizeof(uint64_t);
-    uint64_t *pfn = malloc(nbytes), frames = UINT64_MAX;
+    uint64_t *entries = malloc(nbytes), frames = UINT64_MAX;
     int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
     off_t at = (off_t)((uintptr_t)area->bytes / SHARE_PAGE_SIZE * sizeof(uint64_t));
-    if (pfn && fd >= 0 && pread(fd, pfn, nbytes, at) == (ssize_t)nbytes) {
-        for (uint64_t i = 0; i < area->count; i++)
-            pfn[i] &= PFN_MASK;
-        qsort(pfn, area->count, sizeof *pfn, by_number);
-        frames = area->count > 0;
-        for (uint64_t i = 1; i < area->count; i++)
-            frames += pfn[i] != pfn[i - 1];
-    }
+    if (entries && fd >= 0 && pread(fd, entries, nbytes, at) == (ssize_t)nbytes &&
+        keep_frames(entries, area->count))
+        frames = count_distinct(entries, area->count);
     if (fd >= 0)
         close(fd);
-    free(pfn);
+    free(entries);
     return frames;
 }
 
@@ -208,8 +180,8 @@ uint64_t ksm_area_frames(const struct ksm_area *area)
 static double cpu_now_s(void)
 {
     char path[64], text[128];
-    snprintf(path, sizeof path, "/proc/%ld/schedstat", ksmd);
-    return read_text(path, text, sizeof text) ? (double)strtoull(text, NULL, 10) * 1e-9 : -1;
+    snprintf(path, sizeof path, "/proc/%ld/schedstat", settings[NICE].pid);
+    return kernel_file_read(path, text, sizeof text) ? (double)strtoull(text, NULL, 10) * 1e-9 : -1;
 }
 
 /* A figure of this process's line "name value" in ksm_stat. */
@@ -217,7 +189,7 @@ static long long own_figure(const char *name)
 {
     char text[512];
     const char *at = NULL;
-    if (read_text("/proc/self/ksm_stat", text, sizeof text))
+    if (kernel_file_read("/proc/self/ksm_stat", text, sizeof text))
         at = strstr(text, name);
     return at ? strtoll(at + strlen(name), NULL, 10) : 0;
 }
@@ -233,12 +205,6 @@ uint64_t ksm_metadata_bytes(void)
 uint64_t ksm_sharing_max(void)
 {
     return read_counter("max_page_sharing");
-}
-
-const char *ksm_settings_text(void)
-{
-    return "run 1, advisor_mode none, pages_to_scan 1000000000, sleep_millisecs 0, "
-           "use_zero_pages 0, ksmd as nice as the benchmark";
 }
 
 /* Polls until a counter has reached its goal, or scans pass in which it does not rise. Seconds
@@ -263,10 +229,11 @@ static double wait_for(const char *counter, uint64_t goal, double *cpu_s)
 double ksm_share(uint64_t copies, double *cpu_s)
 {
     double start = cpu_now_s(), end = start;
-    if (!write_setting("run", "1"))
+    if (!set_run("1"))
         return -1;
     double seconds = wait_for("pages_sharing", copies, &end);
-    write_setting("run", "0");
+    show_settings();
+    set_run("0");
     *cpu_s = end - start;
     return start >= 0 ? seconds : -1;
 }
@@ -276,10 +243,10 @@ double ksm_scan_cpu_s(unsigned scans)
 {
     uint64_t first = read_counter("full_scans");
     double start = cpu_now_s(), end;
-    if (!write_setting("run", "1"))
+    if (!set_run("1"))
         return -1;
     wait_for("full_scans", first + scans, &end);
-    write_setting("run", "0"); /* returns at the end of a scan */
+    set_run("0"); /* returns at the end of a scan */
     end = cpu_now_s();
     uint64_t done = read_counter("full_scans") - first;
     return done && start >= 0 && end >= 0 ? (end - start) / (double)done : -1;

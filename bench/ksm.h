@@ -4,8 +4,8 @@
  * can, and what that costs. One at a time in the whole system: KSM has one set of settings.
  *
  * Settings while it runs: advisor none, pages_to_scan without bound, no sleep, use_zero_pages 0,
- * smart_scan as asked, ksmd as nice as this process. They are put back by ksm_end, at exit, and
- * when a signal ends the program.
+ * smart_scan as asked, ksmd as nice as this process. They are shown on stderr, and put back by
+ * ksm_end or by restore.h's guard, however the program ends.
  */
 #ifndef BENCH_KSM_H
 #define BENCH_KSM_H
@@ -20,8 +20,7 @@ struct ksm_area {
 /* Why KSM cannot be compared with here; NULL if it can. */
 const char *ksm_refusal(void);
 
-/* Saves the settings and makes ours. False if one cannot be written. ksmd stands until ksm_share.
- */
+/* Makes our settings. False if one cannot be kept or written. ksmd stands until ksm_share. */
 bool ksm_begin(bool smart_scan);
 /* Stops ksmd and puts the settings back. */
 void ksm_end(void);
@@ -36,7 +35,7 @@ void ksm_area_unmap(struct ksm_area *area);
 double ksm_share(uint64_t copies, double *cpu_s);
 
 /* Physical pages that the area takes, from pagemap: KSM's own counters race and leave some out.
- * UINT64_MAX if that cannot be read. */
+ * UINT64_MAX if it does not tell, or a page is not in memory. */
 uint64_t ksm_area_frames(const struct ksm_area *area);
 
 /* What KSM holds for the pages of this process: an rmap_item for each page scanned, whose size the
@@ -46,9 +45,6 @@ uint64_t ksm_metadata_bytes(void);
 
 /* Pages that may share one of KSM's, at most: max_page_sharing. */
 uint64_t ksm_sharing_max(void);
-
-/* The settings while it runs, for a report: one line. */
-const char *ksm_settings_text(void);
 
 /* Lets ksmd go on for `scans` whole scans. CPU seconds a scan; negative if scans stop coming. */
 double ksm_scan_cpu_s(unsigned scans);

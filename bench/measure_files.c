@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What does `pageshare measure` cost on files in the page cache, against hashing the same files?
+ * They are memfds: files without a name, which end with this program.
  *
  * The base maps and populates the files, and hashes every page, all of it timed. The other side
  * runs the whole program as a process, with one thread as well.
@@ -23,41 +24,34 @@ enum { FILES = 2 };
 
 struct files {
     const struct suite *suite;
-    char path[FILES][64];
+    char path[FILES][64]; /* as other processes can open them */
     uint64_t pages, copies;
 };
 
-static void remove_files(void);
 static struct files files;
+
+static bool make_file(int i, const unsigned char *bytes, size_t pages)
+{
+    int fd = memfd_create("pages", MFD_CLOEXEC);
+    snprintf(files.path[i], sizeof files.path[i], "/proc/%d/fd/%d", (int)getpid(), fd);
+    FILE *file = fd < 0 ? NULL : fdopen(fd, "wb"); /* open as long as the program runs */
+    return file && fwrite(bytes, SHARE_PAGE_SIZE, pages, file) == pages && fflush(file) == 0;
+}
 
 /* Each file holds half of one page set, so that copies lie within and between files. */
 static void make_files(void)
 {
     uint64_t count = UINT64_C(1) << (files.suite->quick ? 16 : 18);
     struct pages *pages = pages_new(count, 50, 3);
-    for (int i = 0; i < FILES; i++) {
-        snprintf(files.path[i], sizeof files.path[i], "/dev/shm/share-bench-%d-%d", (int)getpid(),
-                 i);
-        FILE *file = fopen(files.path[i], "wb");
-        size_t each = count / FILES;
-        if (!file ||
-            fwrite(pages->bytes + (size_t)i * each * SHARE_PAGE_SIZE, SHARE_PAGE_SIZE, each,
-                   file) != each ||
-            fclose(file) != 0) {
-            fprintf(stderr, "%s: cannot write\n", files.path[i]);
+    size_t each = count / FILES;
+    for (int i = 0; i < FILES; i++)
+        if (!make_file(i, pages->bytes + (size_t)i * each * SHARE_PAGE_SIZE, each)) {
+            fprintf(stderr, "a file of pages: cannot write\n");
             exit(1);
         }
-    }
     files.pages = count;
     files.copies = pages->copies;
     pages_free(pages);
-    atexit(remove_files);
-}
-
-static void remove_files(void)
-{
-    for (int i = 0; i < FILES; i++)
-        unlink(files.path[i]);
 }
 
 static double pass_hash(void *ctx)

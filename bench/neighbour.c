@@ -3,13 +3,14 @@
  * What does a neighbour feel while memory is being shared?
  *
  * The neighbour: on each processor a thread that serves small requests, one after the other, and
- * times each. Rounds take turns: KSM shares the whole set; ours (the tiny VMM's machine memory)
- * shares the same set; nobody does (idle). A round of ours and an idle one last as long as KSM's
- * just before, so all serve for the same time, and both sharers save the same. Reported: median,
- * p95 and p99 of requests in microseconds, each the median over rounds; and the excess of p95 over
- * the idle round, ours below KSM's or not.
+ * times each. Rounds take turns: KSM shares the whole set; the tiny VMM's machine memory and memory
+ * of this process, which are ours, share the same set; nobody does (idle). The other rounds last as
+ * long as KSM's just before, so all serve for the same time, and all sharers save the same.
+ * Reported: median, p95 and p99 of requests in microseconds, each the median over rounds; and the
+ * excess of p95 over the idle round, ours below KSM's or not.
  */
 #include "ksm.h"
+#include "process.h"
 #include "rival.h"
 #include <pthread.h>
 #include <stdatomic.h>
@@ -21,8 +22,15 @@
 #define COPY_PERCENT 37u
 
 enum { THREADS_MAX = 8, REQUESTS_MAX = 1 << 20, LOOKUPS = 256, TABLE_WORDS = 1 << 17 /* 1 MiB */ };
-enum { IDLE, KSM, OURS, SIDES };
-static const char *const side_name[SIDES] = {"idle", "ksm", "ours"};
+/* In the order of their turns. */
+enum { KSM, MACHINE, PROCESS, IDLE, SIDES };
+static const struct {
+    const char *name;
+    const struct rival_kind *kind; /* NULL: nobody shares */
+} sides[SIDES] = {[KSM] = {"ksm", &rival_ksm},
+                  [MACHINE] = {"machine", &rival_machine},
+                  [PROCESS] = {"process", &rival_process},
+                  [IDLE] = {"idle", NULL}};
 
 /* One of the neighbour's threads. */
 struct server {
@@ -121,19 +129,21 @@ struct figures {
 
 struct trial {
     const struct suite *suite;
-    const struct pages *pages;
+    struct pages *pages; /* owned */
     struct neighbour neighbour;
     struct figures side[SIDES];
+    bool takes_part[SIDES];
+    unsigned rounds;
     double seconds; /* of KSM's last round */
 };
 
 /* Shares, or does nothing, while the neighbour serves. */
 static bool run_side(struct trial *trial, unsigned side, unsigned round)
 {
-    const struct rival_kind *kind = side == KSM ? &rival_ksm : &rival_machine;
+    const struct rival_kind *kind = sides[side].kind;
     uint64_t distinct = trial->pages->count - trial->pages->copies;
-    void *rival = side == IDLE ? NULL : kind->open(trial->pages, trial->suite);
-    if (side != IDLE && !rival)
+    void *rival = kind ? kind->open(trial->pages, trial->suite) : NULL;
+    if (kind && !rival)
         return false;
     bool ok = neighbour_start(&trial->neighbour);
     double start = bench_now_s(), cpu_s;
@@ -156,56 +166,89 @@ static bool run_side(struct trial *trial, unsigned side, unsigned round)
     return ok && requests;
 }
 
-static void report(struct bench *bench, const struct trial *trial, unsigned rounds)
+static bool run_rounds(struct trial *trial)
 {
+    bool ok = true;
+    for (unsigned round = 0; round < trial->rounds && ok; round++)
+        for (unsigned side = 0; side < SIDES && ok; side++)
+            ok = !trial->takes_part[side] || run_side(trial, side, round);
+    return ok;
+}
+
+static void report_requests(struct bench *bench, const struct trial *trial, unsigned side)
+{
+    const struct figures *figures = &trial->side[side];
+    const double *values[] = {figures->p50, figures->p95, figures->p99};
+    static const char *const what[] = {"p50", "p95", "p99"};
     char name[64];
-    double excess[SIDES][BENCH_ROUNDS_MAX];
-    for (unsigned side = 0; side < SIDES; side++) {
-        const struct figures *figures = &trial->side[side];
-        const double *values[] = {figures->p50, figures->p95, figures->p99};
-        static const char *const what[] = {"p50", "p95", "p99"};
-        for (unsigned i = 0; i < 3; i++) {
-            snprintf(name, sizeof name, "%s_%s_us", side_name[side], what[i]);
-            bench_median(bench, name, values[i], rounds);
-        }
-        for (unsigned round = 0; round < rounds; round++)
-            excess[side][round] = figures->p95[round] - trial->side[IDLE].p95[round];
-        snprintf(name, sizeof name, "%s_p95_excess_us", side_name[side]);
-        if (side != IDLE)
-            bench_median(bench, name, excess[side], rounds);
+    for (unsigned i = 0; i < 3; i++) {
+        snprintf(name, sizeof name, "%s_%s_us", sides[side].name, what[i]);
+        bench_median(bench, name, values[i], trial->rounds);
     }
-    unsigned below = 0;
-    for (unsigned round = 0; round < rounds; round++)
-        below += excess[OURS][round] <= excess[KSM][round];
-    bench_counter(bench, "rounds", rounds);
-    bench_counter(bench, "rounds_not_above_ksm", below);
+}
+
+/* Over idle; and in how many rounds that is not above KSM's. */
+static void report_excess(struct bench *bench, const struct trial *trial, unsigned side)
+{
+    const struct figures *figures = &trial->side[side];
+    double excess[BENCH_ROUNDS_MAX];
+    unsigned not_above = 0;
+    char name[64];
+    for (unsigned round = 0; round < trial->rounds; round++) {
+        excess[round] = figures->p95[round] - trial->side[IDLE].p95[round];
+        not_above += figures->p95[round] <= trial->side[KSM].p95[round];
+    }
+    snprintf(name, sizeof name, "%s_p95_excess_us", sides[side].name);
+    bench_median(bench, name, excess, trial->rounds);
+    snprintf(name, sizeof name, "%s_rounds_not_above_ksm", sides[side].name);
+    if (side != KSM)
+        bench_counter(bench, name, not_above);
+}
+
+static void report(struct bench *bench, const struct trial *trial)
+{
+    bench_counter(bench, "rounds", trial->rounds);
+    for (unsigned side = 0; side < SIDES; side++) {
+        if (!trial->takes_part[side])
+            continue;
+        report_requests(bench, trial, side);
+        if (side != IDLE)
+            report_excess(bench, trial, side);
+    }
+}
+
+static struct trial *trial_new(const struct suite *suite)
+{
+    struct trial *trial = calloc(1, sizeof *trial);
+    if (!trial)
+        return NULL;
+    trial->suite = suite;
+    trial->rounds = suite->quick ? 3 : 11;
+    for (unsigned side = 0; side < SIDES; side++)
+        trial->takes_part[side] = side != PROCESS || !process_refusal();
+    trial->pages = pages_new(UINT64_C(1) << (suite->quick ? 14 : 17), COPY_PERCENT, 5);
+    return trial;
+}
+
+static void trial_free(struct trial *trial)
+{
+    neighbour_fini(&trial->neighbour);
+    pages_free(trial->pages);
+    free(trial);
 }
 
 static void neighbour_rounds(struct bench *bench, void *ctx)
 {
-    static const unsigned order[SIDES] = {KSM, OURS, IDLE};
-    struct trial *trial = calloc(1, sizeof *trial);
-    const struct suite *suite = ctx;
-    unsigned rounds = suite->quick ? 3 : 11;
-    struct pages *pages = pages_new(UINT64_C(1) << (suite->quick ? 15 : 17), COPY_PERCENT, 5);
+    struct trial *trial = trial_new(ctx);
     bool ok = trial && neighbour_init(&trial->neighbour);
-    while (bench_next(bench)) {
-        if (!ok)
-            break;
-        trial->suite = suite;
-        trial->pages = pages;
-        for (unsigned round = 0; round < rounds && ok; round++)
-            for (unsigned i = 0; i < SIDES && ok; i++)
-                ok = run_side(trial, order[i], round);
-    }
+    while (bench_next(bench))
+        ok = ok && run_rounds(trial);
     if (ok)
-        report(bench, trial, rounds);
+        report(bench, trial);
     else
         bench_fail(bench, "not everything was shared, or no memory");
     if (trial)
-        neighbour_fini(&trial->neighbour);
-    free(trial);
-    pages_free(pages);
+        trial_free(trial);
 }
 
 void suite_neighbour(const struct suite *suite)

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Memory of this process behind libshare: ops over a memfd, userfaultfd and mmap. */
 #include "process.h"
+#include "kernel_file.h"
+#include "restore.h"
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/userfaultfd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,47 +23,31 @@ enum { NBYTES = SHARE_PAGE_SIZE, PROTECT_MAX = 256 /* pages sorted at a time */ 
 
 /* --------------------------------------------------------------------------- max_map_count -- */
 
-static unsigned long map_count_saved; /* 0: as it was */
-
-static unsigned long read_map_count(void)
-{
-    unsigned long count = 0;
-    FILE *file = fopen(MAX_MAP_COUNT, "r");
-    if (file && fscanf(file, "%lu", &count) != 1)
-        count = 0;
-    if (file)
-        fclose(file);
-    return count;
-}
-
-static bool write_map_count(unsigned long count)
-{
-    FILE *file = fopen(MAX_MAP_COUNT, "w");
-    bool ok = file && fprintf(file, "%lu", count) > 0;
-    if (file)
-        ok = fclose(file) == 0 && ok;
-    return ok;
-}
+static struct restore_setting map_count = {.name = "", .path = MAX_MAP_COUNT};
+static struct restore map_count_restore = {RESTORE_MAP_COUNT, "vm.max_map_count", &map_count, 1};
+static bool map_count_raised;
 
 static void restore_map_count(void)
 {
-    if (map_count_saved)
-        write_map_count(map_count_saved);
-    map_count_saved = 0;
+    if (map_count_raised)
+        restore_put_back(&map_count_restore);
+    map_count_raised = false;
 }
 
-/* Room for a mapping a page. */
+/* Room for a mapping a page. Each new height is shown once. */
 static bool raise_map_count(uint64_t pages)
 {
-    static bool registered;
-    unsigned long now = read_map_count(), wanted = (unsigned long)pages + MAPS_APART;
-    if (now >= wanted)
+    static uint64_t shown;
+    uint64_t wanted = pages + MAPS_APART;
+    if (kernel_file_number(MAX_MAP_COUNT) >= wanted)
         return true;
-    if (!registered)
-        registered = atexit(restore_map_count) == 0;
-    map_count_saved = now;
-    fprintf(stderr, "vm.max_map_count: %lu meanwhile, then %lu again\n", wanted, now);
-    return write_map_count(wanted);
+    snprintf(map_count.used, sizeof map_count.used, "%" PRIu64, wanted);
+    map_count_raised = restore_change(&map_count_restore);
+    if (map_count_raised && wanted > shown) {
+        restore_show(&map_count_restore);
+        shown = wanted;
+    }
+    return map_count_raised;
 }
 
 /* ------------------------------------------------------------------------------------- ops -- */
@@ -227,27 +214,38 @@ static const struct share_ops process_ops = {.struct_size = sizeof(struct share_
 
 /* ---------------------------------------------------------------------------------- faults -- */
 
-static struct process *faulting; /* whose stores may fault */
+static struct process *faulting;                 /* whose stores may fault; NULL: none */
+static struct sigaction former_segv, former_bus; /* whoever had these signals before */
 
-/* The store is run again when this returns. */
+static void leave_faults(void)
+{
+    faulting = NULL;
+    sigaction(SIGSEGV, &former_segv, NULL);
+    sigaction(SIGBUS, &former_bus, NULL);
+}
+
+/* The store is run again when this returns: if it was not ours, or there is no memory, it faults
+ * again, and whoever had the signal before hears of it. */
 static void break_page(int number, siginfo_t *info, void *context)
 {
     (void)context;
     uint64_t at = (uint64_t)((unsigned char *)info->si_addr - faulting->guest);
     enum share_result result = SHARE_INVALID;
-    if (at < faulting->pages->count * NBYTES)
+    if (info->si_code > 0 && at < faulting->pages->count * NBYTES)
         result = share_break(faulting->share, 0, (share_ppn){at / NBYTES});
-    if (result != SHARE_OK && result != SHARE_RETRY) {
-        signal(number, SIG_DFL); /* somebody else's fault, or no memory: it ends the program */
+    if (result == SHARE_OK || result == SHARE_RETRY)
+        return;
+    leave_faults();
+    if (info->si_code <= 0) /* sent, not a fault: it does not come again by itself */
         raise(number);
-    }
 }
 
 static bool catch_faults(struct process *process)
 {
     struct sigaction action = {.sa_sigaction = break_page, .sa_flags = SA_SIGINFO};
     faulting = process;
-    return sigaction(SIGSEGV, &action, NULL) == 0 && sigaction(SIGBUS, &action, NULL) == 0;
+    return sigaction(SIGSEGV, &action, &former_segv) == 0 &&
+           sigaction(SIGBUS, &action, &former_bus) == 0;
 }
 
 /* ------------------------------------------------------------------------------------ life -- */
@@ -339,8 +337,8 @@ struct process *process_new(const struct pages *pages, const struct share_alloc 
 
 void process_free(struct process *process)
 {
-    signal(SIGSEGV, SIG_DFL);
-    signal(SIGBUS, SIG_DFL);
+    if (faulting == process)
+        leave_faults();
     share_free(process->share);
     if (process->guest && process->guest != MAP_FAILED)
         munmap(process->guest, process->pages->count * NBYTES);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The benchmark suite's command line: Google Benchmark's, and --quick and --set. */
 #include "suite.h"
+#include "restore.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +62,8 @@ int main(int argc, char **argv)
         else if (!add_set(&suite, argv[++i])) /* argv ends with NULL */
             return usage();
     }
+    if (!restore_start())
+        fprintf(stderr, "no process to guard the kernel's settings: none will be changed\n");
 #ifdef BENCH_JEMALLOC
     struct share_alloc arena;
     if (share_jemalloc_init(&arena))

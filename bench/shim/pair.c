@@ -111,6 +111,19 @@ static bool run_rounds(const struct pair *pair, struct perf *perf, struct lap_su
     return ok;
 }
 
+static void report_pair(struct bench *bench, const struct pair *pair, const struct perf *perf,
+                        const struct lap_sums *sums)
+{
+    bench_seconds(bench, pair->base.name, base_s, pair->rounds);
+    for (size_t i = 0; i < pair->others; i++) {
+        bench_seconds(bench, pair->other[i].name, other_s[i], pair->rounds);
+        bench_ratio(bench, pair->other[i].name, base_s, other_s[i], pair->rounds);
+    }
+    report_laps(bench, pair->base.name, perf, &sums[0]);
+    for (size_t i = 0; i < pair->others; i++)
+        report_laps(bench, pair->other[i].name, perf, &sums[1 + i]);
+}
+
 static void run_pair(struct bench *bench, void *ctx)
 {
     const struct pair *pair = ctx;
@@ -120,18 +133,11 @@ static void run_pair(struct bench *bench, void *ctx)
     perf_open(&perf);
     while (bench_next(bench))
         ok = run_rounds(pair, &perf, sums);
-    if (!ok) {
+    if (ok)
+        report_pair(bench, pair, &perf, sums);
+    else
         bench_fail(bench, "wrong answer");
-    } else {
-        bench_seconds(bench, pair->base.name, base_s, pair->rounds);
-        for (size_t i = 0; i < pair->others; i++) {
-            bench_seconds(bench, pair->other[i].name, other_s[i], pair->rounds);
-            bench_ratio(bench, pair->other[i].name, base_s, other_s[i], pair->rounds);
-        }
-        report_laps(bench, pair->base.name, &perf, &sums[0]);
-        for (size_t i = 0; i < pair->others; i++)
-            report_laps(bench, pair->other[i].name, &perf, &sums[1 + i]);
-    }
+    perf_close(&perf);
 }
 
 void bench_pair(const char *name, struct bench_side base, const struct bench_side *others,
