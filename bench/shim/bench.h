@@ -86,7 +86,8 @@ void bench_register_once(const char *name, bench_fn fn, void *ctx);
 enum { BENCH_ROUNDS_MAX = 101 };
 
 /* Counters of what `rounds` rounds measured: NAME, the median; NAME_ms, the median of seconds;
- * NAME_ratio, _ratio_low and _ratio_high: base / other round by round, as bench_pair reports it. */
+ * NAME_ratio, _ratio_low, _ratio_high and _ratio_rounds: base / other round by round, the interval,
+ * and of how many rounds. */
 void bench_median(struct bench *bench, const char *name, const double *values, unsigned rounds);
 void bench_seconds(struct bench *bench, const char *name, const double *seconds, unsigned rounds);
 void bench_ratio(struct bench *bench, const char *name, const double *base, const double *other,

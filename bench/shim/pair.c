@@ -61,6 +61,7 @@ void bench_ratio(struct bench *bench, const char *name, const double *base, cons
     lap_counter(bench, name, "_ratio", order_median(ratio, rounds));
     lap_counter(bench, name, "_ratio_low", ratio[cut]);
     lap_counter(bench, name, "_ratio_high", ratio[rounds - 1 - cut]);
+    lap_counter(bench, name, "_ratio_rounds", rounds);
 }
 
 void bench_seconds(struct bench *bench, const char *name, const double *seconds, unsigned rounds)
