@@ -191,18 +191,6 @@ static void move_bucket(struct share_partition *part, struct share_bucket *bucke
     share_bucket_clear_all(bucket); /* the old chain stays walkable */
 }
 
-/* Fetches the buckets that the next insertion moves, and where their entries go. */
-static void prefetch_move(const struct share_partition *part)
-{
-    uint64_t first = part->move_next, end = first + SHARE_TABLE_MOVES;
-    for (uint64_t at = first; at < end && at < part->old.buckets; at++)
-        __builtin_prefetch(&part->old.bucket[at], 1);
-    uint64_t to = first * part->now.buckets / part->old.buckets;
-    uint64_t to_end = end * part->now.buckets / part->old.buckets + 1;
-    for (; to < to_end && to < part->now.buckets; to++)
-        __builtin_prefetch(&part->now.bucket[to], 1);
-}
-
 /* share_table_reserve frees the old array when it is empty. */
 void share_grow_move(struct share_table *table, struct share_partition *part)
 {
@@ -213,8 +201,6 @@ void share_grow_move(struct share_table *table, struct share_partition *part)
         move_bucket(part, &part->old.bucket[part->move_next++], &to);
     if (part->move_next == part->old.buckets)
         share_grow_want(table, part);
-    else
-        prefetch_move(part);
     atomic_fetch_add_explicit(&table->buckets_moved, moved, memory_order_relaxed);
     uint32_t max = atomic_load_explicit(&table->buckets_moved_max, memory_order_relaxed);
     while (moved > max && !atomic_compare_exchange_weak(&table->buckets_moved_max, &max, moved))

@@ -43,17 +43,3 @@ __attribute__((no_sanitize("thread"), noinline)) uint64_t share_hash_look(
 {
     return share_hash_stable(secret, page);
 }
-
-/* Loads, each by an instruction of its own: eight pages line by line are eight streams in flight,
- * and prefetchers tell streams apart by the instruction. Prefetch instructions for whole pages are
- * half as fast. */
-__attribute__((no_sanitize("thread"), noinline)) void share_hash_fetch(
-    const unsigned char *const *pages, unsigned count)
-{
-    const unsigned char *page[SHARE_FETCH_MAX];
-    for (unsigned i = 0; i < SHARE_FETCH_MAX; i++) /* the last one fills up: it is there by then */
-        page[i] = pages[i < count ? i : count - 1];
-    for (size_t at = 0; at < SHARE_PAGE_SIZE; at += 64)
-        _Pragma("GCC unroll 8") for (unsigned i = 0; i < SHARE_FETCH_MAX; i++)(void) *
-            (const volatile unsigned char *)(page[i] + at);
-}

@@ -4,8 +4,8 @@
  * which takes the widest vectors that the machine has.
  *
  * share_hash_look reads a page which a guest may be writing: its result is only ever a hint, and it
- * is left out of the thread sanitizer's view, as share_hash_fetch is, which has no result at all.
- * Nothing else does either.
+ * is left out of the thread sanitizer's view, as fetch.c is, which has no result at all. Nothing
+ * else does either.
  */
 #ifndef SHARE_HASH_H
 #define SHARE_HASH_H
@@ -29,11 +29,5 @@ uint64_t share_hash_look(const struct share_secret *secret, const void *page);
 
 /* The same of bytes that do not change: protected, or nobody's. */
 uint64_t share_hash_stable(const struct share_secret *secret, const void *page);
-
-/* Brings pages that lie anywhere in memory into the cache, 1 to SHARE_FETCH_MAX of them: much
- * faster than hashing one after the other. Pages in a row do not need it: the machine sees them
- * coming. */
-#define SHARE_FETCH_MAX 8u
-void share_hash_fetch(const unsigned char *const *pages, unsigned count);
 
 #endif

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* The first step: claim a page, read it once, and know its hash; and how a claim is given back. */
 #include "cow.h"
+#include "fetch.h"
 #include "run.h"
 
-#define TABLE_LAG     4u /* pages: the time that a table line takes to arrive */
+#define TABLE_LAG     8u /* pages: the time that a table line takes to arrive */
 #define NEXT_LINES    4u /* of the next page: what the table's work is long enough for */
-#define FAR_PAGES_MIN 3u /* of eight: fewer are as fast one after the other */
-_Static_assert(SHARE_FETCH_MAX <= SHARE_PEEKS_MAX, "all opened pages are peeked at a time");
+#define FAR_PAGES_MIN 4u /* of eight that lie apart: fewer are as fast one after the other */
+_Static_assert(2 * SHARE_FETCH_PAGES <= SHARE_PEEKS_MAX, "all opened pages are peeked at a time");
+_Static_assert(2 * SHARE_FETCH_PAGES == SHARE_FETCH_SLICES, "two slices a page make whole pages");
 
 /* Skipped by the scanner in this pass? Pages of one backoff take turns, by page number. */
 static bool backs_off(const struct share_run *run, const struct share_item *item)
@@ -94,13 +96,13 @@ static void hash_page(struct share_run *run, struct share_item *item, const void
     judge_change(run, item);
 }
 
-/* Pages that are open, and not hashed yet. */
+/* Pages that are open, and not hashed yet: those that are hashed now, or the next ones. */
 struct opened {
     unsigned count;
-    uint8_t item[SHARE_FETCH_MAX];
-    const unsigned char *bytes[SHARE_FETCH_MAX + 1]; /* and what lies behind the last one */
-    unsigned apart; /* of those, pages that do not lie behind the one before */
-    const unsigned char *far[SHARE_FETCH_MAX];
+    unsigned apart; /* pages that do not lie behind the one before; the first one is of them */
+    bool fetched;
+    uint8_t item[SHARE_FETCH_PAGES];
+    const unsigned char *bytes[SHARE_FETCH_PAGES + 1]; /* and what lies behind the last one */
 };
 
 /* Pages that have been hashed, in that order; `met` of them have met the table. */
@@ -116,30 +118,35 @@ static void meet_next(struct share_run *run, struct hashed *hashed)
         run->open[run->open_count++] = at;
 }
 
-/* While later pages are hashed, the table is asked a few pages behind: memory never waits for the
- * table, nor the table for memory. And while it is asked, the next page's start is on its way. */
-static void hash_opened(struct share_run *run, struct opened *opened, struct hashed *hashed)
+/* While pages are hashed, the table is asked a few pages behind and the next pages are on their
+ * way: memory never waits for the table, nor the table for memory. */
+static void hash_opened(struct share_run *run, struct opened *opened, struct opened *next,
+                        struct hashed *hashed)
 {
-    if (opened->apart >= FAR_PAGES_MIN)
-        share_hash_fetch(opened->far, opened->apart);
+    bool ahead = run->share->fetch_ahead;
+    if (!opened->fetched && opened->apart >= FAR_PAGES_MIN)
+        share_fetch_now(opened->bytes, opened->count);
     for (unsigned i = 0; i < opened->count; i++) {
         struct share_item *item = &run->item[opened->item[i]];
+        if (ahead)
+            share_fetch_slice(next->bytes, next->count, 2 * i);
         hash_page(run, item, opened->bytes[i]);
-        for (unsigned line = 0; line < NEXT_LINES; line++)
-            __builtin_prefetch(opened->bytes[i + 1] + (size_t)line * 64);
+        if (ahead)
+            share_fetch_slice(next->bytes, next->count, 2 * i + 1);
+        else
+            share_fetch_lines(opened->bytes[i + 1], NEXT_LINES);
         if (item->stage == SHARE_ITEM_OPEN)
             hashed->item[hashed->count++] = opened->item[i];
         if (hashed->met + TABLE_LAG < hashed->count)
             meet_next(run, hashed);
     }
-    opened->bytes[0] = opened->bytes[opened->count];
-    opened->count = opened->apart = 0;
+    next->fetched = ahead && opened->count;
+    *opened = (struct opened){.count = 0};
 }
 
 static void add_opened(struct opened *opened, unsigned item, const unsigned char *bytes)
 {
-    if (bytes != opened->bytes[opened->count])
-        opened->far[opened->apart++] = bytes;
+    opened->apart += bytes != opened->bytes[opened->count];
     opened->bytes[opened->count] = bytes;
     opened->item[opened->count++] = (uint8_t)item;
     opened->bytes[opened->count] = bytes + SHARE_PAGE_SIZE;
@@ -147,17 +154,22 @@ static void add_opened(struct opened *opened, unsigned item, const unsigned char
 
 void share_run_look(struct share_run *run)
 {
-    struct opened opened = {.count = 0};
+    struct opened two[2] = {{.count = 0}, {.count = 0}}, *now = &two[0], *next = &two[1];
     struct hashed hashed = {.count = 0};
     run->open_count = 0;
     for (unsigned i = 0; i < run->count; i++) {
         const unsigned char *bytes = open_page(run, &run->item[i]);
         if (bytes)
-            add_opened(&opened, i, bytes);
-        if (opened.count == SHARE_FETCH_MAX)
-            hash_opened(run, &opened, &hashed);
+            add_opened(next, i, bytes);
+        if (next->count == SHARE_FETCH_PAGES) {
+            hash_opened(run, now, next, &hashed);
+            struct opened *empty = now;
+            now = next;
+            next = empty;
+        }
     }
-    hash_opened(run, &opened, &hashed);
+    hash_opened(run, now, next, &hashed);
+    hash_opened(run, next, now, &hashed);
     while (hashed.met < hashed.count)
         meet_next(run, &hashed);
 }

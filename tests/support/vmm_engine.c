@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The fake VMM's calls into the engine. */
-#include "engine.h" /* the test-only weak hash */
+#include "engine.h" /* what only tests set */
 #include "vmm.h"
 
 struct share *vmm_engine(struct vmm *vmm, const struct share_alloc *alloc, uint64_t salt)
@@ -19,6 +19,11 @@ void vmm_weaken_hash(struct vmm *vmm, uint64_t mask)
     struct share *share = vmm->share;
     share->hash_mask = mask;
     share_secret_init(&share_group_at(share, 0)->secret, share->salt, 0, mask);
+}
+
+void vmm_fetch_ahead(struct vmm *vmm, bool ahead)
+{
+    vmm->share->fetch_ahead = ahead;
 }
 
 struct share_page_info vmm_info(const struct vmm *vmm, share_vm vm, unsigned slot)

@@ -273,17 +273,18 @@ static void a_full_table_is_an_error(void **state)
         assert_int_equal(outcomes[slot], SHARE_HINTED);
 }
 
-/* Many pages of few contents in one call: the first two make a frame, all others join it. */
-static void one_call_shares_all(void **state)
+/* Many pages of few contents in one call: the first two make a frame, all others join it. In an
+ * order in which no page lies behind the one before. */
+static void shares_all(bool fetch_ahead)
 {
-    (void)state;
     share_ppn ppns[SLOTS];
     enum share_outcome outcomes[SLOTS];
     unsigned sums[SHARE_OUTCOMES] = {0};
     for (unsigned slot = 0; slot < SLOTS; slot++) {
         fill(0, slot, slot % 5);
-        ppns[slot].n = slot;
+        ppns[slot].n = SLOTS - 1 - slot;
     }
+    vmm_fetch_ahead(vmm, fetch_ahead);
     assert_int_equal(share_offer(vmm->share, 0, ppns, SLOTS, outcomes), SHARE_OK);
     for (unsigned slot = 0; slot < SLOTS; slot++)
         sums[outcomes[slot]]++;
@@ -292,6 +293,18 @@ static void one_call_shares_all(void **state)
     assert_int_equal(sums[SHARE_ZERO], SLOTS / 5);
     assert_int_equal(sums[SHARE_JOINED], SLOTS - 8 - SLOTS / 5);
     assert_int_equal(vmm_used(vmm), 5);
+}
+
+static void one_call_shares_all(void **state)
+{
+    (void)state;
+    shares_all(false);
+}
+
+static void one_call_shares_all_fetching_ahead(void **state)
+{
+    (void)state;
+    shares_all(true);
 }
 
 static void read_only_pages_are_code(void **state)
@@ -342,6 +355,7 @@ int main(void)
         TEST(error),
         TEST(a_full_table_is_an_error),
         TEST(one_call_shares_all),
+        TEST(one_call_shares_all_fetching_ahead),
         TEST(read_only_pages_are_code),
         TEST(outcomes_may_be_left_out),
     };
