@@ -100,10 +100,15 @@ enum share_result share_page_info(struct share *share, share_vm number, share_pp
     if (!vm)
         return SHARE_GONE;
     bool valid = count && share_ppn_valid(vm, first) && count <= vm->end.n - first.n;
+    struct share_page_ref page = {0};
+    bool found = false;
     for (size_t i = 0; valid && i < count; i++) {
-        struct share_page_ref page;
-        if (share_page_find(&share->pages, &vm->tree, (share_ppn){first.n + i}, &page))
-            describe(share, atomic_load(page.word), &infos[i]);
+        share_ppn ppn = {first.n + i};
+        uint32_t slot = ppn.n & (SHARE_CHUNK_PAGES - 1);
+        if (i == 0 || slot == 0) /* a chunk is found once */
+            found = share_page_find(&share->pages, &vm->tree, ppn, &page);
+        if (found)
+            describe(share, atomic_load(share_page_beside(page, slot).word), &infos[i]);
     }
     share_vm_leave(vm);
     return valid ? SHARE_OK : SHARE_INVALID;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define INFOS 1024u
+#define FEW   64u /* copies */
 
 struct holding { /* a source has `copies` of a frame */
     share_frame frame;
@@ -159,32 +160,45 @@ static int by_count(const void *a, const void *b)
     return x->count < y->count ? -1 : x->count > y->count;
 }
 
-/* Sorts counts and adds up equal ones. */
+/* Sorts counts and adds up equal ones; how many are left. */
+static size_t add_equal_counts(struct refs_count *refs, size_t count)
+{
+    size_t kept = 0;
+    qsort(refs, count, sizeof *refs, by_count);
+    for (size_t i = 0; i < count; i++) {
+        if (kept && refs[i].count == refs[kept - 1].count)
+            refs[kept - 1].contents += refs[i].contents;
+        else
+            refs[kept++] = refs[i];
+    }
+    return kept;
+}
+
+/* Nearly all contents occur a few times: those are counted, only the others sorted. */
 static bool fill_refs(struct walk *walk)
 {
     struct figures *figures = walk->figures;
-    struct refs_count *refs = calloc(walk->frames_end + 1, sizeof *refs);
+    uint64_t contents[FEW] = {0};
+    size_t many = 0, count = 0;
+    contents[1] = walk->alone;
+    for (size_t f = 1; f < walk->frames_end; f++) {
+        if (walk->copies[f] < FEW)
+            contents[walk->copies[f]]++;
+        else
+            many++;
+    }
+    struct refs_count *refs = calloc(FEW + many, sizeof *refs);
     if (!refs)
         return false;
-    figures->analysis_bytes += (walk->frames_end + 1) * sizeof *refs;
-    size_t count = 0;
-    refs[count++] = (struct refs_count){1, walk->alone};
+    figures->analysis_bytes += (FEW + many) * sizeof *refs;
+    for (uint32_t few = 1; few < FEW; few++)
+        if (contents[few])
+            refs[count++] = (struct refs_count){few, contents[few]};
+    size_t first = count;
     for (size_t f = 1; f < walk->frames_end; f++)
-        if (walk->copies[f])
+        if (walk->copies[f] >= FEW)
             refs[count++] = (struct refs_count){walk->copies[f], 1};
-    qsort(refs, count, sizeof *refs, by_count);
-    size_t kept = 0;
-    for (size_t i = 1; i < count; i++) {
-        if (refs[i].count == refs[kept].count)
-            refs[kept].contents += refs[i].contents;
-        else
-            refs[++kept] = refs[i];
-    }
-    figures->refs_counts = kept + 1;
-    if (!refs[0].contents) { /* nothing occurs once */
-        memmove(refs, refs + 1, kept * sizeof *refs);
-        figures->refs_counts = kept;
-    }
+    figures->refs_counts = first + add_equal_counts(refs + first, count - first);
     figures->refs = refs;
     return true;
 }

@@ -16,7 +16,7 @@
 #include "share_jemalloc.h"
 #endif
 
-#define WORK_PAGES UINT64_C(2048) /* pages that a thread takes at a time */
+#define WORK_PAGES UINT64_C(1024) /* pages that a thread takes at a time */
 
 struct busy_page {
     share_vm vm;
