@@ -168,6 +168,25 @@ static bool fail(struct ds_error *error, enum share_result result)
     return false;
 }
 
+static void *unmap(void *set)
+{
+    set_unmap(set);
+    return NULL;
+}
+
+/* Counts what the engine found. Where `set` is not read any more, it is unmapped meanwhile, which
+ * takes as long. */
+static enum share_result count(struct set *set, struct share *share, bool unmaps,
+                               struct figures *figures)
+{
+    pthread_t thread;
+    bool started = unmaps && pthread_create(&thread, NULL, unmap, set) == 0;
+    enum share_result result = figures_read(figures, set, share) ? SHARE_OK : SHARE_NOMEM;
+    if (started)
+        pthread_join(thread, NULL);
+    return result;
+}
+
 /* Measures once; fills all figures, or those of isolation alone. */
 static enum share_result measure_once(struct set *set, const struct share_alloc *alloc,
                                       bool isolate, const struct measure_options *options,
@@ -191,7 +210,7 @@ static enum share_result measure_once(struct set *set, const struct share_alloc 
         figures->isolated = true;
         figures->isolated_reclaimed_pages = stats.reclaimed_pages;
     } else if (result == SHARE_OK) {
-        result = figures_read(figures, set, share) ? SHARE_OK : SHARE_NOMEM;
+        result = count(set, share, !options->isolate, figures);
     }
     share_free(share);
     return result;

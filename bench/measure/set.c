@@ -96,6 +96,12 @@ bool set_finish(struct set *set)
     return true;
 }
 
+void set_unmap(struct set *set)
+{
+    for (size_t s = 0; s < set->sources; s++)
+        ds_source_unmap(set->source[s].source);
+}
+
 void set_free(struct set *set)
 {
     for (size_t s = 0; s < set->sources; s++) {

@@ -49,6 +49,9 @@ bool set_open(struct set *set, const char *argument, const struct ds_options *op
 /* Lays out blocks after the last source was opened. False: no memory. */
 bool set_finish(struct set *set);
 
+/* Gives all bytes back: the ops below may not run any more. */
+void set_unmap(struct set *set);
+
 void set_free(struct set *set);
 
 /* The engine's ops over a set (ops_ctx: the set); set_source.vm must be set before they run. */

@@ -23,12 +23,18 @@ const struct ds_info *ds_source_info(const struct ds_source *source)
     return &source->info;
 }
 
+void ds_source_unmap(struct ds_source *source)
+{
+    if (source->bytes)
+        munmap(source->bytes, source->nbytes);
+    source->bytes = NULL;
+}
+
 void ds_source_free(struct ds_source *source)
 {
     if (!source)
         return;
-    if (source->bytes)
-        munmap(source->bytes, source->nbytes);
+    ds_source_unmap(source);
     if (source->fd >= 0)
         close(source->fd);
     free(source->extent);

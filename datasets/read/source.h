@@ -4,7 +4,8 @@
  *
  * Whatever the format, a source is a list of extents in the order of their page keys: a run of
  * pages of one state, with their bytes if the state is data. The bytes stay mapped, unchanged and
- * readable from any thread until ds_source_free. Nothing here knows of page sharing.
+ * readable from any thread until ds_source_unmap or ds_source_free. Nothing here knows of page
+ * sharing.
  *
  * Limits: a dump file is mapped, so that nobody may truncate it while it is open (reading beyond
  * its new end is SIGBUS) and writes to it show. A process is copied into memory of this one.
@@ -88,6 +89,10 @@ bool ds_source_open(const char *spec, const struct ds_options *options, struct d
 
 /* Borrowed: valid until ds_source_free. Extents are immutable, so any thread may read them. */
 const struct ds_info *ds_source_info(const struct ds_source *source);
+
+/* Gives the bytes of all extents back, which may take as long as 25 ns a page; what they are stays
+ * known. */
+void ds_source_unmap(struct ds_source *source);
 
 /* Releases everything; NULL is allowed. */
 void ds_source_free(struct ds_source *source);
