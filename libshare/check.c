@@ -196,7 +196,7 @@ static bool check_frames(struct audit *audit)
     }
     if (single != atomic_load(&share->frames.single))
         return fail_all(audit, "the count of frames with one reference is wrong");
-    if (audit->frames_found != atomic_load(&share->frames.live))
+    if (audit->frames_found != share_pool_taken(&share->frames.pool))
         return fail_all(audit, "the count of frames is wrong");
     return true;
 }

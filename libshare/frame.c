@@ -23,21 +23,18 @@ void share_frame_prefetch(const struct share_frames *frames, share_frame frame)
     __builtin_prefetch(object_of(frames, frame), 1);
 }
 
-share_frame share_frame_new(struct share_frames *frames, share_mpn mpn, share_group group,
-                            bool zero, uint32_t refs)
+void share_frame_make(struct share_frames *frames, share_frame frame, share_mpn mpn,
+                      share_group group, bool zero, uint32_t refs)
 {
-    share_frame frame = share_pool_take(&frames->pool);
     struct share_frame_object *object = object_of(frames, frame);
     uint32_t rest = (uint32_t)(mpn.n >> 32) | group << 8 | (uint32_t)zero << 24;
     atomic_store_explicit(&object->mpn_low, (uint32_t)mpn.n, memory_order_relaxed);
     atomic_store_explicit(&object->rest, rest, memory_order_relaxed);
     atomic_store_explicit(&object->refs, refs, memory_order_release);
-    atomic_fetch_add_explicit(&frames->live, 1, memory_order_relaxed);
     if (zero)
         atomic_fetch_add_explicit(&frames->zero, 1, memory_order_relaxed);
     if (refs == 1)
         atomic_fetch_add_explicit(&frames->single, 1, memory_order_relaxed);
-    return frame;
 }
 
 bool share_frame_get(struct share_frames *frames, share_frame frame)
@@ -76,7 +73,6 @@ bool share_frame_put_if_last(struct share_frames *frames, share_frame frame)
 
 void share_frame_retire(struct share_frames *frames, share_frame frame)
 {
-    atomic_fetch_sub_explicit(&frames->live, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(&frames->zero, share_frame_view(frames, frame).zero,
                               memory_order_relaxed);
     share_pool_put(&frames->pool, frame);

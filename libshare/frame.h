@@ -21,9 +21,8 @@ struct share_frame_object {
 
 struct share_frames {
     struct share_pool pool;
-    _Atomic uint64_t live;   /* frames not retired */
-    _Atomic uint64_t single; /* of those, with exactly one reference */
-    _Atomic uint64_t zero;   /* of those, zero frames */
+    _Atomic uint64_t single; /* frames with exactly one reference */
+    _Atomic uint64_t zero;   /* zero frames */
 };
 
 struct share_frame_view {
@@ -36,9 +35,9 @@ struct share_frame_view {
 void share_frames_init(struct share_frames *frames, struct share_mem *mem);
 void share_frames_fini(struct share_frames *frames);
 
-/* Makes a frame with `refs` references out of one reserved in frames->pool. */
-share_frame share_frame_new(struct share_frames *frames, share_mpn mpn, share_group group,
-                            bool zero, uint32_t refs);
+/* Makes a frame with `refs` references out of a number that was taken from frames->pool. */
+void share_frame_make(struct share_frames *frames, share_frame frame, share_mpn mpn,
+                      share_group group, bool zero, uint32_t refs);
 
 /* One reference more, unless there is none left, or 2^32 - 1. */
 bool share_frame_get(struct share_frames *frames, share_frame frame);

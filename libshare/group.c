@@ -58,9 +58,10 @@ share_frame share_group_zero_get(struct share *share, share_group group, share_m
     share_lock_take(&object->lock);
     share_frame frame = object->zero_frame;
     *made = !frame || !share_frame_view(&share->frames, frame).refs;
-    if (*made)
-        frame = object->zero_frame = share_frame_new(&share->frames, mpn, group, true, 1);
-    else if (!share_frame_get(&share->frames, frame))
+    if (*made) {
+        frame = object->zero_frame = share_pool_take(&share->frames.pool);
+        share_frame_make(&share->frames, frame, mpn, group, true, 1);
+    } else if (!share_frame_get(&share->frames, frame))
         frame = 0; /* full, or the last reference went this moment: the page stays private */
     share_lock_drop(&object->lock);
     return frame;

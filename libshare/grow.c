@@ -201,8 +201,7 @@ void share_grow_move(struct share_table *table, struct share_partition *part)
         move_bucket(part, &part->old.bucket[part->move_next++], &to);
     if (part->move_next == part->old.buckets)
         share_grow_want(table, part);
-    atomic_fetch_add_explicit(&table->buckets_moved, moved, memory_order_relaxed);
-    uint32_t max = atomic_load_explicit(&table->buckets_moved_max, memory_order_relaxed);
-    while (moved > max && !atomic_compare_exchange_weak(&table->buckets_moved_max, &max, moved))
-        ;
+    part->buckets_moved += moved;
+    if (moved > part->move_max)
+        part->move_max = moved;
 }

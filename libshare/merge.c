@@ -257,19 +257,18 @@ static bool commit_word(const struct share_page_ref *page, uint32_t word)
     return atomic_compare_exchange_strong(page->word, &owned, word);
 }
 
-static void count_framed(struct share_vm_object *vm, bool code)
+/* Before they can be broken again. */
+static void count_framed(struct share_vm_object *vm, unsigned pages, unsigned code_pages)
 {
-    atomic_fetch_add_explicit(&vm->counts.framed_pages, 1, memory_order_relaxed);
-    if (code)
-        atomic_fetch_add_explicit(&vm->counts.code_pages, 1, memory_order_relaxed);
+    share_count(&vm->counts.framed_pages, pages);
+    share_count(&vm->counts.code_pages, code_pages);
 }
 
-/* The page is on its frame now, and maps it. */
+/* The page is on its frame now, and maps it. It has been counted. */
 static void finish(struct share_run *run, struct share_item *item, enum share_outcome outcome)
 {
     if (item->hinted)
         share_hint_drop(run->share, item->was, item->page.id);
-    count_framed(run->vm, item->code);
     share_step(SHARE_STEP_RELEASE);
     atomic_store_explicit(item->page.word, shared_word(item->code, share_with(run, item)->frame),
                           memory_order_release);
@@ -293,12 +292,11 @@ static void uncommit(struct share_run *run, struct share_item *item, enum share_
 }
 
 /* Promotes: the hint's page and this one go on a new frame. */
-static void commit_hint(struct share_run *run, struct share_item *item)
+static void commit_hint(struct share_run *run, struct share_item *item, share_frame frame)
 {
     struct share *share = run->share;
     struct share_partner *with = share_with(run, item);
-    share_frame frame = share_frame_new(&share->frames, with->mpn, run->group, false, 2);
-    run->frames_made++;
+    share_frame_make(&share->frames, frame, with->mpn, run->group, false, 2);
     share_step(SHARE_STEP_PARTNER);
     if (!commit_word(&with->page, share_word(SHARE_WORD_MOVING, 0))) {
         /* The frame was never seen by anyone. */
@@ -318,7 +316,7 @@ static void commit_hint(struct share_run *run, struct share_item *item)
     assert(replaced && "the hint stands while its page is owned");
     (void)replaced;
     with->frame = frame;
-    count_framed(share_vm_at(share, with->vm), with->code);
+    count_framed(share_vm_at(share, with->vm), 1, with->code);
     share_step(SHARE_STEP_RELEASE);
     atomic_store_explicit(with->page.word, shared_word(with->code, frame), memory_order_release);
 }
@@ -338,26 +336,54 @@ static void commit_zero(struct share_run *run, struct share_item *item)
         share_frame_leave(run->share, frame);
         return;
     }
-    run->frames_made += made;
+    run->frames_taken += made;
     share_with(run, item)->frame = frame;
     share_with(run, item)->mpn = mpn;
-    if (made) /* on its own machine page: nothing to remap */
+    if (made) { /* on its own machine page: nothing to remap */
+        count_framed(run->vm, 1, item->code);
         finish(run, item, SHARE_ZERO);
+    }
 }
 
-/* Re-checks the claim, atomically: from here on a writer waits for the remap. */
-static void commit(struct share_run *run, struct share_item *item)
+/* Re-checks the claim, atomically: from here on a writer waits for the remap. False: a write has
+ * won. */
+static bool commit(struct share_run *run, struct share_item *item)
 {
     share_step(SHARE_STEP_COMMIT);
     if (!commit_word(&item->page, share_word(SHARE_WORD_MOVING, 0))) {
         give_up(run, item, SHARE_BUSY);
-        return;
+        return false;
     }
     item->stage = SHARE_ITEM_COMMITTED;
-    if (share_with(run, item)->kind == SHARE_WITH_HINT)
-        commit_hint(run, item);
-    else if (share_with(run, item)->kind == SHARE_WITH_ZERO)
-        commit_zero(run, item);
+    return true;
+}
+
+static bool is_promotion(struct share_run *run, const struct share_item *item)
+{
+    return item && share_with(run, item)->kind == SHARE_WITH_HINT;
+}
+
+/* Numbers for the frames of all promotions are taken at once, and what was not needed put back. */
+static void commit_all(struct share_run *run)
+{
+    share_frame frames[SHARE_RUN_PAGES];
+    uint32_t taken = 0, used = 0;
+    for (unsigned i = 0; i < run->matched_count; i++)
+        taken += is_promotion(run, matched_at(run, i, SHARE_ITEM_EQUAL));
+    if (taken)
+        share_pool_take_some(&run->share->frames.pool, frames, taken);
+    run->frames_taken += taken;
+    for (unsigned i = 0; i < run->matched_count; i++) {
+        struct share_item *item = matched_at(run, i, SHARE_ITEM_EQUAL);
+        if (!item || !commit(run, item))
+            continue;
+        if (is_promotion(run, item))
+            commit_hint(run, item, frames[used++]);
+        else if (share_with(run, item)->kind == SHARE_WITH_ZERO)
+            commit_zero(run, item);
+    }
+    while (used < taken)
+        share_pool_put(&run->share->frames.pool, frames[used++]);
 }
 
 /* ---------------------------------------------------------------------------------- remap -- */
@@ -368,6 +394,21 @@ static enum share_outcome merged_outcome(struct share_run *run, const struct sha
     return kind == SHARE_WITH_HINT    ? SHARE_PROMOTED
            : kind == SHARE_WITH_FRAME ? SHARE_JOINED
                                       : SHARE_ZERO;
+}
+
+/* Counts the items that are about to be finished: all committed ones, or those of them whose answer
+ * is yes. */
+static void count_committed(struct share_run *run, const struct share_remap *answer)
+{
+    unsigned pages = 0, code_pages = 0;
+    for (unsigned i = 0; i < run->matched_count; i++) {
+        const struct share_item *item = matched_at(run, i, SHARE_ITEM_COMMITTED);
+        if (item && (!answer || (answer++)->answer == SHARE_ANSWER_OK)) {
+            pages++;
+            code_pages += item->code;
+        }
+    }
+    count_framed(run->vm, pages, code_pages);
 }
 
 static void remap_all(struct share_run *run)
@@ -387,6 +428,7 @@ static void remap_all(struct share_run *run)
         return;
     share_step(SHARE_STEP_REMAP);
     share->ops.remap(share->ops_ctx, pages, count);
+    count_committed(run, pages);
     for (unsigned i = 0; i < run->matched_count; i++) {
         struct share_item *item = matched_at(run, i, SHARE_ITEM_COMMITTED);
         if (!item)
@@ -407,6 +449,7 @@ static void remap_all(struct share_run *run)
 
 static void finish_all(struct share_run *run)
 {
+    count_committed(run, NULL);
     for (unsigned i = 0; i < run->matched_count; i++) {
         struct share_item *item = matched_at(run, i, SHARE_ITEM_COMMITTED);
         if (item)
@@ -421,9 +464,7 @@ void share_run_merge(struct share_run *run)
     if (!run->share->immutable)
         protect_all(run);
     compare_all(run);
-    for (unsigned i = 0; i < run->matched_count; i++)
-        if (matched_at(run, i, SHARE_ITEM_EQUAL))
-            commit(run, &run->item[run->matched[i]]);
+    commit_all(run);
     if (run->share->immutable)
         finish_all(run);
     else

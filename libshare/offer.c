@@ -121,9 +121,9 @@ static enum share_result offer_run(struct share_run *run, const struct share_off
         return SHARE_NOMEM;
     }
     run->memory_refused = false;
-    run->frames_made = 0;
+    run->frames_taken = 0;
     drive(run);
-    share_pool_unreserve(&run->share->frames.pool, run->count - run->frames_made);
+    share_pool_unreserve(&run->share->frames.pool, run->count - run->frames_taken);
     tell_outcomes(run);
     count_outcomes(run, part->outcomes);
     return run->memory_refused ? SHARE_NOMEM : SHARE_OK;

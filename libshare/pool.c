@@ -55,11 +55,17 @@ static struct share_pool_dir *dir_with_room(struct share_pool *pool)
     return larger;
 }
 
+/* Items that there is memory for. */
+static uint32_t made(const struct share_pool *pool)
+{
+    uint64_t items = (uint64_t)pool->slabs << pool->slab_log2;
+    return items < pool->items_max ? (uint32_t)items : pool->items_max;
+}
+
 static bool add_slab(struct share_pool *pool)
 {
-    uint32_t items = UINT32_C(1) << pool->slab_log2;
-    uint64_t made = (uint64_t)pool->slabs << pool->slab_log2;
-    if (made >= pool->items_max)
+    uint32_t before = made(pool);
+    if (before == pool->items_max)
         return false;
     struct share_pool_dir *dir = dir_with_room(pool);
     if (!dir)
@@ -69,8 +75,7 @@ static bool add_slab(struct share_pool *pool)
         return false;
     atomic_store_explicit(&dir->slab[pool->slabs], slab, memory_order_release);
     pool->slabs++;
-    uint64_t room = pool->items_max - made;
-    pool->free_count += room < items ? (uint32_t)room : items;
+    pool->free_count += made(pool) - before;
     return true;
 }
 
@@ -93,22 +98,38 @@ void share_pool_unreserve(struct share_pool *pool, uint32_t count)
     share_lock_drop(&pool->lock);
 }
 
+uint32_t share_pool_taken(struct share_pool *pool)
+{
+    share_lock_take(&pool->lock);
+    uint32_t taken = made(pool) - pool->free_count;
+    share_lock_drop(&pool->lock);
+    return taken;
+}
+
 static _Atomic uint32_t *link_of(const struct share_pool *pool, uint32_t id)
 {
     return share_pool_at(pool, id);
 }
 
-uint32_t share_pool_take(struct share_pool *pool)
+void share_pool_take_some(struct share_pool *pool, uint32_t *ids, uint32_t count)
 {
     share_lock_take(&pool->lock);
-    uint32_t id = pool->free_head;
-    if (id)
-        pool->free_head = atomic_load_explicit(link_of(pool, id), memory_order_relaxed);
-    else
-        id = atomic_fetch_add(&pool->next_unused, 1);
-    pool->free_count--;
-    pool->reserved--;
+    for (uint32_t i = 0; i < count; i++) {
+        ids[i] = pool->free_head;
+        if (ids[i])
+            pool->free_head = atomic_load_explicit(link_of(pool, ids[i]), memory_order_relaxed);
+        else
+            ids[i] = atomic_fetch_add(&pool->next_unused, 1);
+    }
+    pool->free_count -= count;
+    pool->reserved -= count;
     share_lock_drop(&pool->lock);
+}
+
+uint32_t share_pool_take(struct share_pool *pool)
+{
+    uint32_t id;
+    share_pool_take_some(pool, &id, 1);
     return id;
 }
 

@@ -23,17 +23,18 @@ struct share_pool_dir {
 
 struct share_pool {
     struct share_mem *mem;
-    struct share_lock lock;
     uint32_t item_nbytes;
-    uint32_t slab_log2;           /* items a slab, as a power of two */
-    uint32_t items_max;           /* ids are 1 .. items_max */
+    uint32_t slab_log2; /* items a slab, as a power of two */
+    uint32_t items_max; /* ids are 1 .. items_max */
+    _Atomic(struct share_pool_dir *) dir;
+    /* Apart from those above, which every look at an object reads. */
+    _Alignas(64) struct share_lock lock;
     _Atomic uint32_t next_unused; /* ids from here on were never taken */
     uint32_t free_head;           /* ids put back, linked through their first four bytes,
                                      which every object declares as an _Atomic uint32_t */
     uint32_t free_count;          /* ids that can be taken without allocation */
     uint32_t reserved;            /* of those, promised; invariant: reserved <= free_count */
     uint32_t slabs;
-    _Atomic(struct share_pool_dir *) dir;
 };
 
 void share_pool_init(struct share_pool *pool, struct share_mem *mem, uint32_t item_nbytes,
@@ -47,6 +48,8 @@ void share_pool_unreserve(struct share_pool *pool, uint32_t count);
 
 /* Takes one of the caller's reserved items. Never fails. Its bytes are whatever was left there. */
 uint32_t share_pool_take(struct share_pool *pool);
+/* Takes several at once, for one wait. */
+void share_pool_take_some(struct share_pool *pool, uint32_t *ids, uint32_t count);
 void share_pool_put(struct share_pool *pool, uint32_t id);
 
 /* The object of an id that was taken once (now or earlier). */
@@ -58,6 +61,9 @@ static inline void *share_pool_at(const struct share_pool *pool, uint32_t id)
         atomic_load_explicit(&dir->slab[index >> pool->slab_log2], memory_order_relaxed);
     return slab + (size_t)(index & ((UINT32_C(1) << pool->slab_log2) - 1)) * pool->item_nbytes;
 }
+
+/* Items that are taken now. */
+uint32_t share_pool_taken(struct share_pool *pool);
 
 /* Ids below this were taken once. */
 static inline uint32_t share_pool_end(const struct share_pool *pool)

@@ -67,8 +67,8 @@ struct share_run {
     bool back_off; /* leave volatile pages out, by `pass` */
     uint64_t pass;
     bool memory_refused;
-    unsigned frames_made; /* of the frames reserved for the run */
-    unsigned progress;    /* items done or moved on in this round */
+    unsigned frames_taken; /* of those reserved for the run */
+    unsigned progress;     /* items done or moved on in this round */
     unsigned count;
     unsigned open_count, matched_count;
     uint8_t open[SHARE_RUN_PAGES];    /* items that match has to decide */

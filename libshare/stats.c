@@ -31,7 +31,7 @@ void share_stats(struct share *share, struct share_stats *stats)
         add_counts(stats, &vm->counts);
         stats->vms++;
     }
-    stats->frames = atomic_load(&share->frames.live);
+    stats->frames = share_pool_taken(&share->frames.pool);
     stats->frame_end = share_pool_end(&share->frames.pool);
     stats->shared_pages = stats->framed_pages - atomic_load(&share->frames.single);
     stats->reclaimed_pages = stats->framed_pages - stats->frames;
@@ -42,8 +42,9 @@ void share_stats(struct share *share, struct share_stats *stats)
     share_lock_drop(&share->scanner.lock);
     stats->metadata_bytes = atomic_load(&share->mem.bytes);
     stats->metadata_peak_bytes = atomic_load(&share->mem.peak_bytes);
-    stats->buckets_moved = atomic_load(&share->table.buckets_moved);
-    stats->buckets_moved_max = atomic_load(&share->table.buckets_moved_max);
+    struct share_table_moves moves = share_table_moves(&share->table);
+    stats->buckets_moved = moves.buckets;
+    stats->buckets_moved_max = moves.max;
 }
 
 enum share_result share_vm_stats(struct share *share, share_vm number, struct share_stats *stats)

@@ -166,6 +166,19 @@ uint64_t share_table_entries(struct share_table *table)
     return entries;
 }
 
+struct share_table_moves share_table_moves(struct share_table *table)
+{
+    struct share_table_moves moves = {0, 0};
+    for (unsigned p = 0; p < SHARE_TABLE_PARTITIONS; p++) {
+        struct share_partition *part = &table->partition[p];
+        share_lock_take(&part->lock);
+        moves.buckets += part->buckets_moved;
+        moves.max = part->move_max > moves.max ? part->move_max : moves.max;
+        share_lock_drop(&part->lock);
+    }
+    return moves;
+}
+
 static bool walk_array(const struct share_array *array, uint64_t top,
                        bool (*each)(void *ctx, uint64_t hash, struct share_hit entry), void *ctx)
 {

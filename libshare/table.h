@@ -41,13 +41,13 @@ struct share_partition {
     uint64_t ideal_buckets_q; /* size that this partition stands at, 32.32 fixed point */
     struct share_array now;
     struct share_array old; /* being emptied; no buckets if none */
+    uint64_t buckets_moved; /* by growth, in all */
+    uint32_t move_max;      /* buckets that one call moved, at most */
 };
 
 struct share_table {
     struct share_mem *mem;
     _Atomic uint64_t wanted; /* bit p: partition p should get another array */
-    _Atomic uint64_t buckets_moved;
-    _Atomic uint32_t buckets_moved_max;
     /* Copies of partition[].now for share_table_prefetch, which takes no lock. */
     _Atomic(struct share_bucket *) fetch_bucket[SHARE_TABLE_PARTITIONS];
     _Atomic uint32_t fetch_buckets[SHARE_TABLE_PARTITIONS];
@@ -152,6 +152,13 @@ bool share_table_holds(struct share_table *table, uint64_t hash, unsigned bits,
 bool share_table_remove_anywhere(struct share_table *table, struct share_hit entry);
 
 uint64_t share_table_entries(struct share_table *table);
+
+/* What growth has moved so far: in all, and in one insertion or removal at most. */
+struct share_table_moves {
+    uint64_t buckets;
+    uint32_t max;
+};
+struct share_table_moves share_table_moves(struct share_table *table);
 
 /* Calls `each` for every entry with its top 36 hash bits in place; stops if it returns false. For
  * share_check: nothing else runs. */

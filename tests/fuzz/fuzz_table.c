@@ -177,7 +177,7 @@ static void check_all(void)
         MUST(share_table_holds(&table, list[i].hash, 36, list[i].hit));
         MUST(share_table_holds(&table, list[i].hash >> 38 << 38, 26, list[i].hit));
     }
-    MUST(atomic_load(&table.buckets_moved_max) <= SHARE_TABLE_MOVES);
+    MUST(share_table_moves(&table).max <= SHARE_TABLE_MOVES);
 }
 
 static void step(struct input *in)

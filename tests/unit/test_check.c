@@ -204,7 +204,7 @@ static void miscount_single_frames(void)
 }
 static void miscount_frames(void)
 {
-    atomic_fetch_add(&share->frames.live, 1);
+    share->frames.pool.free_count--;
 }
 static void miscount_entries(void)
 {
