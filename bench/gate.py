@@ -6,12 +6,17 @@ is measured once more (bench/run does). Medians of one build vary by 20 % from r
 machine, more in a quick run with few rounds: the margins are one and a half times that and twice
 that. So a loss of half is found, and noise would have to strike twice.
 
+Machines differ by more than that: where memory is slow, hashing is, and all else weighs less. So a
+baseline keeps the ratios of each kind of processor it was measured on; on any other one a ratio is
+held against the lowest of them.
+
 Only ratios of our own sides count, and of synthetic page sets: what KSM does to itself, variants of
 hashes and rooflines may move, and pages of guests and processes are other ones in each run.
 """
 import fnmatch
 import json
 import os
+import platform
 
 from figures import figures_of
 
@@ -46,21 +51,57 @@ def own_medians(ratios):
     return {name: value[0] for name, value in ratios.items() if is_own(name)}
 
 
-def read_baseline(file):
-    """{"benchmark side": median}, and a note if there is none to read."""
+def processor():
+    """What kind this machine has: maker, family and model."""
+    fields = {}
+    with open("/proc/cpuinfo") as text:
+        for line in text:
+            key, _, value = line.partition(":")
+            fields.setdefault(key.strip(), value.strip())
+    if "vendor_id" not in fields:
+        return platform.machine()
+    return "%s family %s model %s" % (fields["vendor_id"], fields.get("cpu family", "?"),
+                                      fields.get("model", "?"))
+
+
+def _read(file):
+    """{processor: {"benchmark side": median}}"""
+    if not os.path.exists(file):
+        return {}
+    with open(file) as text:
+        return json.load(text)
+
+
+def _lowest(baselines):
+    """Of each ratio the lowest."""
+    lowest = {}
+    for medians in baselines:
+        for name, median in medians.items():
+            lowest[name] = min(median, lowest.get(name, median))
+    return lowest
+
+
+def read_baseline(file, kind):
+    """{"benchmark side": median} for a kind of processor, and a note if there is none of it."""
     if file == "none":
         return {}, []
-    if not os.path.exists(file):
+    baselines = _read(file)
+    if not baselines:
         return {}, ["no baseline: there is no %s (--write-baseline makes it); no ratio was compared" %
                     os.path.basename(file)]
-    with open(file) as text:
-        return json.load(text), []
+    if kind in baselines:
+        return baselines[kind], []
+    return _lowest(baselines.values()), [
+        "no baseline of this processor (%s): compared with the lowest of %s" %
+        (kind, ", ".join(sorted(baselines)))]
 
 
-def write_baseline(file, ratios):
+def write_baseline(file, kind, ratios):
+    """Replaces what the file has of this kind of processor."""
+    baselines = _read(file)
+    baselines[kind] = {name: round(value, 3) for name, value in own_medians(ratios).items()}
     with open(file, "w") as text:
-        json.dump({name: round(value, 3) for name, value in own_medians(ratios).items()}, text,
-                  indent=1)
+        json.dump(baselines, text, indent=1)
         text.write("\n")
 
 

@@ -9,8 +9,8 @@ import targets
 from figures import figures_of, rounds_of
 from stats import interval_text
 
-HEAD = ("%d processors at %s MHz, %s; counters: %s%s. A ratio is the median of its rounds. In brackets "
-        "an interval that holds the true median with 95 %% probability; of fewer than 6 rounds "
+HEAD = ("%d processors at %s MHz (%s), %s; counters: %s%s. A ratio is the median of its rounds. In "
+        "brackets an interval that holds the true median with 95 %% probability; of fewer than 6 rounds "
         "there is none, then it is the range of all, and the probability stands beside it.")
 
 
@@ -137,8 +137,9 @@ def write(results, fell, folder):
     context = results["context"]
     rows = targets.rows(results)
     head = ["# How fast, at what cost, compared with what", "", HEAD % (
-        context.get("num_cpus", 0), context.get("mhz_per_cpu", "?"), context.get("date", "")[:10],
-        context.get("counters", "?"), "; quick" if results["quick"] else ""), ""]
+        context.get("num_cpus", 0), context.get("mhz_per_cpu", "?"), results["processor"],
+        context.get("date", "")[:10], context.get("counters", "?"),
+        "; quick" if results["quick"] else ""), ""]
     head += target_table(rows)
     body = section("Worse than it may be", fell) + missed(rows)
     for picture in (cold_picture, ksm_picture, neighbour_picture):

@@ -35,7 +35,8 @@ def load_run():
 
 
 def results_of(*benchmarks, quick=True):
-    return {"quick": quick, "context": {}, "notes": [], "benchmarks": list(benchmarks)}
+    return {"quick": quick, "processor": "a", "context": {}, "notes": [],
+            "benchmarks": list(benchmarks)}
 
 
 def benchmark(name, **sides):
@@ -111,13 +112,24 @@ class Gate(unittest.TestCase):
     def test_baseline(self):
         with tempfile.TemporaryDirectory() as folder:
             file = folder + "/baseline.json"
-            before, notes = gate.read_baseline(file)
+            before, notes = gate.read_baseline(file, "a")
             self.assertEqual((before, len(notes)), ({}, 1))
-            gate.write_baseline(file, self.ratios(0.5))
-            self.assertEqual(gate.read_baseline(file), ({self.name + " engine": 0.5}, []))
+            gate.write_baseline(file, "a", self.ratios(0.5))
+            self.assertEqual(gate.read_baseline(file, "a"), ({self.name + " engine": 0.5}, []))
         notes = gate.not_compared(self.ratios(0.5), {"check check": 1.0})
         self.assertIn("not measured: check check", notes[0])
         self.assertIn("not in the baseline: " + self.name + " engine", notes[1])
+
+    def test_baselines_of_other_processors(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = folder + "/baseline.json"
+            for kind, median in (("a", 0.5), ("b", 0.7), ("b", 0.4), ("b", 0.6)):
+                gate.write_baseline(file, kind, self.ratios(median))
+            self.assertEqual(gate.read_baseline(file, "a")[0], {self.name + " engine": 0.5})
+            self.assertEqual(gate.read_baseline(file, "b")[0], {self.name + " engine": 0.6})
+            lowest, notes = gate.read_baseline(file, "c")
+            self.assertEqual(lowest, {self.name + " engine": 0.5})
+            self.assertIn("(c): compared with the lowest of a, b", notes[0])
 
     def test_limits(self):
         metadata = {"name": "metadata_bytes_per_page", "worst_bytes_per_page": 16.1}
@@ -195,12 +207,12 @@ class Run(unittest.TestCase):
             file = folder + "/baseline.json"
             if "before" in options:
                 with open(file, "w") as text:
-                    json.dump(options["before"], text)
+                    json.dump({"a": options["before"]}, text)
             with contextlib.redirect_stderr(io.StringIO()):
                 worse = load_run().compare(argparse.Namespace(
                     baseline=file, margin=0.4, write_baseline=options.get("write", False)),
                     results, well, options.get("again"))
-            return worse, gate.read_baseline(file)[0]
+            return worse, gate.read_baseline(file, "a")[0]
 
     def test_what_fell_is_said(self):
         results = results_of(benchmark("check", check=(0.5, 0.1, 2.0)))
