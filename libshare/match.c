@@ -8,6 +8,7 @@
  * of the same run want is left to the next round, when its frame exists.
  */
 #include "cow.h"
+#include "fetch.h"
 #include "run.h"
 
 enum verdict { FOUND, NONE, CONFLICT, OWN_HINT };
@@ -201,66 +202,105 @@ void share_item_tried(struct share_run *run, struct share_item *item, bool equal
     run->progress++;
 }
 
-/* Is the hint still true? Looks at its page again, which is cheaper than protecting it in vain.
- * Pages of an immutable engine cannot have changed. */
-static void verify_hint(struct share_run *run, struct share_item *item)
+/* Where is the page of the hint that was taken? True: it is to be looked at again, which is cheaper
+ * than protecting it in vain. Pages of an immutable engine cannot have changed. */
+static bool find_hinted(struct share_run *run, struct share_item *item)
 {
     struct share *share = run->share;
     struct share_partner *with = share_with(run, item);
     if (!share->ops.resolve(share->ops_ctx, with->vm, with->ppn, &with->mpn)) {
         share_partner_release(run, item, true);
-    } else if (with->mpn.n == item->mpn.n) {
+        item->replaced = true;
+        item->stage = SHARE_ITEM_OPEN;
+        return false;
+    }
+    if (with->mpn.n == item->mpn.n) {
         share_partner_release(run, item, false);
         share_item_release(run, item, SHARE_ALREADY);
+        return false;
+    }
+    return !share->immutable;
+}
+
+/* Is the hint still true? `bytes`: of its page, NULL if they cannot be read. */
+static void verify_hint(struct share_run *run, struct share_item *item, const void *bytes)
+{
+    uint64_t hash = bytes ? share_hash_look(run->secret, bytes) : 0;
+    share_unpeek(run->share, share_with(run, item)->mpn, bytes);
+    if (bytes && hash == item->hash)
         return;
-    } else if (!share->immutable) {
-        const void *bytes = share_peek(share, with->mpn);
-        uint64_t hash = bytes ? share_hash_look(run->secret, bytes) : 0;
-        share_unpeek(share, with->mpn, bytes);
-        if (bytes && hash == item->hash)
-            return;
-        if (bytes && (hash ^ item->hash) >> 28 == 0) {
-            share_item_tried(run, item, false);
-            return;
-        }
-        share_partner_release(run, item, true);
-    } else {
+    if (bytes && (hash ^ item->hash) >> 28 == 0) {
+        share_item_tried(run, item, false);
         return;
     }
+    share_partner_release(run, item, true);
     item->replaced = true;
     item->stage = SHARE_ITEM_OPEN;
 }
 
-/* Decides one item as far as it can be: a stale hint makes room for another look. */
-static void decide(struct share_run *run, struct share_item *item)
+/* Pages of hints lie anywhere: they are read together. */
+static void verify_hints(struct share_run *run, struct share_item *const *items, unsigned count)
+{
+    const unsigned char *bytes[SHARE_FETCH_PAGES], *readable[SHARE_FETCH_PAGES];
+    unsigned readable_count = 0;
+    for (unsigned i = 0; i < count; i++) {
+        bytes[i] = share_peek(run->share, share_with(run, items[i])->mpn);
+        if (bytes[i])
+            readable[readable_count++] = bytes[i];
+    }
+    if (readable_count > 1)
+        share_fetch_now(readable, readable_count);
+    for (unsigned i = 0; i < count; i++)
+        verify_hint(run, items[i], bytes[i]);
+}
+
+/* Decides one item as far as it can be. True: it has taken a hint, which is to be verified; if it
+ * turns out stale, there is room for another look. */
+static bool decide(struct share_run *run, struct share_item *item)
 {
     struct share_partner *with = share_with(run, item);
     if (is_like_zero(run, item)) {
         with->kind = SHARE_WITH_ZERO;
         item->stage = SHARE_ITEM_MATCHED;
         run->progress++;
-        return;
+        return false;
     }
-    while (item->stage == SHARE_ITEM_OPEN) {
-        if (!ask(run, item))
-            return;
-        if (item->stage == SHARE_ITEM_MATCHED && with->kind == SHARE_WITH_HINT)
-            verify_hint(run, item);
-        else if (item->stage == SHARE_ITEM_MATCHED && with->mpn.n == item->mpn.n) {
+    while (item->stage == SHARE_ITEM_OPEN && ask(run, item)) {
+        if (item->stage != SHARE_ITEM_MATCHED)
+            continue;
+        if (with->kind == SHARE_WITH_HINT && find_hinted(run, item))
+            return true;
+        if (with->kind == SHARE_WITH_FRAME && with->mpn.n == item->mpn.n) {
             share_partner_release(run, item, false);
             share_item_release(run, item, SHARE_ALREADY);
         }
     }
+    return false;
+}
+
+static void decide_hinted(struct share_run *run, struct share_item *const *items, unsigned count)
+{
+    verify_hints(run, items, count);
+    for (unsigned i = 0; i < count; i++)
+        while (items[i]->stage == SHARE_ITEM_OPEN && decide(run, items[i]))
+            verify_hints(run, &items[i], 1);
 }
 
 void share_run_match(struct share_run *run)
 {
-    run->matched_count = 0;
+    struct share_item *hinted[SHARE_FETCH_PAGES];
+    unsigned count = 0;
     for (unsigned i = 0; i < run->open_count; i++) {
         struct share_item *item = &run->item[run->open[i]];
-        if (item->stage == SHARE_ITEM_OPEN)
-            decide(run, item);
-        if (item->stage == SHARE_ITEM_MATCHED)
-            run->matched[run->matched_count++] = run->open[i];
+        if (item->stage == SHARE_ITEM_OPEN && decide(run, item))
+            hinted[count++] = item;
+        if (count == SHARE_FETCH_PAGES || (count && i + 1 == run->open_count)) {
+            decide_hinted(run, hinted, count);
+            count = 0;
+        }
     }
+    run->matched_count = 0;
+    for (unsigned i = 0; i < run->open_count; i++)
+        if (run->item[run->open[i]].stage == SHARE_ITEM_MATCHED)
+            run->matched[run->matched_count++] = run->open[i];
 }
