@@ -6,7 +6,7 @@
  *
  * 128 pages are half a megabyte: what `look` has read is still in the second-level cache when
  * `compare` reads it again, and one protect and one remap serve them all (one shootdown a run). The
- * steps: look.c, match.c, merge.c; offer.c drives them and counts.
+ * steps: look.c, match.c, merge.c, commit.c; offer.c drives them and counts.
  */
 #ifndef SHARE_RUN_H
 #define SHARE_RUN_H
@@ -93,8 +93,25 @@ bool share_item_meet(struct share_run *run, struct share_item *item);
 /* Finds a partner for each open item, or leaves a hint for it. */
 void share_run_match(struct share_run *run);
 
-/* Protects, compares, commits and remaps all matched items. */
+/* The i-th matched item, if it has come to this stage and not left it; else NULL. */
+static inline struct share_item *share_matched_at(struct share_run *run, unsigned i,
+                                                  enum share_stage stage)
+{
+    struct share_item *item = &run->item[run->matched[i]];
+    return item->stage == stage ? item : NULL;
+}
+
+/* Protects and compares all matched items, and commits those that are equal. */
 void share_run_merge(struct share_run *run);
+
+/* Commits, remaps and counts all equal items, and frees the pages that they mapped. */
+void share_run_commit(struct share_run *run);
+
+/* What a page ends as whose protect or remap was not granted. */
+enum share_outcome share_outcome_of(enum share_answer answer);
+
+/* Ends an item without a merge: partner and page go back. */
+void share_item_give_up(struct share_run *run, struct share_item *item, enum share_outcome outcome);
 
 /* Ends an item: its page goes back as hinted, or private. Unprotects it if it was protected. */
 void share_item_release(struct share_run *run, struct share_item *item, enum share_outcome outcome);

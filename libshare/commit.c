@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The last steps: commit, remap, free.
+ *
+ * After its commit a page is MOVING, and a writer tries again until remap is done, which no compare
+ * delays.
+ *
+ * A promotion commits the newcomer first (MOVING), then the hint's page, which stays where it is
+ * and so goes to SHARED at once; then the table's entry becomes the frame's.
+ */
+#include "cow.h"
+#include "group.h"
+#include "run.h"
+#include <assert.h>
+
+static uint32_t shared_word(bool code, share_frame frame)
+{
+    return share_word(code ? SHARE_WORD_CODE : SHARE_WORD_SHARED, frame);
+}
+
+static bool commit_word(const struct share_page_ref *page, uint32_t word)
+{
+    uint32_t owned = share_word(SHARE_WORD_OWNED, 0);
+    return atomic_compare_exchange_strong(page->word, &owned, word);
+}
+
+/* Before they can be broken again. */
+static void count_framed(struct share_vm_object *vm, unsigned pages, unsigned code_pages)
+{
+    share_count(&vm->counts.framed_pages, pages);
+    share_count(&vm->counts.code_pages, code_pages);
+}
+
+/* The page is on its frame now, and maps it. It has been counted. */
+static void finish(struct share_run *run, struct share_item *item, enum share_outcome outcome)
+{
+    if (item->hinted)
+        share_hint_drop(run->share, item->was, item->page.id);
+    share_step(SHARE_STEP_RELEASE);
+    atomic_store_explicit(item->page.word, shared_word(item->code, share_with(run, item)->frame),
+                          memory_order_release);
+    item->stage = SHARE_ITEM_DONE;
+    item->outcome = (uint8_t)outcome;
+    run->progress++;
+}
+
+/* A committed page goes back to private: the remap was refused, or the partner was lost. The
+ * frame's reference has been dropped. */
+static void uncommit(struct share_run *run, struct share_item *item, enum share_outcome outcome)
+{
+    struct share_protect page = {run->vm->number, item->ppn, item->mpn, SHARE_ANSWER_OK};
+    if (!run->share->immutable)
+        run->share->ops.unprotect(run->share->ops_ctx, &page, 1);
+    share_step(SHARE_STEP_RELEASE);
+    atomic_store(item->page.word, item->hinted ? item->was : share_word(SHARE_WORD_NONE, 0));
+    item->stage = SHARE_ITEM_DONE;
+    item->outcome = (uint8_t)outcome;
+    run->progress++;
+}
+
+/* Promotes: the hint's page and this one go on a new frame. */
+static void commit_hint(struct share_run *run, struct share_item *item, share_frame frame)
+{
+    struct share *share = run->share;
+    struct share_partner *with = share_with(run, item);
+    share_frame_make(&share->frames, frame, with->mpn, run->group, false, 2);
+    share_step(SHARE_STEP_PARTNER);
+    if (!commit_word(&with->page, share_word(SHARE_WORD_MOVING, 0))) {
+        /* The frame was never seen by anyone. */
+        share_frame_put(&share->frames, frame);
+        share_frame_put(&share->frames, frame);
+        share_frame_retire(&share->frames, frame);
+        share_partner_release(run, item, false);
+        uncommit(run, item, SHARE_BUSY);
+        return;
+    }
+    share_step(SHARE_STEP_PROMOTE);
+    struct share_partition *part = share_table_lock(&share->table, item->hash);
+    bool replaced =
+        share_table_replace(part, item->hash, (struct share_hit){SHARE_KIND_HINT, with->page.id},
+                            (struct share_hit){SHARE_KIND_FRAME, frame});
+    share_table_unlock(part);
+    assert(replaced && "the hint stands while its page is owned");
+    (void)replaced;
+    with->frame = frame;
+    count_framed(share_vm_at(share, with->vm), 1, with->code);
+    share_step(SHARE_STEP_RELEASE);
+    atomic_store_explicit(with->page.word, shared_word(with->code, frame), memory_order_release);
+}
+
+static void commit_zero(struct share_run *run, struct share_item *item)
+{
+    bool made;
+    share_step(SHARE_STEP_PARTNER);
+    share_frame frame = share_group_zero_get(run->share, run->group, item->mpn, &made);
+    if (!frame) {
+        uncommit(run, item, SHARE_BUSY);
+        return;
+    }
+    share_mpn mpn = share_frame_view(&run->share->frames, frame).mpn;
+    if (!made && mpn.n == item->mpn.n) { /* to remap it would free what it maps */
+        uncommit(run, item, SHARE_ALREADY);
+        share_frame_leave(run->share, frame);
+        return;
+    }
+    run->frames_taken += made;
+    share_with(run, item)->frame = frame;
+    share_with(run, item)->mpn = mpn;
+    if (made) { /* on its own machine page: nothing to remap */
+        count_framed(run->vm, 1, item->code);
+        finish(run, item, SHARE_ZERO);
+    }
+}
+
+/* Re-checks the claim, atomically: from here on a writer waits for the remap. False: a write has
+ * won. */
+static bool commit(struct share_run *run, struct share_item *item)
+{
+    share_step(SHARE_STEP_COMMIT);
+    if (!commit_word(&item->page, share_word(SHARE_WORD_MOVING, 0))) {
+        share_item_give_up(run, item, SHARE_BUSY);
+        return false;
+    }
+    item->stage = SHARE_ITEM_COMMITTED;
+    return true;
+}
+
+static bool is_promotion(struct share_run *run, const struct share_item *item)
+{
+    return item && share_with(run, item)->kind == SHARE_WITH_HINT;
+}
+
+/* Numbers for the frames of all promotions are taken at once, and what was not needed put back. */
+static void commit_all(struct share_run *run)
+{
+    share_frame frames[SHARE_RUN_PAGES];
+    uint32_t taken = 0, used = 0;
+    for (unsigned i = 0; i < run->matched_count; i++)
+        taken += is_promotion(run, share_matched_at(run, i, SHARE_ITEM_EQUAL));
+    if (taken)
+        share_pool_take_some(&run->share->frames.pool, frames, taken);
+    run->frames_taken += taken;
+    for (unsigned i = 0; i < run->matched_count; i++) {
+        struct share_item *item = share_matched_at(run, i, SHARE_ITEM_EQUAL);
+        if (!item || !commit(run, item))
+            continue;
+        if (is_promotion(run, item))
+            commit_hint(run, item, frames[used++]);
+        else if (share_with(run, item)->kind == SHARE_WITH_ZERO)
+            commit_zero(run, item);
+    }
+    while (used < taken)
+        share_pool_put(&run->share->frames.pool, frames[used++]);
+}
+
+/* ---------------------------------------------------------------------------------- remap -- */
+
+static enum share_outcome merged_outcome(struct share_run *run, const struct share_item *item)
+{
+    enum share_partner_kind kind = share_with(run, item)->kind;
+    return kind == SHARE_WITH_HINT    ? SHARE_PROMOTED
+           : kind == SHARE_WITH_FRAME ? SHARE_JOINED
+                                      : SHARE_ZERO;
+}
+
+/* Counts the items that are about to be finished: all committed ones, or those of them whose answer
+ * is yes. */
+static void count_committed(struct share_run *run, const struct share_remap *answer)
+{
+    unsigned pages = 0, code_pages = 0;
+    for (unsigned i = 0; i < run->matched_count; i++) {
+        const struct share_item *item = share_matched_at(run, i, SHARE_ITEM_COMMITTED);
+        if (item && (!answer || (answer++)->answer == SHARE_ANSWER_OK)) {
+            pages++;
+            code_pages += item->code;
+        }
+    }
+    count_framed(run->vm, pages, code_pages);
+}
+
+static void remap_all(struct share_run *run)
+{
+    struct share *share = run->share;
+    struct share_remap pages[SHARE_RUN_PAGES];
+    share_mpn freed[SHARE_RUN_PAGES];
+    size_t count = 0, freed_count = 0, answer = 0;
+    for (unsigned i = 0; i < run->matched_count; i++) {
+        struct share_item *item = share_matched_at(run, i, SHARE_ITEM_COMMITTED);
+        if (item)
+            pages[count++] = (struct share_remap){run->vm->number, item->ppn,
+                                                  item->mpn,       share_with(run, item)->mpn,
+                                                  false,           SHARE_ANSWER_FAIL};
+    }
+    if (!count)
+        return;
+    share_step(SHARE_STEP_REMAP);
+    share->ops.remap(share->ops_ctx, pages, count);
+    count_committed(run, pages);
+    for (unsigned i = 0; i < run->matched_count; i++) {
+        struct share_item *item = share_matched_at(run, i, SHARE_ITEM_COMMITTED);
+        if (!item)
+            continue;
+        enum share_answer got = pages[answer++].answer;
+        if (got == SHARE_ANSWER_OK) {
+            freed[freed_count++] = item->mpn;
+            finish(run, item, merged_outcome(run, item));
+        } else {
+            uncommit(run, item, share_outcome_of(got));
+            share_frame_leave(share, share_with(run, item)->frame);
+        }
+    }
+    share_step(SHARE_STEP_FREE);
+    if (freed_count)
+        share->ops.free(share->ops_ctx, freed, freed_count);
+}
+
+static void finish_all(struct share_run *run)
+{
+    count_committed(run, NULL);
+    for (unsigned i = 0; i < run->matched_count; i++) {
+        struct share_item *item = share_matched_at(run, i, SHARE_ITEM_COMMITTED);
+        if (item)
+            finish(run, item, merged_outcome(run, item));
+    }
+}
+
+void share_run_commit(struct share_run *run)
+{
+    commit_all(run);
+    if (run->share->immutable)
+        finish_all(run);
+    else
+        remap_all(run);
+}
