@@ -244,14 +244,13 @@ static uint32_t lowest(uint32_t marks, size_t room)
 }
 
 /* Moves the marks of one chunk into the batch; false if the batch is full. */
-static bool take_marks(struct share *share, struct share_vm_object *vm, struct share_chunk *chunk,
-                       struct batch *batch)
+static bool take_marks(struct share_chunk *chunk, struct batch *batch)
 {
     for (uint32_t half = 0; half < SHARE_CHUNK_PAGES / 32; half++) {
         uint32_t marks = atomic_load(&chunk->dirty[half]);
         marks = lowest(marks, batch->room - batch->count);
-        marks = atomic_fetch_and(&chunk->dirty[half], ~marks) & marks;
-        count_dirty(share, vm, 0 - (uint64_t)__builtin_popcount(marks));
+        if (marks)
+            marks &= atomic_fetch_and(&chunk->dirty[half], ~marks);
         for (; marks; marks &= marks - 1)
             batch->ppns[batch->count++] = (share_ppn){(uint64_t)chunk->index * SHARE_CHUNK_PAGES +
                                                       half * 32u + (unsigned)__builtin_ctz(marks)};
@@ -265,7 +264,7 @@ static void collect_dirty(struct share *share, struct share_vm_object *vm, struc
     uint64_t start = atomic_load(&vm->dirty_index), index = start;
     uint32_t chunk;
     bool room = true, wrapped = false;
-    while (room && atomic_load(&vm->counts.dirty_pages)) {
+    while (room && atomic_load(&vm->counts.dirty_pages) > batch->count) {
         if (!share_chunk_next(&share->pages, &vm->tree, &index, &chunk)) {
             if (wrapped)
                 break;
@@ -275,9 +274,10 @@ static void collect_dirty(struct share *share, struct share_vm_object *vm, struc
         }
         if (wrapped && index >= start)
             break;
-        room = take_marks(share, vm, share_pool_at(&share->pages.chunks, chunk), batch);
+        room = take_marks(share_pool_at(&share->pages.chunks, chunk), batch);
         index += room;
     }
+    count_dirty(share, vm, 0 - (uint64_t)batch->count);
     atomic_store(&vm->dirty_index, index);
 }
 
