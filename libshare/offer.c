@@ -4,33 +4,72 @@
 #include "offer.h"
 #include "run.h"
 
-/* Starts an item for each page. Neighbours in a chunk are found by its first one. */
-static bool start_items(struct share_run *run, const share_ppn *ppns)
+/* One page of a batch has this outcome, and nobody looked at it. */
+static void tell_without_look(struct share *share, const struct share_offer_batch *batch, size_t at,
+                              enum share_outcome why)
 {
-    struct share *share = run->share;
-    struct share_page_ref page = {0};
-    uint64_t index = UINT64_MAX;
-    for (unsigned i = 0; i < run->count; i++) {
-        struct share_item *item = &run->item[i];
-        bool valid = share_ppn_valid(run->vm, ppns[i]);
-        if (valid && index != ppns[i].n >> SHARE_CHUNK_BITS) {
-            if (!share_page_prepare(&share->pages, &run->vm->tree, run->vm->number, ppns[i], &page))
-                return false;
-            index = ppns[i].n >> SHARE_CHUNK_BITS;
-        }
-        item->ppn = ppns[i];
-        item->mpn.n = 0;
-        item->page = valid ? share_page_beside(page, ppns[i].n & (SHARE_CHUNK_PAGES - 1))
-                           : (struct share_page_ref){0};
-    }
-    return true;
+    if (batch->outcomes)
+        batch->outcomes[at] = why;
+    share_tell(share, &(struct share_event){.kind = SHARE_EVENT_OFFER,
+                                            .outcome = why,
+                                            .vm = batch->vm,
+                                            .ppn = batch->ppns[at]});
 }
 
-/* Everything that a run may need is there before it starts: words of its pages, a frame for each.
- */
-static bool prepare(struct share_run *run, const share_ppn *ppns)
+/* All pages of a batch. */
+static void settle_without_look(struct share *share, struct share_vm_object *vm,
+                                const struct share_offer_batch *batch, enum share_outcome why)
 {
-    return start_items(run, ppns) && share_pool_reserve(&run->share->frames.pool, run->count);
+    share_count(&vm->counts.outcomes[why], batch->count);
+    for (size_t i = 0; i < batch->count; i++)
+        tell_without_look(share, batch, i, why);
+}
+
+static bool is_shared(const struct share_page_ref *page)
+{
+    enum share_word_state state =
+        share_word_state(atomic_load_explicit(page->word, memory_order_relaxed));
+    return state == SHARE_WORD_SHARED || state == SHARE_WORD_CODE;
+}
+
+static void start_item(struct share_run *run, share_ppn ppn, struct share_page_ref page, size_t at)
+{
+    struct share_item *item = &run->item[run->count++];
+    item->ppn = ppn;
+    item->mpn.n = 0;
+    item->page = page;
+    item->at = (uint32_t)at;
+}
+
+/* Starts items for pages from the front of a batch until the run is full; pages that are shared
+ * already take no room in it. Neighbours in a chunk are found by its first one. How many pages it
+ * went over: fewer only if memory is refused. */
+static size_t start_items(struct share_run *run, const struct share_offer_batch *batch)
+{
+    struct share_page_ref chunk = {0}, page;
+    uint64_t index = UINT64_MAX, already = 0;
+    size_t at = 0;
+    run->count = 0;
+    for (; at < batch->count && run->count < SHARE_RUN_PAGES; at++) {
+        share_ppn ppn = batch->ppns[at];
+        bool valid = share_ppn_valid(run->vm, ppn);
+        if (valid && index != ppn.n >> SHARE_CHUNK_BITS) {
+            if (!share_page_prepare(&run->share->pages, &run->vm->tree, run->vm->number, ppn,
+                                    &chunk))
+                break;
+            index = ppn.n >> SHARE_CHUNK_BITS;
+        }
+        page = valid ? share_page_beside(chunk, ppn.n & (SHARE_CHUNK_PAGES - 1))
+                     : (struct share_page_ref){0};
+        if (valid && is_shared(&page)) {
+            tell_without_look(run->share, batch, at, SHARE_ALREADY);
+            already++;
+        } else {
+            start_item(run, ppn, page, at);
+        }
+    }
+    share_count(&run->vm->counts.outcomes[SHARE_ALREADY], already);
+    return at;
 }
 
 static void keep_open(struct share_run *run)
@@ -90,43 +129,45 @@ static void count_outcomes(struct share_run *run, enum share_outcome *outcomes)
 {
     uint32_t sums[SHARE_OUTCOMES] = {0};
     for (unsigned i = 0; i < run->count; i++) {
-        sums[run->item[i].outcome]++;
+        const struct share_item *item = &run->item[i];
+        sums[item->outcome]++;
         if (outcomes)
-            outcomes[i] = (enum share_outcome)run->item[i].outcome;
+            outcomes[item->at] = (enum share_outcome)item->outcome;
     }
     for (unsigned o = 0; o < SHARE_OUTCOMES; o++)
         share_count(&run->vm->counts.outcomes[o], sums[o]);
 }
 
-/* All pages of a batch have this outcome, and nobody looked at them. */
-static void settle_without_look(struct share *share, struct share_vm_object *vm,
-                                const struct share_offer_batch *batch, enum share_outcome why)
+/* A frame for each item is there before the run starts. */
+static enum share_result run_items(struct share_run *run)
 {
-    share_count(&vm->counts.outcomes[why], batch->count);
-    for (size_t i = 0; batch->outcomes && i < batch->count; i++)
-        batch->outcomes[i] = why;
-    for (size_t i = 0; share->observer.event && i < batch->count; i++)
-        share_tell(share, &(struct share_event){.kind = SHARE_EVENT_OFFER,
-                                                .outcome = why,
-                                                .vm = vm->number,
-                                                .ppn = batch->ppns[i]});
-}
-
-/* At most a run's pages. */
-static enum share_result offer_run(struct share_run *run, const struct share_offer_batch *part)
-{
-    run->count = (unsigned)part->count;
-    if (!prepare(run, part->ppns)) {
-        settle_without_look(run->share, run->vm, part, SHARE_ERROR);
+    struct share_pool *frames = &run->share->frames.pool;
+    if (!share_pool_reserve(frames, run->count)) {
+        for (unsigned i = 0; i < run->count; i++)
+            run->item[i].outcome = SHARE_ERROR;
         return SHARE_NOMEM;
     }
     run->memory_refused = false;
     run->frames_taken = 0;
     drive(run);
-    share_pool_unreserve(&run->share->frames.pool, run->count - run->frames_taken);
-    tell_outcomes(run);
-    count_outcomes(run, part->outcomes);
+    share_pool_unreserve(frames, run->count - run->frames_taken);
     return run->memory_refused ? SHARE_NOMEM : SHARE_OK;
+}
+
+/* Offers as much of the front of a batch as makes a run, and takes it off. */
+static enum share_result offer_run(struct share_run *run, struct share_offer_batch *left)
+{
+    size_t count = start_items(run, left);
+    enum share_result result = run_items(run);
+    if (count < left->count && run->count < SHARE_RUN_PAGES)
+        result = SHARE_NOMEM;
+    tell_outcomes(run);
+    count_outcomes(run, left->outcomes);
+    left->ppns += count;
+    left->count -= count;
+    if (left->outcomes)
+        left->outcomes += count;
+    return result;
 }
 
 static enum share_result offer_all(struct share *share, struct share_vm_object *vm,
@@ -146,16 +187,8 @@ static enum share_result offer_all(struct share *share, struct share_vm_object *
     run.pass = batch->pass;
     enum share_result result = SHARE_OK;
     struct share_offer_batch left = *batch;
-    while (left.count && result == SHARE_OK) {
-        struct share_offer_batch part = left;
-        if (part.count > SHARE_RUN_PAGES)
-            part.count = SHARE_RUN_PAGES;
-        result = offer_run(&run, &part);
-        left.ppns += part.count;
-        left.count -= part.count;
-        if (left.outcomes)
-            left.outcomes += part.count;
-    }
+    while (left.count && result == SHARE_OK)
+        result = offer_run(&run, &left);
     settle_without_look(share, vm, &left, SHARE_ERROR);
     return result;
 }

@@ -9,7 +9,8 @@
 #include "offer.h"
 #include <string.h>
 
-#define BATCH_PAGES 128u /* a run of the pipeline */
+#define BATCH_PAGES  512u /* most of a shared memory is skipped: enough for a run of the others */
+#define RANDOM_PAGES 128u /* of them, if they are drawn: each is compared with all others */
 
 struct batch {
     share_vm vm;
@@ -170,13 +171,13 @@ static void collect_drawn(struct share *share, struct batch *batch, const uint64
 static void collect_random(struct share *share, struct batch *batch, uint64_t total)
 {
     struct share_scanner *scanner = &share->scanner;
-    uint64_t draws[BATCH_PAGES + 1];
+    uint64_t draws[RANDOM_PAGES + 1];
     share_lock_take(&scanner->lock);
-    for (size_t i = 0; i <= BATCH_PAGES; i++)
+    for (size_t i = 0; i <= RANDOM_PAGES; i++)
         draws[i] = random_below(scanner, i ? UINT64_MAX : total);
     share_lock_drop(&scanner->lock);
 
-    spans(share, draws[BATCH_PAGES] % total, &batch->vm);
+    spans(share, draws[RANDOM_PAGES] % total, &batch->vm);
     share_vm end = share_vm_end(share);
     for (share_vm tried = 0; tried < end && !batch->count; tried++) {
         if (tried)
@@ -190,6 +191,8 @@ static void take_random(struct share *share, struct batch *batch)
     struct share_scanner *scanner = &share->scanner;
     share_vm ignored = 0;
     uint64_t total = spans(share, UINT64_MAX, &ignored);
+    if (batch->room > RANDOM_PAGES)
+        batch->room = RANDOM_PAGES;
     if (total)
         collect_random(share, batch, total);
     for (;;) {
