@@ -201,7 +201,8 @@ void share_grow_move(struct share_table *table, struct share_partition *part)
         move_bucket(part, &part->old.bucket[part->move_next++], &to);
     if (part->move_next == part->old.buckets)
         share_grow_want(table, part);
-    part->buckets_moved += moved;
+    if (moved && part->move_next == part->old.buckets) /* one count an array, not one a call */
+        atomic_fetch_add_explicit(&table->buckets_moved, part->old.buckets, memory_order_relaxed);
     if (moved > part->move_max)
         part->move_max = moved;
 }

@@ -168,11 +168,12 @@ uint64_t share_table_entries(struct share_table *table)
 
 struct share_table_moves share_table_moves(struct share_table *table)
 {
-    struct share_table_moves moves = {0, 0};
+    struct share_table_moves moves = {atomic_load(&table->buckets_moved), 0};
     for (unsigned p = 0; p < SHARE_TABLE_PARTITIONS; p++) {
         struct share_partition *part = &table->partition[p];
         share_lock_take(&part->lock);
-        moves.buckets += part->buckets_moved;
+        if (part->move_next < part->old.buckets)
+            moves.buckets += part->move_next;
         moves.max = part->move_max > moves.max ? part->move_max : moves.max;
         share_lock_drop(&part->lock);
     }

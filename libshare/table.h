@@ -38,16 +38,17 @@ struct share_partition {
     uint32_t removed;         /* since the array was made: worn spill bits */
     uint32_t move_next;       /* the old array's next bucket to be emptied */
     uint32_t grow_at;         /* entries at which a larger array is wanted */
+    uint32_t move_max;        /* buckets that one call moved, at most */
     uint64_t ideal_buckets_q; /* size that this partition stands at, 32.32 fixed point */
     struct share_array now;
     struct share_array old; /* being emptied; no buckets if none */
-    uint64_t buckets_moved; /* by growth, in all */
-    uint32_t move_max;      /* buckets that one call moved, at most */
 };
+_Static_assert(sizeof(struct share_partition) == 64, "a lock brings all that it guards");
 
 struct share_table {
     struct share_mem *mem;
-    _Atomic uint64_t wanted; /* bit p: partition p should get another array */
+    _Atomic uint64_t wanted;        /* bit p: partition p should get another array */
+    _Atomic uint64_t buckets_moved; /* out of arrays that are empty by now */
     /* Copies of partition[].now for share_table_prefetch, which takes no lock. */
     _Atomic(struct share_bucket *) fetch_bucket[SHARE_TABLE_PARTITIONS];
     _Atomic uint32_t fetch_buckets[SHARE_TABLE_PARTITIONS];
