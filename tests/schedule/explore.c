@@ -141,12 +141,18 @@ static void move(unsigned t)
     wake_all_if_stuck();
 }
 
-/* What the explorer had in registers depends on its depth; threads keep it without using it. */
+#if defined(__x86_64__)
+/* What a call leaves alone. All else may hold anything when swapcontext returns, and does: what the
+ * explorer had there depends on its depth. */
+static const int kept[] = {REG_RBX, REG_RBP, REG_R12, REG_R13, REG_R14, REG_R15};
+#define KEPT (sizeof kept / sizeof *kept)
+#endif
+
+/* Threads keep what the explorer had in registers, too, without using it. */
 static void forget_registers(ucontext_t *context)
 {
 #if defined(__x86_64__)
-    static const int kept[] = {REG_RBX, REG_RBP, REG_R12, REG_R13, REG_R14, REG_R15};
-    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+    for (size_t i = 0; i < KEPT; i++)
         context->uc_mcontext.gregs[kept[i]] = 0;
 #else
     (void)context;
@@ -202,7 +208,10 @@ UNCHECKED static void hash_stack(XXH3_state_t *state, unsigned t)
     const unsigned char *from = stack[t];
 #if defined(__x86_64__)
     const greg_t *regs = thread[t].context.uc_mcontext.gregs;
-    XXH3_128bits_update(state, regs, sizeof thread[t].context.uc_mcontext.gregs);
+    for (size_t i = 0; i < KEPT; i++)
+        XXH3_128bits_update(state, &regs[kept[i]], sizeof *regs);
+    XXH3_128bits_update(state, &regs[REG_RIP], sizeof *regs);
+    XXH3_128bits_update(state, &regs[REG_RSP], sizeof *regs);
     from = (const unsigned char *)(uintptr_t)regs[REG_RSP];
 #endif
     XXH3_128bits_update(state, from, (size_t)(stack[t] + STACK_NBYTES - from));
