@@ -5,8 +5,8 @@
  * After its commit a page is MOVING, and a writer tries again until remap is done, which no compare
  * delays.
  *
- * A promotion commits the newcomer first (MOVING), then the hint's page, which stays where it is
- * and so goes to SHARED at once; then the table's entry becomes the frame's.
+ * A promotion commits the newcomer first (MOVING), then the hint's page; then the table's entry
+ * becomes the frame's, and the hint's page, which stays where it is, goes to SHARED at once.
  */
 #include "cow.h"
 #include "group.h"

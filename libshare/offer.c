@@ -38,7 +38,7 @@ static void start_item(struct share_run *run, share_ppn ppn, struct share_page_r
     item->ppn = ppn;
     item->mpn.n = 0;
     item->page = page;
-    item->at = (uint32_t)at;
+    item->at = at;
 }
 
 /* Starts items for pages from the front of a batch until the run is full; pages that are shared

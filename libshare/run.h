@@ -35,7 +35,7 @@ struct share_item {
     uint64_t hash;
     struct share_page_ref page; /* word NULL: the PPN is outside the VM */
     uint32_t was;               /* its word before it was owned */
-    uint32_t at;                /* its place in the batch */
+    size_t at;                  /* its place in the batch */
     uint8_t stage;              /* enum share_stage */
     uint8_t outcome;            /* enum share_outcome */
     uint8_t tried_count;        /* entries that its partner has noted as tried */

@@ -307,6 +307,21 @@ static void one_call_shares_all_fetching_ahead(void **state)
     shares_all(true);
 }
 
+/* They take no room in a run: each outcome still stands at its page. */
+static void shared_pages_among_others(void **state)
+{
+    (void)state;
+    share_ppn ppns[] = {{0}, {2}, {1}, {3}};
+    enum share_outcome outcomes[4];
+    for (unsigned slot = 0; slot < 4; slot++)
+        fill(0, slot, slot < 2 ? 1 : slot);
+    assert_int_equal(vmm_offer(vmm, 0, 0), SHARE_HINTED);
+    assert_int_equal(vmm_offer(vmm, 0, 1), SHARE_PROMOTED);
+    assert_int_equal(share_offer(vmm->share, 0, ppns, 4, outcomes), SHARE_OK);
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(outcomes[i], ppns[i].n < 2 ? SHARE_ALREADY : SHARE_HINTED);
+}
+
 static void read_only_pages_are_code(void **state)
 {
     (void)state;
@@ -356,6 +371,7 @@ int main(void)
         TEST(a_full_table_is_an_error),
         TEST(one_call_shares_all),
         TEST(one_call_shares_all_fetching_ahead),
+        TEST(shared_pages_among_others),
         TEST(read_only_pages_are_code),
         TEST(outcomes_may_be_left_out),
     };
