@@ -3,8 +3,10 @@
  * Copies the planned pages of a process into memory of ours, and settles what each page is.
  *
  * The copy is held in memory, not in a file: what a process has in memory does not belong on a
- * disk. Reading a page that was just given back makes the kernel map its zero page there, so that
- * the read succeeds; only the second look at the page tables tells.
+ * disk. Reading a page that was just given back would make the kernel map a page of zeros there, so
+ * that the read succeeds: the page tables are looked at again before each batch, and after it, for
+ * what went meanwhile. (A few kernels are built without the one zero page for all; there, what
+ * goes in between becomes a page of zeros of the process's own, and is counted as that.)
  * Pages that were swapped out are read, too, which brings them back into the process's memory.
  */
 #include "pid.h"
@@ -87,29 +89,48 @@ static bool is_zero(const uint8_t *page)
     return page[0] == 0 && memcmp(page, page + 1, DS_PAGE_SIZE - 1) == 0;
 }
 
+static bool is_populated(uint64_t entry)
+{
+    return entry & (DS_PAGEMAP_PRESENT | DS_PAGEMAP_SWAPPED);
+}
+
 /* What page i of the batch is, now that it was read and its page table entry read again. */
 static enum ds_state settle(const struct copy *copy, size_t i)
 {
     uint64_t entry = copy->entry[i];
     bool present = entry & DS_PAGEMAP_PRESENT;
-    if (copy->lost[i] || (!present && !(entry & DS_PAGEMAP_SWAPPED)))
+    if (copy->lost[i] || !is_populated(entry))
         return DS_ABSENT;
     if (!present || (entry & DS_PAGEMAP_EXCLUSIVE))
         return DS_DATA;
     return is_zero(copy->to + i * DS_PAGE_SIZE) ? DS_ABSENT : DS_KERNEL_SHARED;
 }
 
+/* Reads the pages of a batch that are there. */
+static bool read_batch(struct copy *copy, uint64_t first, size_t pages)
+{
+    if (!ds_pagemap_read(copy->process, first, pages, copy->entry))
+        return false;
+    for (size_t done = 0; done < pages;) {
+        size_t end = done, some = 0;
+        while (end < pages && is_populated(copy->entry[end]))
+            end++;
+        if (end > done)
+            some =
+                read_some(copy->process, first + done, end - done, copy->to + done * DS_PAGE_SIZE);
+        copy->lost[done] = some == 0;
+        for (size_t i = 1; i < some; i++)
+            copy->lost[done + i] = false;
+        done += some ? some : 1;
+    }
+    return true;
+}
+
 static bool copy_batch(struct copy *copy, uint64_t first, size_t pages)
 {
     struct ds_source *source = copy->process->source;
-    memset(copy->lost, 0, sizeof copy->lost);
-    for (size_t done = 0; done < pages;) {
-        size_t some =
-            read_some(copy->process, first + done, pages - done, copy->to + done * DS_PAGE_SIZE);
-        copy->lost[done] = some == 0;
-        done += some ? some : 1;
-    }
-    if (!ds_pagemap_read(copy->process, first, pages, copy->entry))
+    if (!read_batch(copy, first, pages) ||
+        !ds_pagemap_read(copy->process, first, pages, copy->entry))
         return false;
     for (size_t i = 0, j; i < pages; i = j) {
         enum ds_state state = settle(copy, i);
