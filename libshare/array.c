@@ -17,11 +17,6 @@ void share_array_free(struct share_mem *mem, struct share_array *array)
     *array = (struct share_array){NULL, 0};
 }
 
-static uint32_t next_of(const struct share_array *array, uint32_t bucket)
-{
-    return bucket + 1 == array->buckets ? 0 : bucket + 1;
-}
-
 void share_array_walk(const struct share_array *array, uint32_t key, struct share_walk *walk)
 {
     uint32_t at = share_array_home(array, key);
@@ -36,7 +31,7 @@ void share_array_walk(const struct share_array *array, uint32_t key, struct shar
             walk->room = (struct share_place){bucket, share_slots_first(slots.empty)};
         if (!share_bucket_spills(bucket, key))
             return;
-        at = next_of(array, at);
+        at = share_array_next(array, at);
     }
 }
 
@@ -53,7 +48,7 @@ struct share_place share_array_insert(struct share_array *array, uint32_t key,
             return place;
         }
         share_bucket_spill(bucket, key);
-        at = next_of(array, at);
+        at = share_array_next(array, at);
     }
     return nowhere;
 }
@@ -86,7 +81,7 @@ struct share_place share_array_seek(const struct share_array *array, uint32_t lo
             homes_left--;
         else if (!goes_on(&array->bucket[at], low, high))
             break;
-        at = next_of(array, at);
+        at = share_array_next(array, at);
     }
     return nowhere;
 }

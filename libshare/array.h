@@ -41,6 +41,40 @@ static inline uint32_t share_array_home(const struct share_array *array, uint32_
     return (uint32_t)((uint64_t)key * array->buckets >> SHARE_KEY_BITS);
 }
 
+static inline uint32_t share_array_next(const struct share_array *array, uint32_t bucket)
+{
+    return bucket + 1 == array->buckets ? 0 : bucket + 1;
+}
+
+/* Inserts if the key's home and the bucket behind it tell that nothing has this key, and there is
+ * room in one of them. Else false, and nothing is done. */
+static inline bool share_array_insert_near(struct share_array *array, uint32_t key,
+                                           struct share_hit entry)
+{
+    uint32_t at = share_array_home(array, key);
+    struct share_bucket *home = &array->bucket[at];
+    struct share_bucket *place = home;
+    struct share_slots slots = share_bucket_slots(home, key);
+    bool spilled = share_bucket_spills(home, key);
+    if (slots.matches)
+        return false;
+    if (spilled || !slots.empty) {
+        struct share_bucket *next = &array->bucket[share_array_next(array, at)];
+        struct share_slots beyond = share_bucket_slots(next, key);
+        if (spilled && (beyond.matches || share_bucket_spills(next, key)))
+            return false;
+        if (!slots.empty) {
+            if (!beyond.empty)
+                return false;
+            share_bucket_spill(home, key);
+            place = next;
+            slots = beyond;
+        }
+    }
+    share_bucket_put(place, share_slots_first(slots.empty), key, entry);
+    return true;
+}
+
 bool share_array_new(struct share_mem *mem, struct share_array *array, uint32_t buckets);
 void share_array_free(struct share_mem *mem, struct share_array *array);
 

@@ -142,6 +142,7 @@ static void commit_all(struct share_run *run)
     run->frames_taken += taken;
     for (unsigned i = 0; i < run->matched_count; i++) {
         struct share_item *item = share_matched_at(run, i, SHARE_ITEM_EQUAL);
+        share_item_fetch_ahead(run, run->matched, run->matched_count, i);
         if (!item || !commit(run, item))
             continue;
         if (is_promotion(run, item))

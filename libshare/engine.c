@@ -95,7 +95,6 @@ enum share_result share_new(const struct share_config *config, struct share **ou
         share->observer = *wanted.observer;
     share->salt = wanted.salt;
     share->hash_mask = ~UINT64_C(0);
-    share->fetch_ahead = share_fetch_ahead_pays();
     share->scanner.random_state = wanted.salt;
     share->settled_ppm = wanted.settled_ppm ? wanted.settled_ppm : SETTLED_PPM_DEFAULT;
     share->immutable = immutable;

@@ -63,7 +63,6 @@ struct share {
     uint64_t hash_mask; /* all ones, but in tests */
     uint32_t settled_ppm;
     bool immutable;
-    bool fetch_ahead; /* share_fetch_ahead_pays, but in tests */
     share_compare_fn compare;
     _Atomic uint32_t gate; /* calls inside; the top bit closes it */
     struct share_mem mem;

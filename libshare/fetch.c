@@ -2,15 +2,6 @@
 /* Reading pages for the cache alone. */
 #include "fetch.h"
 
-bool share_fetch_ahead_pays(void)
-{
-#if defined(__x86_64__)
-    return __builtin_cpu_is("intel");
-#else
-    return false;
-#endif
-}
-
 /* Loads, each by an instruction of its own: eight pages line by line are eight streams in flight,
  * and prefetchers tell streams apart by the instruction. Guests may write meanwhile, and nothing
  * comes of what is read: the thread sanitizer need not see it. */

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pages on their way into the cache before they are hashed, eight at a time.
+ * Memory on its way into the cache before it is needed.
  *
- * Machines differ. Where prefetchers end at a page's end and take a while to start over (Intel),
- * XXH3 alone over pages in a row takes 430 ns a page of 290 that memory needs: there each eight
- * pages are prefetched while the eight before are hashed, a slice of all of them at a time, so that
- * hash, table and memory overlap, and page walks do, too. Where memory keeps up with pages in a row
- * by itself (AMD), and where prefetch instructions are half as fast as loads, pages that lie apart
- * are read by loads, and of the next page only the first lines are prefetched.
+ * Pages to be hashed come eight at a time: each eight are prefetched while the eight before are
+ * hashed, a slice of all of them at a time, so that hash, table and memory overlap, and page walks
+ * do, too. XXH3 alone over pages in a row waits at the start of each page: prefetchers end at a
+ * page's end, and take a while to start over.
  */
 #ifndef SHARE_FETCH_H
 #define SHARE_FETCH_H
@@ -17,30 +15,31 @@
 #define SHARE_FETCH_PAGES  8u
 #define SHARE_FETCH_SLICES 16u /* of them, together all lines of the pages */
 
-/* Is this a machine of the first kind? */
-bool share_fetch_ahead_pays(void);
-
 /* Reads pages that lie anywhere in memory, 1 to SHARE_FETCH_PAGES of them: much faster than hashing
  * one after the other. */
 void share_fetch_now(const unsigned char *const *pages, unsigned count);
 
-/* Inlined always: GCC takes a function that only prefetches for one without effect, and leaves out
- * calls of it. */
-__attribute__((always_inline)) static inline void share_fetch_lines(const unsigned char *at,
-                                                                    unsigned lines)
+/* Prefetches one slice of SHARE_FETCH_PAGES pages. Inlined always: GCC takes a function that only
+ * prefetches for one without effect, and leaves out calls of it. */
+__attribute__((always_inline)) static inline void share_fetch_slice(
+    const unsigned char *const *pages, unsigned slice)
 {
-    for (unsigned line = 0; line < lines; line++)
-        __builtin_prefetch(at + (size_t)line * 64);
+    const size_t nbytes = SHARE_PAGE_SIZE / SHARE_FETCH_SLICES, first = slice * nbytes;
+    _Pragma("GCC unroll 4") for (size_t at = 0; at < nbytes; at += 64)
+        _Pragma("GCC unroll 8") for (unsigned i = 0; i < SHARE_FETCH_PAGES; i++)
+            __builtin_prefetch(pages[i] + first + at);
 }
 
-/* Prefetches one slice of so many pages. */
-__attribute__((always_inline)) static inline void share_fetch_slice(
-    const unsigned char *const *pages, unsigned count, unsigned slice)
+/* Prefetches a line that will be written, perhaps out of another processor's cache. The compiler's
+ * own prefetch for writing is one for reading on x86-64, where the instruction came later than the
+ * architecture; a processor without it takes it for nothing. */
+__attribute__((always_inline)) static inline void share_fetch_to_write(uintptr_t at)
 {
-    const size_t lines = SHARE_PAGE_SIZE / 64 / SHARE_FETCH_SLICES;
-    for (size_t line = slice * lines; line < (slice + 1) * lines; line++)
-        for (unsigned i = 0; i < count; i++)
-            __builtin_prefetch(pages[i] + line * 64);
+#if defined(__x86_64__)
+    __asm__ volatile("prefetchw (%0)" : : "r"(at));
+#else
+    __builtin_prefetch((const void *)at, 1);
+#endif
 }
 
 #endif

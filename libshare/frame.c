@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Reference counts of shared frames, and nothing else. */
 #include "frame.h"
+#include "fetch.h"
 #include "page.h"
 
 void share_frames_init(struct share_frames *frames, struct share_mem *mem)
@@ -20,7 +21,7 @@ static struct share_frame_object *object_of(const struct share_frames *frames, s
 
 void share_frame_prefetch(const struct share_frames *frames, share_frame frame)
 {
-    __builtin_prefetch(object_of(frames, frame), 1);
+    share_fetch_to_write((uintptr_t)object_of(frames, frame));
 }
 
 void share_frame_make(struct share_frames *frames, share_frame frame, share_mpn mpn,

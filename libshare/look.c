@@ -4,9 +4,7 @@
 #include "fetch.h"
 #include "run.h"
 
-#define TABLE_LAG     8u /* pages: the time that a table line takes to arrive */
-#define NEXT_LINES    4u /* of the next page: what the table's work is long enough for */
-#define FAR_PAGES_MIN 4u /* of eight that lie apart: fewer are as fast one after the other */
+#define TABLE_LAG 8u /* pages: the time that a table line takes to arrive */
 _Static_assert(2 * SHARE_FETCH_PAGES <= SHARE_PEEKS_MAX, "all opened pages are peeked at a time");
 _Static_assert(2 * SHARE_FETCH_PAGES == SHARE_FETCH_SLICES, "two slices a page make whole pages");
 
@@ -99,10 +97,9 @@ static void hash_page(struct share_run *run, struct share_item *item, const void
 /* Pages that are open, and not hashed yet: those that are hashed now, or the next ones. */
 struct opened {
     unsigned count;
-    unsigned apart; /* pages that do not lie behind the one before; the first one is of them */
     bool fetched;
     uint8_t item[SHARE_FETCH_PAGES];
-    const unsigned char *bytes[SHARE_FETCH_PAGES + 1]; /* and what lies behind the last one */
+    const unsigned char *bytes[SHARE_FETCH_PAGES];
 };
 
 /* Pages that have been hashed, in that order; `met` of them have met the table. */
@@ -123,33 +120,36 @@ static void meet_next(struct share_run *run, struct hashed *hashed)
 static void hash_opened(struct share_run *run, struct opened *opened, struct opened *next,
                         struct hashed *hashed)
 {
-    bool ahead = run->share->fetch_ahead;
-    if (!opened->fetched && opened->apart >= FAR_PAGES_MIN)
+    bool ahead = next->count;
+    if (!opened->fetched && opened->count > 1)
         share_fetch_now(opened->bytes, opened->count);
     for (unsigned i = 0; i < opened->count; i++) {
         struct share_item *item = &run->item[opened->item[i]];
         if (ahead)
-            share_fetch_slice(next->bytes, next->count, 2 * i);
+            share_fetch_slice(next->bytes, 2 * i);
         hash_page(run, item, opened->bytes[i]);
         if (ahead)
-            share_fetch_slice(next->bytes, next->count, 2 * i + 1);
-        else
-            share_fetch_lines(opened->bytes[i + 1], NEXT_LINES);
+            share_fetch_slice(next->bytes, 2 * i + 1);
         if (item->stage == SHARE_ITEM_OPEN)
             hashed->item[hashed->count++] = opened->item[i];
         if (hashed->met + TABLE_LAG < hashed->count)
             meet_next(run, hashed);
     }
-    next->fetched = ahead && opened->count;
+    next->fetched = opened->count;
     *opened = (struct opened){.count = 0};
 }
 
 static void add_opened(struct opened *opened, unsigned item, const unsigned char *bytes)
 {
-    opened->apart += bytes != opened->bytes[opened->count];
     opened->bytes[opened->count] = bytes;
     opened->item[opened->count++] = (uint8_t)item;
-    opened->bytes[opened->count] = bytes + SHARE_PAGE_SIZE;
+}
+
+/* A last group of fewer is prefetched like the others. */
+static void fill_up(struct opened *opened)
+{
+    for (unsigned i = opened->count; i && i < SHARE_FETCH_PAGES; i++)
+        opened->bytes[i] = opened->bytes[i - 1];
 }
 
 void share_run_look(struct share_run *run)
@@ -168,6 +168,7 @@ void share_run_look(struct share_run *run)
             next = empty;
         }
     }
+    fill_up(next);
     hash_opened(run, now, next, &hashed);
     hash_opened(run, next, now, &hashed);
     while (hashed.met < hashed.count)

@@ -120,7 +120,7 @@ static bool insert_if_new(struct share_run *run, struct share_partition *part,
 {
     struct share *share = run->share;
     struct share_hit hits[SHARE_TABLE_HITS], own = {SHARE_KIND_HINT, item->page.id};
-    if (share_table_insert_at_home(&share->table, part, item->hash, own))
+    if (share_table_insert_near(&share->table, part, item->hash, own))
         return true;
     bool inserted;
     unsigned count =
@@ -292,6 +292,7 @@ void share_run_match(struct share_run *run)
     unsigned count = 0;
     for (unsigned i = 0; i < run->open_count; i++) {
         struct share_item *item = &run->item[run->open[i]];
+        share_item_fetch_ahead(run, run->open, run->open_count, i);
         if (item->stage == SHARE_ITEM_OPEN && decide(run, item))
             hinted[count++] = item;
         if (count == SHARE_FETCH_PAGES || (count && i + 1 == run->open_count)) {

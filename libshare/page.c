@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* From (VM, PPN) to the page's word, and back from a page number. */
 #include "page.h"
+#include "fetch.h"
 #include <string.h>
 
 #define NODE_BITS  6
@@ -68,7 +69,7 @@ struct share_page_ref share_page_at(const struct share_pages *pages, uint32_t id
 void share_page_prefetch(const struct share_pages *pages, uint32_t id)
 {
     struct share_page_ref page = share_page_at(pages, id);
-    __builtin_prefetch(page.word, 1);
+    share_fetch_to_write((uintptr_t)page.word);
     __builtin_prefetch(share_page_chunk(&page));
 }
 

@@ -102,6 +102,16 @@ static inline struct share_item *share_matched_at(struct share_run *run, unsigne
     return item->stage == stage ? item : NULL;
 }
 
+/* Of a list that is worked on in its order, i-th item now: what the table has of one further on. It
+ * was fetched when the page met the table, but another thread may have it by now. */
+static inline void share_item_fetch_ahead(const struct share_run *run, const uint8_t *list,
+                                          unsigned count, unsigned i)
+{
+    const unsigned ahead = 4;
+    if (i + ahead < count)
+        share_table_prefetch(&run->share->table, run->item[list[i + ahead]].hash);
+}
+
 /* Protects and compares all matched items, and commits those that are equal. */
 void share_run_merge(struct share_run *run);
 

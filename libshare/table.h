@@ -27,6 +27,7 @@
 #define SHARE_TABLE_H
 
 #include "array.h"
+#include "fetch.h"
 #include "lock.h"
 
 #define SHARE_PARTITION_BITS   6
@@ -74,8 +75,10 @@ void share_table_fini(struct share_table *table);
  * it is until it is full. The only call that allocates; no lock may be held. */
 bool share_table_reserve(struct share_table *table);
 
-/* Fetches the home bucket of a hash. A hint to the machine: needs no lock. */
-static inline void share_table_prefetch(const struct share_table *table, uint64_t hash)
+/* Fetches what an insertion of this hash writes: its home bucket, the one behind it, where it goes
+ * if the home is full, and the partition. A hint to the machine: needs no lock. */
+__attribute__((always_inline)) static inline void share_table_prefetch(
+    const struct share_table *table, uint64_t hash)
 {
     /* The two may be of different arrays: a wrong address fetches nothing useful, and no harm. */
     unsigned p = share_table_partition(hash);
@@ -84,7 +87,10 @@ static inline void share_table_prefetch(const struct share_table *table, uint64_
         atomic_load_explicit(&table->fetch_buckets[p], memory_order_relaxed),
     };
     uint64_t home = share_array_home(&array, share_table_key(hash));
-    __builtin_prefetch((const void *)((uintptr_t)array.bucket + sizeof *array.bucket * home), 1);
+    uintptr_t bucket = (uintptr_t)array.bucket + sizeof *array.bucket * home;
+    share_fetch_to_write(bucket);
+    share_fetch_to_write(bucket + sizeof *array.bucket);
+    share_fetch_to_write((uintptr_t)&table->partition[p]);
 }
 
 /* Between lock and unlock of a hash, its entries do not change. */
@@ -111,19 +117,13 @@ bool share_table_insert(struct share_table *table, struct share_partition *part,
 /* The partition has as many entries as it should. For this header and table.c. */
 void share_table_note_full(struct share_table *table, struct share_partition *part);
 
-/* With the lock held: inserts if one look at the home bucket tells that nothing has this key and
- * that there is room, as it does for most pages of a first pass. Else false, and nothing is done.
- */
-static inline bool share_table_insert_at_home(struct share_table *table,
-                                              struct share_partition *part, uint64_t hash,
-                                              struct share_hit entry)
+/* With the lock held: inserts if two buckets tell that nothing has this key and that there is room,
+ * as they do for most pages of a first pass. Else false, and nothing is done. */
+static inline bool share_table_insert_near(struct share_table *table, struct share_partition *part,
+                                           uint64_t hash, struct share_hit entry)
 {
-    uint32_t key = share_table_key(hash);
-    struct share_bucket *home = &part->now.bucket[share_array_home(&part->now, key)];
-    struct share_slots slots = share_bucket_slots(home, key);
-    if (slots.matches || !slots.empty || share_bucket_spills(home, key) || part->old.buckets)
+    if (part->old.buckets || !share_array_insert_near(&part->now, share_table_key(hash), entry))
         return false;
-    share_bucket_put(home, share_slots_first(slots.empty), key, entry);
     if (++part->entries >= part->grow_at)
         share_table_note_full(table, part);
     return true;

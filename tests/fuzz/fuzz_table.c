@@ -101,16 +101,21 @@ static unsigned listed_of(uint64_t hash)
     return count < SHARE_TABLE_HITS ? count : SHARE_TABLE_HITS;
 }
 
+/* As a page meets the table: near its home, and else anywhere; or anywhere at once. */
 static void find_or_insert(uint64_t hash, struct share_hit hit)
 {
     struct share_hit hits[SHARE_TABLE_HITS];
+    unsigned count = 0;
     bool inserted;
     if (listed == ENTRIES_MAX || is_listed_anywhere(hit))
         return;
     bool room = share_table_reserve(&table);
     MUST(room || refusing);
     struct share_partition *part = share_table_lock(&table, hash);
-    unsigned count = share_table_find_or_insert(&table, part, hash, hit, hits, &inserted);
+    inserted = hit.id % 2 && share_table_insert_near(&table, part, hash, hit);
+    MUST(!inserted || listed_of(hash) == 0);
+    if (!inserted)
+        count = share_table_find_or_insert(&table, part, hash, hit, hits, &inserted);
     share_table_unlock(part);
     MUST(count == listed_of(hash) && (!inserted || count == 0));
     MUST(inserted || count || refusing);

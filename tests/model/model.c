@@ -39,7 +39,6 @@ void model_init(struct model *model, struct model_source source, uint64_t salt, 
     model->vmm->answer = answer;
     model->weak_hash = hash_mask != ~UINT64_C(0);
     vmm_weaken_hash(model->vmm, hash_mask);
-    vmm_fetch_ahead(model->vmm, salt & 1);
     model->group[0] = (struct model_group){.live = true, .sharing = true, .number = 0};
 }
 

@@ -154,9 +154,6 @@ void vmm_must_be_sound(struct vmm *vmm);
 /* Weakens the hash of an engine that holds nothing yet: bits outside the mask are zero. */
 void vmm_weaken_hash(struct vmm *vmm, uint64_t mask);
 
-/* Makes the engine fetch pages as on the one or the other kind of machine (fetch.h). */
-void vmm_fetch_ahead(struct vmm *vmm, bool ahead);
-
 /* Counts mappings again. Machine pages in use = machine pages that are mapped; nobody peeks. */
 void vmm_audit(const struct vmm *vmm);
 unsigned vmm_used(const struct vmm *vmm);

@@ -21,11 +21,6 @@ void vmm_weaken_hash(struct vmm *vmm, uint64_t mask)
     share_secret_init(&share_group_at(share, 0)->secret, share->salt, 0, mask);
 }
 
-void vmm_fetch_ahead(struct vmm *vmm, bool ahead)
-{
-    vmm->share->fetch_ahead = ahead;
-}
-
 struct share_page_info vmm_info(const struct vmm *vmm, share_vm vm, unsigned slot)
 {
     struct share_page_info info;
