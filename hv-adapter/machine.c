@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
@@ -72,6 +75,7 @@ bool hv_machine_init(struct hv_machine *machine, uint64_t pages, bool scattered)
         free(machine->free);
         return false;
     }
+    machine->self = pidfd_open(getpid(), 0);
     pthread_mutex_init(&machine->lock, NULL);
     uint64_t stride = scattered ? stride_of(pages) : 1, at = 0;
     for (uint64_t i = pages; i-- > 0;) { /* the stack's top is page 0 */
@@ -89,6 +93,8 @@ void hv_machine_fini(struct hv_machine *machine)
     SHOW(machine->base, machine->pages * HV_PAGE_BYTES); /* others may be mapped here next */
     munmap(machine->mapping, machine->mapping_nbytes);
     free(machine->free);
+    if (machine->self >= 0)
+        close(machine->self);
     pthread_mutex_destroy(&machine->lock);
     machine->base = NULL;
 }
@@ -99,23 +105,40 @@ static int by_number(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-/* Neighbours go back in one call. Afterwards the pages read as zero. */
-static void give_back(struct hv_machine *machine)
+/* Late pages as ranges of neighbours. */
+static unsigned late_ranges(struct hv_machine *machine, struct iovec *ranges)
 {
     uint32_t *late = machine->late;
-    unsigned count = machine->late_count;
+    unsigned count = machine->late_count, found = 0;
     qsort(late, count, sizeof *late, by_number);
     for (unsigned i = 0, end; i < count; i = end) {
         for (end = i + 1; end < count && late[end] == late[end - 1] + 1;)
             end++;
-        uint8_t *page = hv_machine_page(machine, (hv_mpn){late[i]});
-        size_t nbytes = (end - i) * HV_PAGE_BYTES;
-        if (madvise(page, nbytes, MADV_DONTNEED) != 0) {
-            SHOW(page, nbytes);
-            memset(page, 0, nbytes); /* locked memory: it stays ours, but must be clean */
-            HIDE(page, nbytes);
-        }
+        ranges[found++] =
+            (struct iovec){hv_machine_page(machine, (hv_mpn){late[i]}), (end - i) * HV_PAGE_BYTES};
     }
+    return found;
+}
+
+static void give_range(void *page, size_t nbytes)
+{
+    if (madvise(page, nbytes, MADV_DONTNEED) == 0)
+        return;
+    SHOW(page, nbytes);
+    memset(page, 0, nbytes); /* locked memory: it stays ours, but must be clean */
+    HIDE(page, nbytes);
+}
+
+/* Afterwards the pages read as zero. */
+static void give_back(struct hv_machine *machine)
+{
+    struct iovec ranges[HV_MACHINE_BATCH];
+    uint32_t *late = machine->late;
+    unsigned count = machine->late_count, ranges_count = late_ranges(machine, ranges);
+    ssize_t given = process_madvise(machine->self, ranges, ranges_count, MADV_DONTNEED, 0);
+    if (given != (ssize_t)(count * HV_PAGE_BYTES)) /* an older kernel, or locked memory */
+        for (unsigned i = 0; i < ranges_count; i++)
+            give_range(ranges[i].iov_base, ranges[i].iov_len);
     for (unsigned i = count; i-- > 0;)
         machine->free[machine->free_count++] = late[i];
     machine->late_count = 0;

@@ -3,8 +3,9 @@
  * Machine memory: a pool of pages in one mapping of the host.
  *
  * A page handed out is all zero. A freed page really goes back to the host, so that what is saved
- * shows in the process's resident memory; that is done for many pages at a time. The base lies on a
- * multiple of 4 GiB: what depends on addresses' low bits is the same in every run.
+ * shows in the process's resident memory; that is done for many pages at a time, and from
+ * Linux 6.13 on in one call, with one flush of the host's TLB. The base lies on a multiple of 4
+ * GiB: what depends on addresses' low bits is the same in every run.
  *
  * Threads: any; one mutex, held for short.
  */
@@ -24,6 +25,7 @@ struct hv_machine {
     uint8_t *base;                   /* owned: pages * 4096 bytes; MPN 0 lies here */
     void *mapping;                   /* what munmap gets */
     size_t mapping_nbytes;           /* of it */
+    int self;                        /* this process, as a file; -1: the kernel has no such */
     uint64_t pages;                  /* MPNs are below this */
     pthread_mutex_t lock;            /* owns what follows */
     uint32_t *free;                  /* owned: a stack of clean pages */
