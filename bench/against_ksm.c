@@ -58,7 +58,7 @@ static const char *refusal_of(unsigned kind)
 static bool begin(struct match *match, unsigned quick_rounds)
 {
     bool quick = match->suite->quick, ok = set_of(match) != NULL;
-    match->rounds = !quick ? 7 : match->sources ? 2 : quick_rounds;
+    match->rounds = !quick ? 6 : match->sources ? 2 : quick_rounds;
     for (unsigned kind = 0; kind < KINDS; kind++)
         match->takes_part[kind] = !refusal_of(kind);
     return ok;

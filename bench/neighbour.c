@@ -226,7 +226,7 @@ static struct trial *trial_new(const struct suite *suite)
     trial->rounds = suite->quick ? 3 : 11;
     for (unsigned side = 0; side < SIDES; side++)
         trial->takes_part[side] = side != PROCESS || !process_refusal();
-    trial->pages = pages_new(UINT64_C(1) << (suite->quick ? 14 : 17), COPY_PERCENT, 5);
+    trial->pages = pages_new(UINT64_C(1) << (suite->quick ? 14 : 16), COPY_PERCENT, 5);
     return trial;
 }
 

@@ -75,6 +75,8 @@ static const unsigned char *open_page(struct share_run *run, struct share_item *
     item->tried_count = 0;
     item->changed = item->replaced = item->not_zero = item->is_protected = item->code = false;
     item->hinted = share_word_state(item->was) == SHARE_WORD_HINTED;
+    if (item->hinted) /* where its hint stands: if the page has changed, it goes */
+        share_table_prefetch(&share->table, share_word_hash(item->was));
     if (!share->ops.resolve(share->ops_ctx, run->vm->number, item->ppn, &item->mpn) ||
         item->mpn.n >= SHARE_MPN_END) {
         share_item_drop(run, item, SHARE_PAGE_GONE);
