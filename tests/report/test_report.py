@@ -97,6 +97,12 @@ class Gate(unittest.TestCase):
         self.assertEqual(gate.fallen(self.ratios(0.61), before, 0.4), {})
         self.assertEqual(len(gate.fallen(self.ratios(0.59), before, 0.4)), 1)
 
+    def test_against_ksm_twice_as_much_may_be_lost(self):
+        name = "ksm/share_all/set:synthetic machine"
+        before = {name: 10.0}
+        self.assertEqual(gate.fallen({name: (3.1, 1, 9)}, before, 0.4), {})
+        self.assertEqual(len(gate.fallen({name: (2.9, 1, 9)}, before, 0.4)), 1)
+
     def test_only_ours_may_not_fall(self):
         self.assertEqual(gate.fallen(self.ratios(1.0), {self.name + " roofline": 1.0}, 0.4), {})
         for name in ("ksm/share_all/set:synthetic ksm_smart_cpu", "compare/equal variant_1_single",
