@@ -330,6 +330,40 @@ static void found_or_inserted(void **state)
     assert_int_equal(share_table_entries(&table), 10001);
 }
 
+static bool insert_near(uint64_t hash, struct share_hit entry)
+{
+    struct share_partition *part = share_table_lock(&table, hash);
+    bool done = share_table_insert_near(&table, part, hash, entry);
+    share_table_unlock(part);
+    return done;
+}
+
+/* Two buckets tell of most hashes that they are new: such an entry is found like any other, and
+ * none is put beside one of its hash, not even where removals have left room before it. */
+static void most_are_inserted_near(void **state)
+{
+    (void)state;
+    const uint32_t entries = 20000;
+    unsigned near = 0;
+    for (uint32_t id = 1; id <= entries; id++) {
+        assert_true(share_table_reserve(&table));
+        if (insert_near(hash_of(id), hint(id)))
+            near++;
+        else
+            must_insert(hash_of(id), hint(id));
+    }
+    assert_true(near > entries / 2 && near < entries);
+    for (uint32_t id = 1; id <= entries; id++) {
+        assert_true(holds(hash_of(id), hint(id)));
+        assert_false(insert_near(hash_of(id), hint(id + entries)));
+    }
+    for (uint32_t id = 3; id <= entries; id += 3)
+        assert_true(share_table_remove(&table, hash_of(id), 36, hint(id)));
+    for (uint32_t id = 1; id <= entries; id++)
+        if (id % 3)
+            assert_false(insert_near(hash_of(id), hint(id + entries)));
+}
+
 /* Full, and no memory: neither found nor inserted, and the next reserve mends it. */
 static void room_may_be_refused(void **state)
 {
@@ -398,6 +432,7 @@ int main(void)
         TEST(refused_memory_fills_it_and_no_more),
         TEST(a_spilled_key_is_found_behind_a_free_slot),
         TEST(found_or_inserted),
+        TEST(most_are_inserted_near),
         TEST(room_may_be_refused),
         TEST(expected_entries_need_no_growth),
         TEST(prefetch_harms_nothing),
