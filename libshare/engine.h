@@ -15,6 +15,7 @@
 #include "page.h"
 #include "scan.h"
 #include "table.h"
+#include "tune.h"
 
 /* Counters of one VM; the engine adds them up, with those of VMs that have gone. */
 struct share_counts {
@@ -64,6 +65,7 @@ struct share {
     uint32_t settled_ppm;
     bool immutable;
     share_compare_fn compare;
+    struct share_tuner tuner;
     _Atomic uint32_t gate; /* calls inside; the top bit closes it */
     struct share_mem mem;
     struct share_table table;

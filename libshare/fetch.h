@@ -2,10 +2,9 @@
 /*
  * Memory on its way into the cache before it is needed.
  *
- * Pages to be hashed come eight at a time: each eight are prefetched while the eight before are
- * hashed, a slice of all of them at a time, so that hash, table and memory overlap, and page walks
- * do, too. XXH3 alone over pages in a row waits at the start of each page: prefetchers end at a
- * page's end, and take a while to start over.
+ * Pages that lie in a row are fetched by the machine's own prefetchers, well or badly; pages that
+ * lie anywhere have to be fetched ahead. There are two ways, and which one is faster depends on the
+ * machine (bench/README.md has figures), so tune.h tries both.
  */
 #ifndef SHARE_FETCH_H
 #define SHARE_FETCH_H
@@ -14,6 +13,18 @@
 
 #define SHARE_FETCH_PAGES  8u
 #define SHARE_FETCH_SLICES 16u /* of them, together all lines of the pages */
+
+enum share_fetch_way {
+    /* Each eight pages are prefetched while the eight before are hashed, a slice of all of them at
+     * a time, so that hash, table and memory overlap, and page walks do, too. For machines whose
+     * prefetchers end at a page's end and take a while to start over. */
+    SHARE_FETCH_ABREAST,
+    /* A page that does not lie behind the one before is prefetched into the second-level cache,
+     * eight pages ahead; else nothing is. For machines whose prefetchers are disturbed by prefetch
+     * instructions, and which leave such instructions out when they come fast. */
+    SHARE_FETCH_APART,
+    SHARE_FETCH_WAYS
+};
 
 /* Reads pages that lie anywhere in memory, 1 to SHARE_FETCH_PAGES of them: much faster than hashing
  * one after the other. */
@@ -28,6 +39,15 @@ __attribute__((always_inline)) static inline void share_fetch_slice(
     _Pragma("GCC unroll 4") for (size_t at = 0; at < nbytes; at += 64)
         _Pragma("GCC unroll 8") for (unsigned i = 0; i < SHARE_FETCH_PAGES; i++)
             __builtin_prefetch(pages[i] + first + at);
+}
+
+/* Prefetches the first or the second half of a page, into the second-level cache. */
+__attribute__((always_inline)) static inline void share_fetch_half(const unsigned char *page,
+                                                                   unsigned half)
+{
+    const size_t nbytes = SHARE_PAGE_SIZE / 2;
+    _Pragma("GCC unroll 32") for (size_t at = 0; at < nbytes; at += 64)
+        __builtin_prefetch(page + half * nbytes + at, 0, 2);
 }
 
 /* Prefetches a line that will be written, perhaps out of another processor's cache. The compiler's

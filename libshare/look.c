@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The first step: claim a page, read it once, and know its hash; and how a claim is given back. */
+/* The first step: claim a page, read it once, and know its hash. */
 #include "cow.h"
 #include "fetch.h"
 #include "run.h"
 
-#define TABLE_LAG 8u /* pages: the time that a table line takes to arrive */
-_Static_assert(2 * SHARE_FETCH_PAGES <= SHARE_PEEKS_MAX, "all opened pages are peeked at a time");
+/* Pages: the time that a table line takes to arrive. A few later, pages have driven it out of the
+ * first-level cache again. */
+#define TABLE_LAG 4u
+_Static_assert(2 * SHARE_FETCH_PAGES == SHARE_PEEKS_MAX, "a group that is hashed, and the next");
 _Static_assert(2 * SHARE_FETCH_PAGES == SHARE_FETCH_SLICES, "two slices a page make whole pages");
 
 /* Skipped by the scanner in this pass? Pages of one backoff take turns, by page number. */
@@ -96,12 +98,14 @@ static void hash_page(struct share_run *run, struct share_item *item, const void
     judge_change(run, item);
 }
 
-/* Pages that are open, and not hashed yet: those that are hashed now, or the next ones. */
-struct opened {
-    unsigned count;
-    bool fetched;
-    uint8_t item[SHARE_FETCH_PAGES];
-    const unsigned char *bytes[SHARE_FETCH_PAGES];
+/* Pages that are open and not hashed yet: a ring, hashed in the order in which they were opened. */
+struct ring {
+    unsigned opened, hashed; /* of the run's pages, so far */
+    enum share_fetch_way way;
+    const unsigned char *expected; /* the next page's bytes, if it follows the last one opened */
+    uint8_t item[SHARE_PEEKS_MAX];
+    bool apart[SHARE_PEEKS_MAX]; /* does not follow the page opened before */
+    const unsigned char *bytes[SHARE_PEEKS_MAX];
 };
 
 /* Pages that have been hashed, in that order; `met` of them have met the table. */
@@ -110,6 +114,51 @@ struct hashed {
     uint8_t item[SHARE_RUN_PAGES];
 };
 
+static void add_opened(struct ring *ring, unsigned item, const unsigned char *bytes)
+{
+    if (ring->opened == 0) /* a last group of fewer is prefetched like the others */
+        for (unsigned i = 1; i < SHARE_PEEKS_MAX; i++)
+            ring->bytes[i] = bytes;
+    unsigned at = ring->opened++ % SHARE_PEEKS_MAX;
+    ring->item[at] = (uint8_t)item;
+    ring->bytes[at] = bytes;
+    ring->apart[at] = bytes != ring->expected;
+    ring->expected = bytes + SHARE_PAGE_SIZE;
+}
+
+/* Opens pages from item `next` on until as many are open as the way wants. The first item left. */
+static unsigned open_some(struct share_run *run, struct ring *ring, unsigned next)
+{
+    unsigned most = ring->way == SHARE_FETCH_ABREAST ? SHARE_PEEKS_MAX : SHARE_FETCH_PAGES + 1;
+    for (; next < run->count && ring->opened < ring->hashed + most; next++) {
+        const unsigned char *bytes = open_page(run, &run->item[next]);
+        if (bytes)
+            add_opened(ring, next, bytes);
+    }
+    return next;
+}
+
+/* Before the first page is hashed nothing has been fetched. */
+static void fetch_first(const struct ring *ring)
+{
+    unsigned count = ring->opened < SHARE_FETCH_PAGES ? ring->opened : SHARE_FETCH_PAGES;
+    if (count > 1 && (ring->way == SHARE_FETCH_ABREAST || ring->apart[1]))
+        share_fetch_now(ring->bytes, count);
+}
+
+/* The n-th page is being hashed: fetches a half of what there is to be fetched meanwhile. */
+__attribute__((always_inline)) static inline void fetch_ahead(struct ring *ring, unsigned n,
+                                                              unsigned half)
+{
+    unsigned first = (n / SHARE_FETCH_PAGES + 1) * SHARE_FETCH_PAGES; /* of the next group */
+    unsigned ahead = (n + SHARE_FETCH_PAGES) % SHARE_PEEKS_MAX;
+    if (ring->way == SHARE_FETCH_ABREAST && first < ring->opened)
+        share_fetch_slice(&ring->bytes[first % SHARE_PEEKS_MAX], n % SHARE_FETCH_PAGES * 2 + half);
+    else if (ring->way == SHARE_FETCH_APART && n + SHARE_FETCH_PAGES < ring->opened &&
+             ring->apart[ahead])
+        share_fetch_half(ring->bytes[ahead], half);
+}
+
 static void meet_next(struct share_run *run, struct hashed *hashed)
 {
     uint8_t at = hashed->item[hashed->met++];
@@ -117,127 +166,36 @@ static void meet_next(struct share_run *run, struct hashed *hashed)
         run->open[run->open_count++] = at;
 }
 
-/* While pages are hashed, the table is asked a few pages behind and the next pages are on their
- * way: memory never waits for the table, nor the table for memory. */
-static void hash_opened(struct share_run *run, struct opened *opened, struct opened *next,
-                        struct hashed *hashed)
+/* While a page is hashed, the table is asked a few pages behind and later pages are on their way:
+ * memory never waits for the table, nor the table for memory. */
+static void hash_next(struct share_run *run, struct ring *ring, struct hashed *hashed)
 {
-    bool ahead = next->count;
-    if (!opened->fetched && opened->count > 1)
-        share_fetch_now(opened->bytes, opened->count);
-    for (unsigned i = 0; i < opened->count; i++) {
-        struct share_item *item = &run->item[opened->item[i]];
-        if (ahead)
-            share_fetch_slice(next->bytes, 2 * i);
-        hash_page(run, item, opened->bytes[i]);
-        if (ahead)
-            share_fetch_slice(next->bytes, 2 * i + 1);
-        if (item->stage == SHARE_ITEM_OPEN)
-            hashed->item[hashed->count++] = opened->item[i];
-        if (hashed->met + TABLE_LAG < hashed->count)
-            meet_next(run, hashed);
-    }
-    next->fetched = opened->count;
-    *opened = (struct opened){.count = 0};
-}
-
-static void add_opened(struct opened *opened, unsigned item, const unsigned char *bytes)
-{
-    opened->bytes[opened->count] = bytes;
-    opened->item[opened->count++] = (uint8_t)item;
-}
-
-/* A last group of fewer is prefetched like the others. */
-static void fill_up(struct opened *opened)
-{
-    for (unsigned i = opened->count; i && i < SHARE_FETCH_PAGES; i++)
-        opened->bytes[i] = opened->bytes[i - 1];
+    unsigned n = ring->hashed++;
+    uint8_t at = ring->item[n % SHARE_PEEKS_MAX];
+    fetch_ahead(ring, n, 0);
+    hash_page(run, &run->item[at], ring->bytes[n % SHARE_PEEKS_MAX]);
+    fetch_ahead(ring, n, 1);
+    if (run->item[at].stage == SHARE_ITEM_OPEN)
+        hashed->item[hashed->count++] = at;
+    if (hashed->met + TABLE_LAG < hashed->count)
+        meet_next(run, hashed);
 }
 
 void share_run_look(struct share_run *run)
 {
-    struct opened two[2] = {{.count = 0}, {.count = 0}}, *now = &two[0], *next = &two[1];
-    struct hashed hashed = {.count = 0};
     run->open_count = 0;
-    for (unsigned i = 0; i < run->count; i++) {
-        const unsigned char *bytes = open_page(run, &run->item[i]);
-        if (bytes)
-            add_opened(next, i, bytes);
-        if (next->count == SHARE_FETCH_PAGES) {
-            hash_opened(run, now, next, &hashed);
-            struct opened *empty = now;
-            now = next;
-            next = empty;
-        }
+    if (!run->count)
+        return;
+    struct share_trial trial = share_trial_start(&run->share->tuner, run->item[0].page.id);
+    struct ring ring = {.way = trial.way};
+    struct hashed hashed = {.count = 0};
+    unsigned next = open_some(run, &ring, 0);
+    fetch_first(&ring);
+    while (ring.hashed < ring.opened) {
+        hash_next(run, &ring, &hashed);
+        next = open_some(run, &ring, next);
     }
-    fill_up(next);
-    hash_opened(run, now, next, &hashed);
-    hash_opened(run, next, now, &hashed);
     while (hashed.met < hashed.count)
         meet_next(run, &hashed);
-}
-
-/* ---------------------------------------------------------------------- giving pages back -- */
-
-static void unprotect_one(struct share *share, share_vm vm, share_ppn ppn, share_mpn mpn)
-{
-    struct share_protect page = {.vm = vm, .ppn = ppn, .mpn = mpn};
-    share->ops.unprotect(share->ops_ctx, &page, 1);
-}
-
-void share_owner_release(struct share *share, share_vm vm, const struct share_page_ref *page,
-                         share_mpn mpn, bool was_protected, uint32_t word)
-{
-    if (was_protected)
-        unprotect_one(share, vm, share_page_ppn(page), mpn);
-    if (share_owner_give(page, word))
-        return;
-    /* A write won: what did not match is no more. Writers still on their way out count themselves
-     * in the payload. */
-    if (share_word_state(word) == SHARE_WORD_NO_MATCH)
-        word = share_word(SHARE_WORD_NONE, 0);
-    uint32_t state = share_word(SHARE_WORD_BROKEN, 0);
-    while (!atomic_compare_exchange_weak(page->word, &state, word)) {
-        state = share_word(SHARE_WORD_BROKEN, 0);
-        share_pause();
-    }
-}
-
-void share_item_settle(struct share_run *run, struct share_item *item, uint32_t word,
-                       enum share_outcome outcome)
-{
-    if (item->is_protected || !share_owner_give(&item->page, word))
-        share_owner_release(run->share, run->vm->number, &item->page, item->mpn, item->is_protected,
-                            word);
-    item->stage = SHARE_ITEM_DONE;
-    item->outcome = (uint8_t)outcome;
-    run->progress++;
-}
-
-void share_item_release(struct share_run *run, struct share_item *item, enum share_outcome outcome)
-{
-    uint32_t word = item->hinted ? item->was : share_word(SHARE_WORD_NONE, 0);
-    share_item_settle(run, item, word, outcome);
-}
-
-void share_item_drop(struct share_run *run, struct share_item *item, enum share_outcome outcome)
-{
-    if (item->hinted)
-        share_hint_drop(run->share, item->was, item->page.id);
-    item->hinted = false;
-    share_item_release(run, item, outcome);
-}
-
-void share_partner_release(struct share_run *run, struct share_item *item, bool stale)
-{
-    struct share_partner *with = share_with(run, item);
-    if (with->kind == SHARE_WITH_FRAME)
-        share_frame_leave(run->share, with->frame);
-    if (with->kind == SHARE_WITH_HINT) {
-        if (stale)
-            share_hint_drop(run->share, with->was, with->page.id);
-        share_owner_release(run->share, with->vm, &with->page, with->mpn, item->is_protected,
-                            stale ? share_word(SHARE_WORD_NONE, 0) : with->was);
-    }
-    with->kind = SHARE_WITH_NONE;
+    share_trial_end(&run->share->tuner, &trial, ring.hashed);
 }

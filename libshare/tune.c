@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* Trials of both ways, and what is learnt from them. */
+#include "tune.h"
+#include <time.h>
+
+#define FIRST_TRIALS 16u
+#define TURN_BITS    7 /* two runs in 128: so a way twice as slow costs less than a hundredth */
+
+/* Never 0. In the schedule tests it stands still: a moment on the stack would make a new state of
+ * each that has been there. */
+static uint64_t now_ns(void)
+{
+    struct timespec now = {0, 1};
+#ifndef SHARE_STEPS
+    clock_gettime(CLOCK_MONOTONIC, &now);
+#endif
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static uint32_t cost_of(struct share_tuner *tuner, enum share_fetch_way way)
+{
+    return atomic_load_explicit(&tuner->cost[way], memory_order_relaxed);
+}
+
+/* Runs are told apart by a hash of where they begin: counting them would be a write that all
+ * threads share. */
+static uint32_t turn_of(uint32_t first_page)
+{
+    return first_page * UINT32_C(2654435769) >> (32 - TURN_BITS);
+}
+
+struct share_trial share_trial_start(struct share_tuner *tuner, uint32_t first_page)
+{
+    uint32_t turn = turn_of(first_page);
+    uint32_t abreast = cost_of(tuner, SHARE_FETCH_ABREAST),
+             apart = cost_of(tuner, SHARE_FETCH_APART);
+    enum share_fetch_way way = abreast <= apart ? SHARE_FETCH_ABREAST : SHARE_FETCH_APART;
+    bool first = atomic_load_explicit(&tuner->trials, memory_order_relaxed) < FIRST_TRIALS;
+    if (first || turn < SHARE_FETCH_WAYS)
+        way = (enum share_fetch_way)(turn % SHARE_FETCH_WAYS);
+    else if (abreast && apart)
+        return (struct share_trial){way, 0};
+    return (struct share_trial){way, now_ns()};
+}
+
+void share_trial_end(struct share_tuner *tuner, const struct share_trial *trial, unsigned pages)
+{
+    if (trial->start_ns && pages >= SHARE_TUNE_PAGES / 2)
+        share_tuner_learn(tuner, trial->way,
+                          (now_ns() - trial->start_ns) * SHARE_TUNE_PAGES / pages);
+}
+
+/* A run that was interrupted counts as one that took twice as long. */
+void share_tuner_learn(struct share_tuner *tuner, enum share_fetch_way way, uint64_t cost)
+{
+    uint32_t trials = atomic_load_explicit(&tuner->trials, memory_order_relaxed);
+    uint64_t known = cost_of(tuner, way);
+    if (trials < FIRST_TRIALS)
+        atomic_store_explicit(&tuner->trials, trials + 1, memory_order_relaxed);
+    if (known && cost > 2 * known)
+        cost = 2 * known;
+    cost = known ? (3 * known + cost) / 4 : cost;
+    atomic_store_explicit(&tuner->cost[way], cost < UINT32_MAX ? (uint32_t)cost : UINT32_MAX,
+                          memory_order_relaxed);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which of two ways to do the same is faster on this machine? Tried now and then, on the work
+ * itself: no list of processors can tell, since hosts and neighbours matter, too.
+ *
+ * A trial is a run that is timed. The first runs are all trials, of either way; after them one run
+ * in 128 is, for each way. All other runs go the way that took less time of late. What a run does
+ * never depends on the way, only how long it takes.
+ */
+#ifndef SHARE_TUNE_H
+#define SHARE_TUNE_H
+
+#include "fetch.h"
+#include <stdatomic.h>
+#include <stdint.h>
+
+/* All zeros to begin with. Any thread may use it at any time; what two threads tell at once may be
+ * lost, and matters as little. */
+struct share_tuner {
+    _Atomic uint32_t trials; /* until the first ones are over */
+    _Atomic uint32_t
+        cost[SHARE_FETCH_WAYS]; /* nanoseconds per SHARE_TUNE_PAGES pages, of late; 0: not tried */
+};
+
+#define SHARE_TUNE_PAGES 128u /* of a whole run; fewer than half as many tell nothing */
+
+struct share_trial {
+    enum share_fetch_way way;
+    uint64_t start_ns; /* 0: not a trial */
+};
+
+/* Starts a run; `first_page`: a page number of it, which tells runs apart. */
+struct share_trial share_trial_start(struct share_tuner *tuner, uint32_t first_page);
+
+/* Ends it: so many pages were read. */
+void share_trial_end(struct share_tuner *tuner, const struct share_trial *trial, unsigned pages);
+
+/* What a trial found: so many nanoseconds per SHARE_TUNE_PAGES pages. For this file's functions,
+ * and tests. */
+void share_tuner_learn(struct share_tuner *tuner, enum share_fetch_way way, uint64_t cost);
+
+#endif

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/* Which way runs go, from what trials are said to have taken. Nothing here depends on a clock. */
+#include "test.h"
+#include "tune.h"
+
+#define RUNS 1024u
+
+struct taken {
+    unsigned runs[SHARE_FETCH_WAYS], trials[SHARE_FETCH_WAYS];
+};
+
+/* Starts runs over as many pages in a row, and ends none. */
+static struct taken start_runs(struct share_tuner *tuner)
+{
+    struct taken taken = {0};
+    for (uint32_t i = 0; i < RUNS; i++) {
+        struct share_trial trial = share_trial_start(tuner, i * SHARE_TUNE_PAGES);
+        taken.runs[trial.way]++;
+        taken.trials[trial.way] += trial.start_ns != 0;
+    }
+    return taken;
+}
+
+static void learn(struct share_tuner *tuner, unsigned times, uint64_t abreast, uint64_t apart)
+{
+    for (unsigned i = 0; i < times; i++) {
+        share_tuner_learn(tuner, SHARE_FETCH_ABREAST, abreast);
+        share_tuner_learn(tuner, SHARE_FETCH_APART, apart);
+    }
+}
+
+static void at_first_both_are_tried(void **state)
+{
+    (void)state;
+    struct share_tuner tuner = {0};
+    struct taken taken = start_runs(&tuner);
+    for (unsigned way = 0; way < SHARE_FETCH_WAYS; way++) {
+        assert_in_range(taken.runs[way], RUNS * 4 / 10, RUNS * 6 / 10);
+        assert_int_equal(taken.trials[way], taken.runs[way]);
+    }
+}
+
+static void the_faster_way_is_taken(void **state)
+{
+    (void)state;
+    for (unsigned faster = 0; faster < SHARE_FETCH_WAYS; faster++) {
+        struct share_tuner tuner = {0};
+        unsigned slower = 1 - faster;
+        learn(&tuner, 16, faster == SHARE_FETCH_ABREAST ? 100 : 101,
+              faster == SHARE_FETCH_APART ? 100 : 101);
+        struct taken taken = start_runs(&tuner);
+        assert_in_range(taken.runs[slower], 1, RUNS / 100);
+        assert_int_equal(taken.trials[slower], taken.runs[slower]);
+        assert_in_range(taken.trials[faster], 1, RUNS / 100);
+    }
+}
+
+static void another_machine_is_noticed(void **state)
+{
+    (void)state;
+    struct share_tuner tuner = {0};
+    learn(&tuner, 100, 100, 150);
+    learn(&tuner, 8, 150, 100);
+    assert_in_range(start_runs(&tuner).runs[SHARE_FETCH_ABREAST], 1, RUNS / 100);
+}
+
+static void one_interrupted_run_changes_nothing(void **state)
+{
+    (void)state;
+    struct share_tuner tuner = {0};
+    learn(&tuner, 16, 1000, 1300);
+    share_tuner_learn(&tuner, SHARE_FETCH_ABREAST, UINT64_MAX);
+    assert_in_range(start_runs(&tuner).runs[SHARE_FETCH_APART], 1, RUNS / 100);
+}
+
+static void what_was_never_tried_is(void **state)
+{
+    (void)state;
+    struct share_tuner tuner = {0};
+    for (unsigned i = 0; i < 32; i++)
+        share_tuner_learn(&tuner, SHARE_FETCH_ABREAST, 1);
+    struct taken taken = start_runs(&tuner);
+    assert_in_range(taken.runs[SHARE_FETCH_APART], RUNS * 99 / 100, RUNS);
+    assert_int_equal(taken.trials[SHARE_FETCH_APART], taken.runs[SHARE_FETCH_APART]);
+}
+
+static void small_runs_tell_nothing(void **state)
+{
+    (void)state;
+    struct share_tuner tuner = {0};
+    struct share_trial trial = {SHARE_FETCH_APART, 1}; /* since the clock's beginning */
+    share_trial_end(&tuner, &trial, SHARE_TUNE_PAGES / 2 - 1);
+    assert_int_equal(tuner.cost[SHARE_FETCH_APART], 0);
+    share_trial_end(&tuner, &trial, SHARE_TUNE_PAGES / 2);
+    assert_int_not_equal(tuner.cost[SHARE_FETCH_APART], 0);
+    trial = (struct share_trial){SHARE_FETCH_ABREAST, 0}; /* not a trial */
+    share_trial_end(&tuner, &trial, SHARE_TUNE_PAGES);
+    assert_int_equal(tuner.cost[SHARE_FETCH_ABREAST], 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(at_first_both_are_tried),
+        cmocka_unit_test(the_faster_way_is_taken),
+        cmocka_unit_test(another_machine_is_noticed),
+        cmocka_unit_test(one_interrupted_run_changes_nothing),
+        cmocka_unit_test(what_was_never_tried_is),
+        cmocka_unit_test(small_runs_tell_nothing),
+    };
+    return RUN(tests);
+}
