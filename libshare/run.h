@@ -6,7 +6,8 @@
  *
  * 128 pages are half a megabyte: what `look` has read is still in the second-level cache when
  * `compare` reads it again, and one protect and one remap serve them all (one shootdown a run). The
- * steps: look.c, match.c, merge.c, commit.c; offer.c drives them and counts.
+ * steps: look.c, match.c, merge.c, commit.c, and release.c for whatever ends early; offer.c drives
+ * them and counts.
  */
 #ifndef SHARE_RUN_H
 #define SHARE_RUN_H

@@ -69,7 +69,7 @@ static void one_interrupted_run_changes_nothing(void **state)
     (void)state;
     struct share_tuner tuner = {0};
     learn(&tuner, 16, 1000, 1300);
-    share_tuner_learn(&tuner, SHARE_FETCH_ABREAST, UINT64_MAX);
+    share_tuner_learn(&tuner, SHARE_FETCH_ABREAST, 1000000);
     assert_in_range(start_runs(&tuner).runs[SHARE_FETCH_APART], 1, RUNS / 100);
 }
 
@@ -98,6 +98,16 @@ static void small_runs_tell_nothing(void **state)
     assert_int_equal(tuner.cost[SHARE_FETCH_ABREAST], 0);
 }
 
+static void costs_are_those_of_a_whole_run(void **state)
+{
+    (void)state;
+    struct share_tuner tuner = {0};
+    struct share_trial trial = share_trial_start(&tuner, 0);
+    trial.start_ns -= 1000000;
+    share_trial_end(&tuner, &trial, SHARE_TUNE_PAGES / 2);
+    assert_true(tuner.cost[trial.way] >= 2000000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -107,6 +117,7 @@ int main(void)
         cmocka_unit_test(one_interrupted_run_changes_nothing),
         cmocka_unit_test(what_was_never_tried_is),
         cmocka_unit_test(small_runs_tell_nothing),
+        cmocka_unit_test(costs_are_those_of_a_whole_run),
     };
     return RUN(tests);
 }

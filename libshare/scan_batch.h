@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Batches of pages for the scanner: chosen in order (scan_order.c) or because the caller told that
+ * they changed (scan_dirty.c), looked at by scan.c.
+ */
+#ifndef SHARE_SCAN_BATCH_H
+#define SHARE_SCAN_BATCH_H
+
+#include "engine.h"
+
+#define SHARE_BATCH_PAGES 512u /* most of a shared memory is skipped: enough for a run of others \
+                                */
+
+struct share_batch {
+    share_vm vm;
+    size_t count, room;
+    bool pass_ended; /* no pages: this pass is over */
+    uint64_t pass;
+    share_ppn ppns[SHARE_BATCH_PAGES];
+};
+
+/* Books a batch as under way. Scan lock held. */
+void share_batch_start(struct share_scanner *scanner, struct share_batch *batch);
+
+/* Scan lock held, nothing in flight. */
+void share_pass_end(struct share_scanner *scanner);
+
+/* Fill an empty batch with up to `room` pages of one VM and book it; or end the pass. They wait for
+ * batches of other threads that may not have been accounted yet. */
+void share_take_sequential(struct share *share, struct share_batch *batch);
+void share_take_random(struct share *share, struct share_batch *batch);
+
+/* Moves dirty pages of one VM into an empty batch and books it; leaves it empty if there are none.
+ */
+void share_take_dirty(struct share *share, struct share_batch *batch);
+
+/* Dirty pages that nobody could look at this time stay dirty; true if there are any. */
+bool share_mark_again(struct share *share, const struct share_batch *batch,
+                      const enum share_outcome *outcomes);
+
+#endif
