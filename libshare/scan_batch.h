@@ -8,8 +8,9 @@
 
 #include "engine.h"
 
-#define SHARE_BATCH_PAGES 512u /* most of a shared memory is skipped: enough for a run of others \
-                                */
+#define SHARE_BATCH_PAGES                                                  \
+    512u /* most of a shared memory is skipped: enough for a run of others \
+          */
 
 struct share_batch {
     share_vm vm;
