@@ -84,6 +84,12 @@ void share_gate_leave(struct share *share);
 void share_gate_close(struct share *share);
 void share_gate_open(struct share *share);
 
+/* Are other calls inside, too? For what pays only then. */
+static inline bool share_gate_is_shared(const struct share *share)
+{
+    return atomic_load_explicit(&share->gate, memory_order_relaxed) > 1;
+}
+
 /* Pins a VM for a call; NULL if it is not there or going. Inside the gate. */
 struct share_vm_object *share_vm_enter(struct share *share, share_vm vm);
 void share_vm_leave(struct share_vm_object *vm);

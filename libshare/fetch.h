@@ -20,8 +20,9 @@ enum share_fetch_way {
      * prefetchers end at a page's end and take a while to start over. */
     SHARE_FETCH_ABREAST,
     /* A page that does not lie behind the one before is prefetched into the second-level cache,
-     * eight pages ahead; else nothing is. For machines whose prefetchers are disturbed by prefetch
-     * instructions, and which leave such instructions out when they come fast. */
+     * eight pages ahead; and of any page the first lines, when it is next. For machines whose
+     * prefetchers are disturbed by prefetch instructions, and which leave such instructions out
+     * when they come fast. */
     SHARE_FETCH_APART,
     SHARE_FETCH_WAYS
 };
@@ -48,6 +49,13 @@ __attribute__((always_inline)) static inline void share_fetch_half(const unsigne
     const size_t nbytes = SHARE_PAGE_SIZE / 2;
     _Pragma("GCC unroll 32") for (size_t at = 0; at < nbytes; at += 64)
         __builtin_prefetch(page + half * nbytes + at, 0, 2);
+}
+
+/* Prefetches a page's first lines: as many as arrive while the table is asked. */
+__attribute__((always_inline)) static inline void share_fetch_start(const unsigned char *page)
+{
+    _Pragma("GCC unroll 8") for (size_t line = 0; line < 8; line++)
+        __builtin_prefetch(page + line * 64);
 }
 
 /* Prefetches a line that will be written, perhaps out of another processor's cache. The compiler's

@@ -94,6 +94,8 @@ static void hash_page(struct share_run *run, struct share_item *item, const void
 {
     item->hash = share_hash_look(run->secret, bytes);
     share_table_prefetch(&run->share->table, item->hash);
+    if (run->others)
+        share_table_prefetch_partition(&run->share->table, item->hash);
     share_unpeek(run->share, item->mpn, bytes); /* while the page is still ours */
     judge_change(run, item);
 }
@@ -157,6 +159,8 @@ __attribute__((always_inline)) static inline void fetch_ahead(struct ring *ring,
     else if (ring->way == SHARE_FETCH_APART && n + SHARE_FETCH_PAGES < ring->opened &&
              ring->apart[ahead])
         share_fetch_half(ring->bytes[ahead], half);
+    if (ring->way == SHARE_FETCH_APART && half == 1 && n + 1 < ring->opened)
+        share_fetch_start(ring->bytes[(n + 1) % SHARE_PEEKS_MAX]);
 }
 
 static void meet_next(struct share_run *run, struct hashed *hashed)

@@ -147,6 +147,7 @@ static enum share_result run_items(struct share_run *run)
             run->item[i].outcome = SHARE_ERROR;
         return SHARE_NOMEM;
     }
+    run->others = share_gate_is_shared(run->share);
     run->memory_refused = false;
     run->frames_taken = 0;
     drive(run);

@@ -28,25 +28,26 @@ enum share_stage {
 
 enum share_partner_kind { SHARE_WITH_NONE, SHARE_WITH_HINT, SHARE_WITH_FRAME, SHARE_WITH_ZERO };
 
-/* One page on its way. Small: all of a run stay in the first-level cache beside the pages read.
- */
+/* One page on its way, in one cache line: the pages that are hashed drive it out of the first-level
+ * cache between one step and the next. */
 struct share_item {
-    share_ppn ppn;
+    _Alignas(64) share_ppn ppn;
     share_mpn mpn;
     uint64_t hash;
     struct share_page_ref page; /* word NULL: the PPN is outside the VM */
-    uint32_t was;               /* its word before it was owned */
     size_t at;                  /* its place in the batch */
+    uint32_t was;               /* its word before it was owned */
     uint8_t stage;              /* enum share_stage */
     uint8_t outcome;            /* enum share_outcome */
     uint8_t tried_count;        /* entries that its partner has noted as tried */
-    bool hinted;                /* its own hint stands in the table, under `was` */
-    bool changed;               /* since its last look */
-    bool replaced;              /* stale hints were removed for it */
-    bool not_zero;              /* has the zero page's hash, but is not zero */
-    bool is_protected;          /* sharing was added to its reasons */
-    bool code;                  /* and no mapping permitted a write */
+    bool hinted : 1;            /* its own hint stands in the table, under `was` */
+    bool changed : 1;           /* since its last look */
+    bool replaced : 1;          /* stale hints were removed for it */
+    bool not_zero : 1;          /* has the zero page's hash, but is not zero */
+    bool is_protected : 1;      /* sharing was added to its reasons */
+    bool code : 1;              /* and no mapping permitted a write */
 };
+_Static_assert(sizeof(struct share_item) == 64, "a line a page");
 
 /* What a page matched. HINT: a page that the run owns. FRAME: a reference that the run holds. */
 struct share_partner {
@@ -68,6 +69,7 @@ struct share_run {
     const struct share_secret *secret;
     bool back_off; /* leave volatile pages out, by `pass` */
     uint64_t pass;
+    bool others; /* work on the engine, too */
     bool memory_refused;
     unsigned frames_taken; /* of those reserved for the run */
     unsigned progress;     /* items done or moved on in this round */
@@ -104,13 +106,15 @@ static inline struct share_item *share_matched_at(struct share_run *run, unsigne
 }
 
 /* Of a list that is worked on in its order, i-th item now: what the table has of one further on. It
- * was fetched when the page met the table, but another thread may have it by now. */
+ * was fetched when the page met the table, but other threads may have it by now. */
 static inline void share_item_fetch_ahead(const struct share_run *run, const uint8_t *list,
                                           unsigned count, unsigned i)
 {
     const unsigned ahead = 4;
-    if (i + ahead < count)
+    if (run->others && i + ahead < count) {
         share_table_prefetch(&run->share->table, run->item[list[i + ahead]].hash);
+        share_table_prefetch_partition(&run->share->table, run->item[list[i + ahead]].hash);
+    }
 }
 
 /* Protects and compares all matched items, and commits those that are equal. */

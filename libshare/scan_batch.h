@@ -8,9 +8,8 @@
 
 #include "engine.h"
 
-#define SHARE_BATCH_PAGES                                                  \
-    512u /* most of a shared memory is skipped: enough for a run of others \
-          */
+/* Most of a shared memory is skipped: enough for a run of others. */
+#define SHARE_BATCH_PAGES 512u
 
 struct share_batch {
     share_vm vm;

@@ -75,8 +75,8 @@ void share_table_fini(struct share_table *table);
  * it is until it is full. The only call that allocates; no lock may be held. */
 bool share_table_reserve(struct share_table *table);
 
-/* Fetches what an insertion of this hash writes: its home bucket, the one behind it, where it goes
- * if the home is full, and the partition. A hint to the machine: needs no lock. */
+/* Fetches what an insertion of this hash writes: its home bucket, and the one behind it, where it
+ * goes if the home is full. A hint to the machine: needs no lock. */
 __attribute__((always_inline)) static inline void share_table_prefetch(
     const struct share_table *table, uint64_t hash)
 {
@@ -90,7 +90,12 @@ __attribute__((always_inline)) static inline void share_table_prefetch(
     uintptr_t bucket = (uintptr_t)array.bucket + sizeof *array.bucket * home;
     share_fetch_to_write(bucket);
     share_fetch_to_write(bucket + sizeof *array.bucket);
-    share_fetch_to_write((uintptr_t)&table->partition[p]);
+}
+
+/* The same for the partition: worth it if another thread may have written it since. */
+static inline void share_table_prefetch_partition(const struct share_table *table, uint64_t hash)
+{
+    share_fetch_to_write((uintptr_t)&table->partition[share_table_partition(hash)]);
 }
 
 /* Between lock and unlock of a hash, its entries do not change. */

@@ -410,9 +410,12 @@ static void expected_entries_need_no_growth(void **state)
 static void prefetch_harms_nothing(void **state)
 {
     (void)state;
-    for (uint32_t id = 1; id <= 1000; id++)
+    for (uint32_t id = 1; id <= 1000; id++) {
         share_table_prefetch(&table, hash_of(id));
+        share_table_prefetch_partition(&table, hash_of(id));
+    }
     share_table_prefetch(&table, ~UINT64_C(0));
+    share_table_prefetch_partition(&table, ~UINT64_C(0));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
