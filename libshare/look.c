@@ -159,8 +159,9 @@ __attribute__((always_inline)) static inline void fetch_ahead(struct ring *ring,
     else if (ring->way == SHARE_FETCH_APART && n + SHARE_FETCH_PAGES < ring->opened &&
              ring->apart[ahead])
         share_fetch_half(ring->bytes[ahead], half);
-    if (ring->way == SHARE_FETCH_APART && half == 1 && n + 1 < ring->opened)
-        share_fetch_start(ring->bytes[(n + 1) % SHARE_PEEKS_MAX]);
+    if (ring->way == SHARE_FETCH_APART && half == 1) /* of the next run's first one, too */
+        share_fetch_start(n + 1 < ring->opened ? ring->bytes[(n + 1) % SHARE_PEEKS_MAX]
+                                               : ring->expected);
 }
 
 static void meet_next(struct share_run *run, struct hashed *hashed)

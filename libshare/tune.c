@@ -4,7 +4,7 @@
 #include <time.h>
 
 #define FIRST_TRIALS 16u
-#define TURN_BITS    7 /* two runs in 128: so a way twice as slow costs less than a hundredth */
+#define TURN_BITS    8 /* two runs in 256: so a way twice as slow costs half a hundredth */
 
 /* Never 0. In the schedule tests it stands still: a moment on the stack would make a new state of
  * each that has been there. */

@@ -4,7 +4,7 @@
  * itself: no list of processors can tell, since hosts and neighbours matter, too.
  *
  * A trial is a run that is timed. The first runs are all trials, of either way; after them one run
- * in 128 is, for each way. All other runs go the way that took less time of late. What a run does
+ * in 256 is, for each way. All other runs go the way that took less time of late. What a run does
  * never depends on the way, only how long it takes.
  */
 #ifndef SHARE_TUNE_H

@@ -3,7 +3,7 @@
 #include "test.h"
 #include "tune.h"
 
-#define RUNS 1024u
+#define RUNS 4096u
 
 struct taken {
     unsigned runs[SHARE_FETCH_WAYS], trials[SHARE_FETCH_WAYS];
