@@ -41,9 +41,11 @@ static bool take_marks(struct share_chunk *chunk, struct share_batch *batch)
         marks = lowest(marks, batch->room - batch->count);
         if (marks)
             marks &= atomic_fetch_and(&chunk->dirty[half], ~marks);
-        for (; marks; marks &= marks - 1)
-            batch->ppns[batch->count++] = (share_ppn){(uint64_t)chunk->index * SHARE_CHUNK_PAGES +
-                                                      half * 32u + (unsigned)__builtin_ctz(marks)};
+        for (; marks; marks &= marks - 1) {
+            uint32_t slot = half * 32 + (uint32_t)__builtin_ctz(marks);
+            batch->ppns[batch->count++].n = (uint64_t)chunk->index * SHARE_CHUNK_PAGES + slot;
+            share_fetch_to_write((uintptr_t)&chunk->word[slot]); /* soon */
+        }
     }
     return batch->count < batch->room;
 }
