@@ -18,8 +18,8 @@
  * lost, and matters as little. */
 struct share_tuner {
     _Atomic uint32_t trials; /* until the first ones are over */
-    _Atomic uint32_t
-        cost[SHARE_FETCH_WAYS]; /* nanoseconds per SHARE_TUNE_PAGES pages, of late; 0: not tried */
+    /* Nanoseconds per SHARE_TUNE_PAGES pages, of late; 0: not tried. */
+    _Atomic uint32_t cost[SHARE_FETCH_WAYS];
 };
 
 #define SHARE_TUNE_PAGES 128u /* of a whole run; fewer than half as many tell nothing */
