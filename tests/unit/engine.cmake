@@ -20,3 +20,7 @@ if(SHARE_SANITIZE OR CMAKE_BUILD_TYPE STREQUAL Debug)
 endif()
 share_unit_test(NAME test_engine_scale SOURCES test_engine_scale.c LIBS share_test_vmm share_static
                 LABEL model ARGS ${SCALE_ARGS})
+
+if(TARGET share_jemalloc)
+    share_unit_test(NAME test_jemalloc SOURCES test_jemalloc.c LIBS share_jemalloc share_test_vmm LABEL unit)
+endif()
