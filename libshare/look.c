@@ -104,9 +104,7 @@ static void hash_page(struct share_run *run, struct share_item *item, const void
 struct ring {
     unsigned opened, hashed; /* of the run's pages, so far */
     enum share_fetch_way way;
-    const unsigned char *expected; /* the next page's bytes, if it follows the last one opened */
     uint8_t item[SHARE_PEEKS_MAX];
-    bool apart[SHARE_PEEKS_MAX]; /* does not follow the page opened before */
     const unsigned char *bytes[SHARE_PEEKS_MAX];
 };
 
@@ -116,6 +114,17 @@ struct hashed {
     uint8_t item[SHARE_RUN_PAGES];
 };
 
+static const unsigned char *bytes_of(const struct ring *ring, unsigned n)
+{
+    return ring->bytes[n % SHARE_PEEKS_MAX];
+}
+
+/* Does the n-th page not follow the one opened before? n > 0, and both are in the ring. */
+static bool is_apart(const struct ring *ring, unsigned n)
+{
+    return bytes_of(ring, n) != bytes_of(ring, n - 1) + SHARE_PAGE_SIZE;
+}
+
 static void add_opened(struct ring *ring, unsigned item, const unsigned char *bytes)
 {
     if (ring->opened == 0) /* a last group of fewer is prefetched like the others */
@@ -124,8 +133,6 @@ static void add_opened(struct ring *ring, unsigned item, const unsigned char *by
     unsigned at = ring->opened++ % SHARE_PEEKS_MAX;
     ring->item[at] = (uint8_t)item;
     ring->bytes[at] = bytes;
-    ring->apart[at] = bytes != ring->expected;
-    ring->expected = bytes + SHARE_PAGE_SIZE;
 }
 
 /* Opens pages from item `next` on until as many are open as the way wants. The first item left. */
@@ -144,7 +151,7 @@ static unsigned open_some(struct share_run *run, struct ring *ring, unsigned nex
 static void fetch_first(const struct ring *ring)
 {
     unsigned count = ring->opened < SHARE_FETCH_PAGES ? ring->opened : SHARE_FETCH_PAGES;
-    if (count > 1 && (ring->way == SHARE_FETCH_ABREAST || ring->apart[1]))
+    if (count > 1 && (ring->way == SHARE_FETCH_ABREAST || is_apart(ring, 1)))
         share_fetch_now(ring->bytes, count);
 }
 
@@ -153,15 +160,14 @@ __attribute__((always_inline)) static inline void fetch_ahead(struct ring *ring,
                                                               unsigned half)
 {
     unsigned first = (n / SHARE_FETCH_PAGES + 1) * SHARE_FETCH_PAGES; /* of the next group */
-    unsigned ahead = (n + SHARE_FETCH_PAGES) % SHARE_PEEKS_MAX;
+    unsigned ahead = n + SHARE_FETCH_PAGES;
     if (ring->way == SHARE_FETCH_ABREAST && first < ring->opened)
         share_fetch_slice(&ring->bytes[first % SHARE_PEEKS_MAX], n % SHARE_FETCH_PAGES * 2 + half);
-    else if (ring->way == SHARE_FETCH_APART && n + SHARE_FETCH_PAGES < ring->opened &&
-             ring->apart[ahead])
-        share_fetch_half(ring->bytes[ahead], half);
+    else if (ring->way == SHARE_FETCH_APART && ahead < ring->opened && is_apart(ring, ahead))
+        share_fetch_half(bytes_of(ring, ahead), half);
     if (ring->way == SHARE_FETCH_APART && half == 1) /* of the next run's first one, too */
-        share_fetch_start(n + 1 < ring->opened ? ring->bytes[(n + 1) % SHARE_PEEKS_MAX]
-                                               : ring->expected);
+        share_fetch_start(n + 1 < ring->opened ? bytes_of(ring, n + 1)
+                                               : bytes_of(ring, n) + SHARE_PAGE_SIZE);
 }
 
 static void meet_next(struct share_run *run, struct hashed *hashed)
@@ -178,7 +184,7 @@ static void hash_next(struct share_run *run, struct ring *ring, struct hashed *h
     unsigned n = ring->hashed++;
     uint8_t at = ring->item[n % SHARE_PEEKS_MAX];
     fetch_ahead(ring, n, 0);
-    hash_page(run, &run->item[at], ring->bytes[n % SHARE_PEEKS_MAX]);
+    hash_page(run, &run->item[at], bytes_of(ring, n));
     fetch_ahead(ring, n, 1);
     if (run->item[at].stage == SHARE_ITEM_OPEN)
         hashed->item[hashed->count++] = at;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which way runs go, from what trials are said to have taken. Nothing here depends on a clock. */
+/* Which way runs go, from what trials are said to have taken. The clock need only run. */
 #include "test.h"
 #include "tune.h"
 
