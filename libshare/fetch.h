@@ -16,8 +16,9 @@
 
 enum share_fetch_way {
     /* Each eight pages are prefetched while the eight before are hashed, a slice of all of them at
-     * a time, so that hash, table and memory overlap, and page walks do, too. For machines whose
-     * prefetchers end at a page's end and take a while to start over. */
+     * a time, so that hash, table and memory overlap, and page walks do, too; and behind a run's
+     * last ones, those that would follow in a row. For machines whose prefetchers end at a page's
+     * end and take a while to start over. */
     SHARE_FETCH_ABREAST,
     /* A page that does not lie behind the one before is prefetched into the second-level cache,
      * eight pages ahead; and of any page the first lines, when it is next. For machines whose
@@ -31,15 +32,16 @@ enum share_fetch_way {
  * one after the other. */
 void share_fetch_now(const unsigned char *const *pages, unsigned count);
 
-/* Prefetches one slice of SHARE_FETCH_PAGES pages. Inlined always: GCC takes a function that only
- * prefetches for one without effect, and leaves out calls of it. */
+/* Prefetches one slice of SHARE_FETCH_PAGES pages; `pages` NULL: of those in a row from `row` on.
+ * Inlined always: GCC takes a function that only prefetches for one without effect, and leaves out
+ * calls of it. */
 __attribute__((always_inline)) static inline void share_fetch_slice(
-    const unsigned char *const *pages, unsigned slice)
+    const unsigned char *const *pages, const unsigned char *row, unsigned slice)
 {
     const size_t nbytes = SHARE_PAGE_SIZE / SHARE_FETCH_SLICES, first = slice * nbytes;
     _Pragma("GCC unroll 4") for (size_t at = 0; at < nbytes; at += 64)
         _Pragma("GCC unroll 8") for (unsigned i = 0; i < SHARE_FETCH_PAGES; i++)
-            __builtin_prefetch(pages[i] + first + at);
+            __builtin_prefetch((pages ? pages[i] : row + i * SHARE_PAGE_SIZE) + first + at);
 }
 
 /* Prefetches the first or the second half of a page, into the second-level cache. */

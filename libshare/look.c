@@ -147,25 +147,46 @@ static unsigned open_some(struct share_run *run, struct ring *ring, unsigned nex
     return next;
 }
 
-/* Before the first page is hashed nothing has been fetched. */
-static void fetch_first(const struct ring *ring)
+/* Where the next run's pages lie if they follow in a row; NULL: there is nothing to tell by. */
+static const unsigned char *behind(const struct ring *ring)
+{
+    bool in_row = ring->opened > 1 && !is_apart(ring, ring->opened - 1);
+    return in_row ? bytes_of(ring, ring->opened - 1) + SHARE_PAGE_SIZE : NULL;
+}
+
+/* Before the first page is hashed nothing has been fetched, unless it was expected there. */
+static void fetch_first(const struct share_run *run, const struct ring *ring)
 {
     unsigned count = ring->opened < SHARE_FETCH_PAGES ? ring->opened : SHARE_FETCH_PAGES;
-    if (count > 1 && (ring->way == SHARE_FETCH_ABREAST || is_apart(ring, 1)))
+    if (count > 1 && ring->bytes[0] != run->expected &&
+        (ring->way == SHARE_FETCH_ABREAST || is_apart(ring, 1)))
         share_fetch_now(ring->bytes, count);
+}
+
+/* The n-th page is being hashed: fetches a slice of the next group, or of the next run's first. */
+__attribute__((always_inline)) static inline void fetch_abreast(const struct ring *ring, unsigned n,
+                                                                unsigned half)
+{
+    unsigned first = (n / SHARE_FETCH_PAGES + 1) * SHARE_FETCH_PAGES; /* of the next group */
+    unsigned slice = n % SHARE_FETCH_PAGES * 2 + half;
+    if (first < ring->opened)
+        share_fetch_slice(&ring->bytes[first % SHARE_PEEKS_MAX], NULL, slice);
+    else if (behind(ring))
+        share_fetch_slice(NULL, behind(ring), slice);
 }
 
 /* The n-th page is being hashed: fetches a half of what there is to be fetched meanwhile. */
 __attribute__((always_inline)) static inline void fetch_ahead(struct ring *ring, unsigned n,
                                                               unsigned half)
 {
-    unsigned first = (n / SHARE_FETCH_PAGES + 1) * SHARE_FETCH_PAGES; /* of the next group */
     unsigned ahead = n + SHARE_FETCH_PAGES;
-    if (ring->way == SHARE_FETCH_ABREAST && first < ring->opened)
-        share_fetch_slice(&ring->bytes[first % SHARE_PEEKS_MAX], n % SHARE_FETCH_PAGES * 2 + half);
-    else if (ring->way == SHARE_FETCH_APART && ahead < ring->opened && is_apart(ring, ahead))
+    if (ring->way == SHARE_FETCH_ABREAST) {
+        fetch_abreast(ring, n, half);
+        return;
+    }
+    if (ahead < ring->opened && is_apart(ring, ahead))
         share_fetch_half(bytes_of(ring, ahead), half);
-    if (ring->way == SHARE_FETCH_APART && half == 1) /* of the next run's first one, too */
+    if (half == 1) /* of the next run's first one, too */
         share_fetch_start(n + 1 < ring->opened ? bytes_of(ring, n + 1)
                                                : bytes_of(ring, n) + SHARE_PAGE_SIZE);
 }
@@ -201,12 +222,13 @@ void share_run_look(struct share_run *run)
     struct ring ring = {.way = trial.way};
     struct hashed hashed = {.count = 0};
     unsigned next = open_some(run, &ring, 0);
-    fetch_first(&ring);
+    fetch_first(run, &ring);
     while (ring.hashed < ring.opened) {
         hash_next(run, &ring, &hashed);
         next = open_some(run, &ring, next);
     }
     while (hashed.met < hashed.count)
         meet_next(run, &hashed);
+    run->expected = ring.way == SHARE_FETCH_ABREAST ? behind(&ring) : NULL;
     share_trial_end(&run->share->tuner, &trial, ring.hashed);
 }

@@ -186,6 +186,7 @@ static enum share_result offer_all(struct share *share, struct share_vm_object *
     run.secret = &share_group_at(share, group)->secret;
     run.back_off = batch->back_off;
     run.pass = batch->pass;
+    run.expected = NULL;
     enum share_result result = SHARE_OK;
     struct share_offer_batch left = *batch;
     while (left.count && result == SHARE_OK)

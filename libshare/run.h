@@ -71,8 +71,9 @@ struct share_run {
     uint64_t pass;
     bool others; /* work on the engine, too */
     bool memory_refused;
-    unsigned frames_taken; /* of those reserved for the run */
-    unsigned progress;     /* items done or moved on in this round */
+    unsigned frames_taken;         /* of those reserved for the run */
+    const unsigned char *expected; /* where its first pages were expected, and fetched; or NULL */
+    unsigned progress;             /* items done or moved on in this round */
     unsigned count;
     unsigned open_count, matched_count;
     uint8_t open[SHARE_RUN_PAGES];    /* items that match has to decide */
