@@ -18,12 +18,16 @@ struct holding { /* a source has `copies` of a frame */
     uint32_t copies;
 };
 
+struct tally {            /* of a frame */
+    uint32_t copies;      /* pages so far */
+    uint32_t copies_here; /* pages in the source at hand */
+};
+
 struct walk {
     struct figures *figures;
     struct share *share;
     size_t frames_end;
-    uint32_t *copies;        /* by frame: pages so far */
-    uint32_t *copies_here;   /* by frame: pages in the source at hand */
+    struct tally *tally;     /* by frame */
     struct holding *holding; /* of all sources, one after the other */
     size_t holdings;
     size_t *holdings_begin; /* by source; [sources]: the end */
@@ -37,7 +41,8 @@ static void count_framed(struct walk *walk, size_t s, const struct share_page_in
                          struct growth_point *growth)
 {
     struct source_figures *source = &walk->figures->source[s];
-    uint32_t before = walk->copies[info->frame]++;
+    struct tally *tally = &walk->tally[info->frame];
+    uint32_t before = tally->copies++;
     growth->shared_pages += before == 0 ? 0 : before == 1 ? 2 : 1;
     growth->reclaimed_pages += before != 0;
     source->shared_pages += info->refs > 1;
@@ -45,7 +50,7 @@ static void count_framed(struct walk *walk, size_t s, const struct share_page_in
         source->zero_pages++;
         walk->zero_frame = info->frame;
     }
-    if (walk->copies_here[info->frame]++ == 0)
+    if (tally->copies_here++ == 0)
         walk->holding[walk->holdings++].frame = info->frame;
 }
 
@@ -56,8 +61,9 @@ static void close_source(struct walk *walk, size_t s, uint64_t alone)
     size_t begin = walk->holdings_begin[s];
     for (size_t h = begin; h < walk->holdings; h++) {
         struct holding *holding = &walk->holding[h];
-        holding->copies = walk->copies_here[holding->frame];
-        walk->copies_here[holding->frame] = 0;
+        struct tally *tally = &walk->tally[holding->frame];
+        holding->copies = tally->copies_here;
+        tally->copies_here = 0;
         source->self_reclaimed_pages += holding->copies - 1;
     }
     source->distinct_pages = alone + (walk->holdings - begin);
@@ -98,7 +104,7 @@ static void split_savings(struct walk *walk)
         struct source_figures *source = &walk->figures->source[s];
         for (size_t h = walk->holdings_begin[s]; h < walk->holdings_begin[s + 1]; h++) {
             const struct holding *holding = &walk->holding[h];
-            double part = (double)holding->copies / walk->copies[holding->frame];
+            double part = (double)holding->copies / walk->tally[holding->frame].copies;
             if (holding->frame == walk->zero_frame) {
                 source->zero_saved_pages = holding->copies - part;
             } else {
@@ -130,7 +136,7 @@ static bool fill_common(struct walk *walk)
     for (size_t s = 0; s < figures->sources; s++)
         for (size_t h = walk->holdings_begin[s]; h < walk->holdings_begin[s + 1]; h++) {
             share_frame frame = walk->holding[h].frame;
-            uint32_t *place = &walk->copies_here[frame];
+            uint32_t *place = &walk->tally[frame].copies_here;
             uint32_t *list = &holders[first[frame]];
             list[(*place)++] = (uint32_t)s;
             for (uint32_t i = 0; frame != walk->zero_frame && i < *place; i++)
@@ -182,8 +188,8 @@ static bool fill_refs(struct walk *walk)
     size_t many = 0, count = 0;
     contents[1] = walk->alone;
     for (size_t f = 1; f < walk->frames_end; f++) {
-        if (walk->copies[f] < FEW)
-            contents[walk->copies[f]]++;
+        if (walk->tally[f].copies < FEW)
+            contents[walk->tally[f].copies]++;
         else
             many++;
     }
@@ -196,8 +202,8 @@ static bool fill_refs(struct walk *walk)
             refs[count++] = (struct refs_count){few, contents[few]};
     size_t first = count;
     for (size_t f = 1; f < walk->frames_end; f++)
-        if (walk->copies[f] >= FEW)
-            refs[count++] = (struct refs_count){walk->copies[f], 1};
+        if (walk->tally[f].copies >= FEW)
+            refs[count++] = (struct refs_count){walk->tally[f].copies, 1};
     figures->refs_counts = first + add_equal_counts(refs + first, count - first);
     figures->refs = refs;
     return true;
@@ -235,22 +241,20 @@ static bool walk_init(struct walk *walk, const struct set *set)
     struct share_stats stats;
     share_stats(walk->share, &stats);
     walk->frames_end = stats.frame_end;
-    walk->copies = calloc(walk->frames_end, sizeof *walk->copies);
-    walk->copies_here = calloc(walk->frames_end, sizeof *walk->copies_here);
+    walk->tally = calloc(walk->frames_end, sizeof *walk->tally);
     walk->holding = malloc((stats.framed_pages + 1) * sizeof *walk->holding);
     walk->holdings_begin = calloc(set->sources + 1, sizeof *walk->holdings_begin);
     walk->figures->analysis_bytes =
-        set_bytes(set) + walk->frames_end * 2 * sizeof *walk->copies +
+        set_bytes(set) + walk->frames_end * sizeof *walk->tally +
         (stats.framed_pages + 1) * sizeof *walk->holding +
         set->sources * (set->sources * sizeof *walk->figures->common +
                         sizeof(struct source_figures) + sizeof(struct growth_point));
-    return walk->copies && walk->copies_here && walk->holding && walk->holdings_begin;
+    return walk->tally && walk->holding && walk->holdings_begin;
 }
 
 static void walk_fini(struct walk *walk)
 {
-    free(walk->copies);
-    free(walk->copies_here);
+    free(walk->tally);
     free(walk->holding);
     free(walk->holdings_begin);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define BLOCK_PAGES UINT64_C(512)
+#define FAULT_PAGES 16 /* a fault maps at least so many of a file in the page cache */
 
 /* "name=source", where the left side has no '/'; else the argument names itself. */
 static const char *split(const char *argument, char **name)
@@ -96,10 +97,18 @@ bool set_finish(struct set *set)
     return true;
 }
 
-void set_unmap(struct set *set)
+bool set_discard(struct set *set, uint64_t piece)
 {
-    for (size_t s = 0; s < set->sources; s++)
-        ds_source_unmap(set->source[s].source);
+    for (size_t s = 0; s < set->sources; s++) {
+        struct ds_source *source = set->source[s].source;
+        uint64_t pieces = ds_source_pieces(source);
+        if (piece < pieces) {
+            ds_source_discard(source, piece);
+            return true;
+        }
+        piece -= pieces;
+    }
+    return false;
 }
 
 void set_free(struct set *set)
@@ -126,6 +135,29 @@ uint64_t set_bytes(const struct set *set)
     return bytes;
 }
 
+static share_mpn mpn_of(const struct set_source *source, uint64_t page)
+{
+    return (share_mpn){source->first_block * BLOCK_PAGES + page};
+}
+
+static const uint8_t *bytes_at(const struct set *set, share_mpn mpn)
+{
+    const struct set_block *block = &set->block[mpn.n / BLOCK_PAGES];
+    const struct set_source *source = &set->source[block->source];
+    uint64_t page = mpn.n - source->first_block * BLOCK_PAGES;
+    size_t extent = block->extent;
+    while (source->first_page[extent + 1] <= page)
+        extent++;
+    return source->info->extent[extent].bytes + (page - source->first_page[extent]) * DS_PAGE_SIZE;
+}
+
+void set_touch(const struct set *set, const struct set_source *source, uint64_t first,
+               uint64_t count)
+{
+    for (uint64_t page = first; page < first + count; page += FAULT_PAGES)
+        (void)*(const volatile uint8_t *)bytes_at(set, mpn_of(source, page));
+}
+
 /* ------------------------------------------------------------------------------------ ops -- */
 
 /* VM numbers follow the order of sources: an engine for a set is made for it alone. */
@@ -137,7 +169,7 @@ static const struct set_source *source_of(const struct set *set, share_vm vm)
 static bool resolve(void *ctx, share_vm vm, share_ppn ppn, share_mpn *mpn)
 {
     const struct set_source *source = source_of(ctx, vm);
-    mpn->n = source->first_block * BLOCK_PAGES + ppn.n;
+    *mpn = mpn_of(source, ppn.n);
     return ppn.n < source->pages;
 }
 
@@ -149,14 +181,7 @@ static bool next_present(void *ctx, share_vm vm, share_ppn from, share_ppn *foun
 
 static const void *peek(void *ctx, share_mpn mpn)
 {
-    const struct set *set = ctx;
-    const struct set_block *block = &set->block[mpn.n / BLOCK_PAGES];
-    const struct set_source *source = &set->source[block->source];
-    uint64_t page = mpn.n - source->first_block * BLOCK_PAGES;
-    size_t extent = block->extent;
-    while (source->first_page[extent + 1] <= page)
-        extent++;
-    return source->info->extent[extent].bytes + (page - source->first_page[extent]) * DS_PAGE_SIZE;
+    return bytes_at(ctx, mpn);
 }
 
 const struct share_ops set_ops = {

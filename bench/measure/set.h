@@ -49,8 +49,14 @@ bool set_open(struct set *set, const char *argument, const struct ds_options *op
 /* Lays out blocks after the last source was opened. False: no memory. */
 bool set_finish(struct set *set);
 
-/* Gives all bytes back: the ops below may not run any more. */
-void set_unmap(struct set *set);
+/* Has pages from `first` on mapped before they are offered: a prefetch of what is not mapped yet
+ * does nothing. */
+void set_touch(const struct set *set, const struct set_source *source, uint64_t first,
+               uint64_t count);
+
+/* Gives a piece of all bytes back, numbered from 0; false if there is no such piece. Once it has
+ * begun, the ops below may not run any more. Any thread, a piece once. */
+bool set_discard(struct set *set, uint64_t piece);
 
 void set_free(struct set *set);
 

@@ -11,6 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define PIECE_NBYTES \
+    (UINT64_C(16) << 20) /* so many that threads end together, so few that each counts */
+
 const char *ds_state_name(enum ds_state state)
 {
     static const char *const names[DS_STATES] = {"data", "absent", "excluded", "hole",
@@ -23,18 +26,24 @@ const struct ds_info *ds_source_info(const struct ds_source *source)
     return &source->info;
 }
 
-void ds_source_unmap(struct ds_source *source)
+uint64_t ds_source_pieces(const struct ds_source *source)
 {
-    if (source->bytes)
-        munmap(source->bytes, source->nbytes);
-    source->bytes = NULL;
+    return source->bytes ? (source->nbytes + PIECE_NBYTES - 1) / PIECE_NBYTES : 0;
+}
+
+void ds_source_discard(struct ds_source *source, uint64_t piece)
+{
+    uint64_t at = piece * PIECE_NBYTES, left = source->nbytes - at;
+    /* Of two threads that unmap, one waits for the other. If it fails, ds_source_free unmaps. */
+    (void)madvise(source->bytes + at, left < PIECE_NBYTES ? left : PIECE_NBYTES, MADV_DONTNEED);
 }
 
 void ds_source_free(struct ds_source *source)
 {
     if (!source)
         return;
-    ds_source_unmap(source);
+    if (source->bytes)
+        munmap(source->bytes, source->nbytes);
     if (source->fd >= 0)
         close(source->fd);
     free(source->extent);

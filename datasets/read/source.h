@@ -4,8 +4,8 @@
  *
  * Whatever the format, a source is a list of extents in the order of their page keys: a run of
  * pages of one state, with their bytes if the state is data. The bytes stay mapped, unchanged and
- * readable from any thread until ds_source_unmap or ds_source_free. Nothing here knows of page
- * sharing.
+ * readable from any thread until they are discarded or the source is freed. Nothing here knows of
+ * page sharing.
  *
  * Limits: a dump file is mapped, so that nobody may truncate it while it is open (reading beyond
  * its new end is SIGBUS) and writes to it show. A process is copied into memory of this one.
@@ -90,9 +90,11 @@ bool ds_source_open(const char *spec, const struct ds_options *options, struct d
 /* Borrowed: valid until ds_source_free. Extents are immutable, so any thread may read them. */
 const struct ds_info *ds_source_info(const struct ds_source *source);
 
-/* Gives the bytes of all extents back, which may take as long as 25 ns a page; what they are stays
- * known. */
-void ds_source_unmap(struct ds_source *source);
+/* Gives the bytes of all extents back in pieces, so that several threads can share what may take
+ * as long as 100 ns a page: pieces 0 to ds_source_pieces - 1, in any order, from any thread. From
+ * the first one on, no bytes may be read. What the extents are stays known. */
+uint64_t ds_source_pieces(const struct ds_source *source);
+void ds_source_discard(struct ds_source *source, uint64_t piece);
 
 /* Releases everything; NULL is allowed. */
 void ds_source_free(struct ds_source *source);
