@@ -11,11 +11,15 @@
 
 #include "share.h"
 
-#define SHARE_FETCH_PAGES  8u
-#define SHARE_FETCH_SLICES 16u /* of them, together all lines of the pages */
+#define SHARE_FETCH_PAGES 8u /* read at a time */
+
+/* Prefetched at a time, in slices: with those that are being hashed they are 32 KiB, which leaves
+ * room in a first-level cache for the table. */
+#define SHARE_FETCH_ABREAST_PAGES 4u
+#define SHARE_FETCH_SLICES        8u
 
 enum share_fetch_way {
-    /* Each eight pages are prefetched while the eight before are hashed, a slice of all of them at
+    /* Each four pages are prefetched while the four before are hashed, a slice of all of them at
      * a time, so that hash, table and memory overlap, and page walks do, too; and behind a run's
      * last ones, those that would follow in a row. For machines whose prefetchers end at a page's
      * end and take a while to start over. */
@@ -32,15 +36,15 @@ enum share_fetch_way {
  * one after the other. */
 void share_fetch_now(const unsigned char *const *pages, unsigned count);
 
-/* Prefetches one slice of SHARE_FETCH_PAGES pages; `pages` NULL: of those in a row from `row` on.
- * Inlined always: GCC takes a function that only prefetches for one without effect, and leaves out
- * calls of it. */
+/* Prefetches one slice of SHARE_FETCH_ABREAST_PAGES pages; `pages` NULL: of those in a row from
+ * `row` on. Inlined always: GCC takes a function that only prefetches for one without effect, and
+ * leaves out calls of it. */
 __attribute__((always_inline)) static inline void share_fetch_slice(
     const unsigned char *const *pages, const unsigned char *row, unsigned slice)
 {
     const size_t nbytes = SHARE_PAGE_SIZE / SHARE_FETCH_SLICES, first = slice * nbytes;
-    _Pragma("GCC unroll 4") for (size_t at = 0; at < nbytes; at += 64)
-        _Pragma("GCC unroll 8") for (unsigned i = 0; i < SHARE_FETCH_PAGES; i++)
+    _Pragma("GCC unroll 8") for (size_t at = 0; at < nbytes; at += 64)
+        _Pragma("GCC unroll 4") for (unsigned i = 0; i < SHARE_FETCH_ABREAST_PAGES; i++)
             __builtin_prefetch((pages ? pages[i] : row + i * SHARE_PAGE_SIZE) + first + at);
 }
 

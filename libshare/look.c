@@ -7,8 +7,11 @@
 /* Pages: the time that a table line takes to arrive. A few later, pages have driven it out of the
  * first-level cache again. */
 #define TABLE_LAG 4u
-_Static_assert(2 * SHARE_FETCH_PAGES == SHARE_PEEKS_MAX, "a group that is hashed, and the next");
-_Static_assert(2 * SHARE_FETCH_PAGES == SHARE_FETCH_SLICES, "two slices a page make whole pages");
+/* Pages that are open at a time: a group that is hashed, and the next; or one, and those ahead. */
+#define OPEN_ABREAST (2 * SHARE_FETCH_ABREAST_PAGES)
+#define OPEN_APART   (1 + SHARE_FETCH_PAGES)
+_Static_assert(OPEN_ABREAST <= SHARE_PEEKS_MAX && OPEN_APART <= SHARE_PEEKS_MAX, "as promised");
+_Static_assert(2 * SHARE_FETCH_ABREAST_PAGES == SHARE_FETCH_SLICES, "two slices a page");
 
 /* Skipped by the scanner in this pass? Pages of one backoff take turns, by page number. */
 static bool backs_off(const struct share_run *run, const struct share_item *item)
@@ -138,7 +141,7 @@ static void add_opened(struct ring *ring, unsigned item, const unsigned char *by
 /* Opens pages from item `next` on until as many are open as the way wants. The first item left. */
 static unsigned open_some(struct share_run *run, struct ring *ring, unsigned next)
 {
-    unsigned most = ring->way == SHARE_FETCH_ABREAST ? SHARE_PEEKS_MAX : SHARE_FETCH_PAGES + 1;
+    unsigned most = ring->way == SHARE_FETCH_ABREAST ? OPEN_ABREAST : OPEN_APART;
     for (; next < run->count && ring->opened < ring->hashed + most; next++) {
         const unsigned char *bytes = open_page(run, &run->item[next]);
         if (bytes)
@@ -157,7 +160,9 @@ static const unsigned char *behind(const struct ring *ring)
 /* Before the first page is hashed nothing has been fetched, unless it was expected there. */
 static void fetch_first(const struct share_run *run, const struct ring *ring)
 {
-    unsigned count = ring->opened < SHARE_FETCH_PAGES ? ring->opened : SHARE_FETCH_PAGES;
+    unsigned most =
+        ring->way == SHARE_FETCH_ABREAST ? SHARE_FETCH_ABREAST_PAGES : SHARE_FETCH_PAGES;
+    unsigned count = ring->opened < most ? ring->opened : most;
     if (count > 1 && ring->bytes[0] != run->expected &&
         (ring->way == SHARE_FETCH_ABREAST || is_apart(ring, 1)))
         share_fetch_now(ring->bytes, count);
@@ -167,8 +172,8 @@ static void fetch_first(const struct share_run *run, const struct ring *ring)
 __attribute__((always_inline)) static inline void fetch_abreast(const struct ring *ring, unsigned n,
                                                                 unsigned half)
 {
-    unsigned first = (n / SHARE_FETCH_PAGES + 1) * SHARE_FETCH_PAGES; /* of the next group */
-    unsigned slice = n % SHARE_FETCH_PAGES * 2 + half;
+    unsigned at = n % SHARE_FETCH_ABREAST_PAGES, slice = 2 * at + half;
+    unsigned first = n - at + SHARE_FETCH_ABREAST_PAGES; /* of the next group */
     if (first < ring->opened)
         share_fetch_slice(&ring->bytes[first % SHARE_PEEKS_MAX], NULL, slice);
     else if (behind(ring))
