@@ -25,7 +25,7 @@ static bool commit_word(const struct share_page_ref *page, uint32_t word)
 }
 
 /* Before they can be broken again. */
-static void count_framed(struct share_vm_object *vm, unsigned pages, unsigned code_pages)
+static void count_framed(struct share_vm_object *vm, uint64_t pages, uint64_t code_pages)
 {
     share_count(&vm->counts.framed_pages, pages);
     share_count(&vm->counts.code_pages, code_pages);
@@ -58,8 +58,37 @@ static void uncommit(struct share_run *run, struct share_item *item, enum share_
     run->progress++;
 }
 
-/* Promotes: the hint's page and this one go on a new frame. */
-static void commit_hint(struct share_run *run, struct share_item *item, share_frame frame)
+/* Pages of the run's own VM that are partners in promotions. They are counted together, before any
+ * is on its frame: a count each would be a line that threads take from each other. */
+struct own_partners {
+    uint64_t pages, code_pages;
+};
+
+static bool is_promotion(struct share_run *run, const struct share_item *item)
+{
+    return item && share_with(run, item)->kind == SHARE_WITH_HINT;
+}
+
+static bool has_own_partner(struct share_run *run, const struct share_item *item)
+{
+    return is_promotion(run, item) && share_with(run, item)->vm == run->vm->number;
+}
+
+static struct own_partners find_own_partners(struct share_run *run)
+{
+    struct own_partners own = {0, 0};
+    for (unsigned i = 0; i < run->matched_count; i++) {
+        const struct share_item *item = share_matched_at(run, i, SHARE_ITEM_EQUAL);
+        if (has_own_partner(run, item)) {
+            own.pages++;
+            own.code_pages += share_with(run, item)->code;
+        }
+    }
+    return own;
+}
+
+/* Promotes: the hint's page and this one go on a new frame. False: a write has won. */
+static bool commit_hint(struct share_run *run, struct share_item *item, share_frame frame)
 {
     struct share *share = run->share;
     struct share_partner *with = share_with(run, item);
@@ -72,7 +101,7 @@ static void commit_hint(struct share_run *run, struct share_item *item, share_fr
         share_frame_retire(&share->frames, frame);
         share_partner_release(run, item, false);
         uncommit(run, item, SHARE_BUSY);
-        return;
+        return false;
     }
     share_step(SHARE_STEP_PROMOTE);
     struct share_partition *part = share_table_lock(&share->table, item->hash);
@@ -83,9 +112,11 @@ static void commit_hint(struct share_run *run, struct share_item *item, share_fr
     assert(replaced && "the hint stands while its page is owned");
     (void)replaced;
     with->frame = frame;
-    count_framed(share_vm_at(share, with->vm), 1, with->code);
+    if (with->vm != run->vm->number)
+        count_framed(share_vm_at(share, with->vm), 1, with->code);
     share_step(SHARE_STEP_RELEASE);
     atomic_store_explicit(with->page.word, shared_word(with->code, frame), memory_order_release);
+    return true;
 }
 
 static void commit_zero(struct share_run *run, struct share_item *item)
@@ -125,31 +156,41 @@ static bool commit(struct share_run *run, struct share_item *item)
     return true;
 }
 
-static bool is_promotion(struct share_run *run, const struct share_item *item)
+/* Numbers for the frames of all promotions are taken at once, and what was not needed put back. */
+static unsigned take_frames(struct share_run *run, share_frame *frames)
 {
-    return item && share_with(run, item)->kind == SHARE_WITH_HINT;
+    unsigned count = 0;
+    for (unsigned i = 0; i < run->matched_count; i++)
+        count += is_promotion(run, share_matched_at(run, i, SHARE_ITEM_EQUAL));
+    if (count)
+        share_pool_take_some(&run->share->frames.pool, frames, count);
+    for (unsigned i = 0; run->others && i < count; i++)
+        share_frame_prefetch(&run->share->frames, frames[i]);
+    run->frames_taken += count;
+    return count;
 }
 
-/* Numbers for the frames of all promotions are taken at once, and what was not needed put back. */
 static void commit_all(struct share_run *run)
 {
     share_frame frames[SHARE_RUN_PAGES];
-    uint32_t taken = 0, used = 0;
-    for (unsigned i = 0; i < run->matched_count; i++)
-        taken += is_promotion(run, share_matched_at(run, i, SHARE_ITEM_EQUAL));
-    if (taken)
-        share_pool_take_some(&run->share->frames.pool, frames, taken);
-    run->frames_taken += taken;
+    unsigned taken = take_frames(run, frames), used = 0;
+    struct own_partners own = find_own_partners(run);
+    count_framed(run->vm, own.pages, own.code_pages);
     for (unsigned i = 0; i < run->matched_count; i++) {
         struct share_item *item = share_matched_at(run, i, SHARE_ITEM_EQUAL);
+        bool own_partner = has_own_partner(run, item);
         share_item_fetch_ahead(run, run->matched, run->matched_count, i);
         if (!item || !commit(run, item))
             continue;
-        if (is_promotion(run, item))
-            commit_hint(run, item, frames[used++]);
-        else if (share_with(run, item)->kind == SHARE_WITH_ZERO)
-            commit_zero(run, item);
+        if (!is_promotion(run, item)) {
+            if (share_with(run, item)->kind == SHARE_WITH_ZERO)
+                commit_zero(run, item);
+        } else if (commit_hint(run, item, frames[used++]) && own_partner) {
+            own.pages--;
+            own.code_pages -= share_with(run, item)->code;
+        }
     }
+    count_framed(run->vm, -own.pages, -own.code_pages); /* those that writes have won */
     while (used < taken)
         share_pool_put(&run->share->frames.pool, frames[used++]);
 }
