@@ -21,7 +21,8 @@ static void *extent_alloc(extent_hooks_t *hooks, void *wanted, size_t nbytes, si
 {
     (void)hooks;
     (void)arena;
-    if (alignment < HUGE_NBYTES)
+    bool data = alignment < HUGE_NBYTES; /* jemalloc's own few KiB come in blocks aligned so */
+    if (data)
         alignment = HUGE_NBYTES;
     if (wanted || nbytes > SIZE_MAX - alignment)
         return NULL;
@@ -33,7 +34,8 @@ static void *extent_alloc(extent_hooks_t *hooks, void *wanted, size_t nbytes, si
     if (before)
         munmap(mapped, before);
     munmap(mapped + before + nbytes, alignment - before);
-    madvise(mapped + before, nbytes, MADV_HUGEPAGE); /* a wish: without it all is only slower */
+    if (data)
+        madvise(mapped + before, nbytes, MADV_HUGEPAGE); /* a wish: without it all is only slower */
     *zero = *commit = true;
     return mapped + before;
 }
