@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PIECE_NBYTES \
-    (UINT64_C(16) << 20) /* so many that threads end together, so few that each counts */
+/* A piece costs the other threads an interrupt; and they should end together. */
+#define PIECE_NBYTES (UINT64_C(32) << 20)
 
 const char *ds_state_name(enum ds_state state)
 {
