@@ -12,8 +12,8 @@
  *
  * Pages are protected, so that bytes that compare equal stay equal. But a writer that has just won
  * against the merge may store meanwhile: then the answer may be anything and is thrown away, and
- * all that matters is that each load is a load. C11 has no atomic vectors; the thread sanitizer
- * gets to see relaxed atomic bytes.
+ * all that matters is that each load is a load. C11 has no atomic vectors, so they are plain ones;
+ * the thread sanitizer gets to see relaxed atomic bytes.
  */
 #include "compare.h"
 #include <string.h>

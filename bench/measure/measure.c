@@ -169,6 +169,7 @@ static bool fail(struct ds_error *error, enum share_result result)
     return false;
 }
 
+/* Bytes of a set that are being given back, by any number of threads. */
 struct discard {
     struct set *set;
     _Atomic uint64_t next; /* piece */
@@ -182,8 +183,8 @@ static void *discard_set(void *arg)
     return NULL;
 }
 
-/* Counts what the engine found. Where `set` is not read any more, it is discarded meanwhile, which
- * takes twice as long. */
+/* Counts what the engine found. Where `set` is not read any more, it is given back meanwhile, which
+ * takes as long; what is left then, both threads give back. */
 static enum share_result count(struct set *set, struct share *share, bool discards,
                                struct figures *figures)
 {

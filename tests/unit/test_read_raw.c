@@ -100,6 +100,42 @@ static void test_huge_hole(void **state)
     ds_source_free(source);
 }
 
+static bool is_mapped(const uint8_t *bytes)
+{
+    uint64_t entry = 0;
+    int fd = open("/proc/self/pagemap", O_RDONLY);
+    assert_int_equal(
+        pread(fd, &entry, sizeof entry, (off_t)((uintptr_t)bytes / PAGE * sizeof entry)),
+        sizeof entry);
+    close(fd);
+    return entry >> 63;
+}
+
+/* Piece by piece; what the source was stays known. */
+static void test_discard(void **state)
+{
+    (void)state;
+    if (access("/proc/self/pagemap", R_OK) != 0)
+        skip(); /* nothing tells what is mapped */
+    const uint64_t pages = 100 * 256;
+    struct ds_options options = {.holes_zero = true};
+    const char *path = write_file("large", "", 0);
+    assert_int_equal(truncate(path, (off_t)(pages * PAGE)), 0);
+    struct ds_source *source = must_open(path, &options);
+    const uint8_t *first = find_page(source, 0, NULL), *last = find_page(source, pages - 1, NULL);
+    assert_int_equal(*(const volatile uint8_t *)first + *(const volatile uint8_t *)last, 0);
+    assert_true(is_mapped(first) && is_mapped(last));
+    uint64_t pieces = ds_source_pieces(source);
+    assert_true(pieces > 1);
+    ds_source_discard(source, pieces - 1);
+    assert_true(is_mapped(first) && !is_mapped(last));
+    while (pieces-- > 0)
+        ds_source_discard(source, pieces);
+    assert_false(is_mapped(first));
+    assert_int_equal(ds_source_info(source)->pages[DS_DATA], pages);
+    ds_source_free(source);
+}
+
 static void test_bad_sizes(void **state)
 {
     (void)state;
@@ -172,6 +208,7 @@ int main(void)
         cmocka_unit_test(test_holes_zero), cmocka_unit_test(test_huge_hole),
         cmocka_unit_test(test_bad_sizes),  cmocka_unit_test(test_not_a_file),
         cmocka_unit_test(test_unreadable), cmocka_unit_test(test_odd_names),
+        cmocka_unit_test(test_discard),
     };
     return cmocka_run_group_tests(tests, make_test_dir, remove_test_dir);
 }
