@@ -95,14 +95,14 @@ __attribute__((target("avx2"))) static void block_avx2(struct group *group, size
 
 __attribute__((target("avx512f"))) static void block_avx512(struct group *group, size_t start)
 {
-    const int or_xor = 0xf6; /* a | (b ^ c) as a truth table */
+    enum { OR_XOR = 0xf6 }; /* a | (b ^ c) as a truth table */
     __m512i differ[SHARE_COMPARE_MAX];
     for (unsigned i = 0; i < SHARE_COMPARE_MAX; i++)
         differ[i] = _mm512_setzero_si512();
     for (size_t at = start; at < start + BLOCK_NBYTES; at += LINE_NBYTES)
         _Pragma("GCC unroll 8") for (unsigned i = 0; i < SHARE_COMPARE_MAX; i++) differ[i] =
             _mm512_ternarylogic_epi64(differ[i], _mm512_loadu_si512(group->a[i] + at),
-                                      _mm512_loadu_si512(group->b[i] + at), or_xor);
+                                      _mm512_loadu_si512(group->b[i] + at), OR_XOR);
     for (unsigned i = 0; i < SHARE_COMPARE_MAX; i++)
         group->differs[i] |= _mm512_test_epi64_mask(differ[i], differ[i]) != 0;
 }
