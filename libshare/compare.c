@@ -46,6 +46,9 @@ struct group {
 /* Compares the block at `start` of all pairs, and notes which differ. */
 typedef void (*block_fn)(struct group *group, size_t start);
 
+/* Unrolled, so that each pair has a register, and load instructions of its own. */
+#define EACH_PAIR(i) _Pragma("GCC unroll 8") for (unsigned i = 0; i < SHARE_COMPARE_MAX; i++)
+
 static inline void load(words *to, const unsigned char *at)
 {
     if (!COMPARE_ATOMIC)
@@ -64,14 +67,14 @@ static void block_base(struct group *group, size_t start)
 {
     words differ[SHARE_COMPARE_MAX] = {{0}}, x, y;
     for (size_t at = start; at < start + BLOCK_NBYTES; at += LINE_NBYTES)
-        _Pragma("GCC unroll 8") for (unsigned i = 0; i < SHARE_COMPARE_MAX; i++)
-            _Pragma("GCC unroll 2") for (size_t half = 0; half < LINE_NBYTES; half += sizeof x)
-        {
-            load(&x, group->a[i] + at + half);
-            load(&y, group->b[i] + at + half);
-            differ[i] |= x ^ y;
+        EACH_PAIR (i) {
+            for (size_t half = at; half < at + LINE_NBYTES; half += sizeof x) {
+                load(&x, group->a[i] + half);
+                load(&y, group->b[i] + half);
+                differ[i] |= x ^ y;
+            }
         }
-    for (unsigned i = 0; i < SHARE_COMPARE_MAX; i++)
+    EACH_PAIR (i)
         group->differs[i] |= is_any(&differ[i]);
 }
 
@@ -79,17 +82,16 @@ static void block_base(struct group *group, size_t start)
 __attribute__((target("avx2"))) static void block_avx2(struct group *group, size_t start)
 {
     __m256i differ[SHARE_COMPARE_MAX];
-    for (unsigned i = 0; i < SHARE_COMPARE_MAX; i++)
+    EACH_PAIR (i)
         differ[i] = _mm256_setzero_si256();
     for (size_t at = start; at < start + BLOCK_NBYTES; at += LINE_NBYTES)
-        _Pragma("GCC unroll 8") for (unsigned i = 0; i < SHARE_COMPARE_MAX; i++)
-        {
+        EACH_PAIR (i) {
             const __m256i_u *x = (const __m256i_u *)(group->a[i] + at);
             const __m256i_u *y = (const __m256i_u *)(group->b[i] + at);
             differ[i] = _mm256_or_si256(differ[i], _mm256_xor_si256(x[0], y[0]));
             differ[i] = _mm256_or_si256(differ[i], _mm256_xor_si256(x[1], y[1]));
         }
-    for (unsigned i = 0; i < SHARE_COMPARE_MAX; i++)
+    EACH_PAIR (i)
         group->differs[i] |= !_mm256_testz_si256(differ[i], differ[i]);
 }
 
@@ -97,13 +99,13 @@ __attribute__((target("avx512f"))) static void block_avx512(struct group *group,
 {
     enum { OR_XOR = 0xf6 }; /* a | (b ^ c) as a truth table */
     __m512i differ[SHARE_COMPARE_MAX];
-    for (unsigned i = 0; i < SHARE_COMPARE_MAX; i++)
+    EACH_PAIR (i)
         differ[i] = _mm512_setzero_si512();
     for (size_t at = start; at < start + BLOCK_NBYTES; at += LINE_NBYTES)
-        _Pragma("GCC unroll 8") for (unsigned i = 0; i < SHARE_COMPARE_MAX; i++) differ[i] =
-            _mm512_ternarylogic_epi64(differ[i], _mm512_loadu_si512(group->a[i] + at),
-                                      _mm512_loadu_si512(group->b[i] + at), OR_XOR);
-    for (unsigned i = 0; i < SHARE_COMPARE_MAX; i++)
+        EACH_PAIR (i)
+            differ[i] = _mm512_ternarylogic_epi64(differ[i], _mm512_loadu_si512(group->a[i] + at),
+                                                  _mm512_loadu_si512(group->b[i] + at), OR_XOR);
+    EACH_PAIR (i)
         group->differs[i] |= _mm512_test_epi64_mask(differ[i], differ[i]) != 0;
 }
 #endif
