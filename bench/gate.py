@@ -8,23 +8,27 @@ that. So a loss of half is found, and noise would have to strike twice. KSM's ow
 threefold between runs where a host is slow to change page tables: a ratio to them may fall to half
 of what the margin leaves.
 
-Machines differ by more than that: where memory is slow, hashing is, and all else weighs less. So a
-baseline keeps the ratios of each kind of processor it was measured on; on any other one a ratio is
-held against the lowest of them.
+Machines differ by more than that: where memory is slow, hashing is, and all else weighs less; where a
+host shadows its guests' page tables in software, page faults, mappings and system calls take several
+times as long. So a baseline keeps the ratios of each kind of machine it was measured on; on any
+other one a ratio is held against the lowest of them.
 
 Only ratios of our own sides count, and of synthetic page sets: what KSM does to itself, variants of
 hashes and rooflines may move, and pages of guests and processes are other ones in each run.
 """
 import fnmatch
 import json
+import mmap
 import os
 import platform
+import time
 
 from figures import figures_of
 
 MARGIN = 0.3
 MARGIN_QUICK = 0.4
 BYTES_PER_PAGE = 16
+SHADOWED_FAULT_US = 5  # a page fault takes 13 where page tables are shadowed, elsewhere 1 or 2
 
 OWN = (
     "cold_pass/* engine",
@@ -53,17 +57,37 @@ def own_medians(ratios):
     return {name: value[0] for name, value in ratios.items() if is_own(name)}
 
 
-def processor():
-    """What kind this machine has: maker, family and model."""
+def page_fault_us():
+    """Microseconds that a first store to a page takes, at best."""
+    pages, best = 512, float("inf")
+    for _ in range(5):
+        with mmap.mmap(-1, pages * mmap.PAGESIZE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
+            if hasattr(mmap, "MADV_NOHUGEPAGE"):
+                memory.madvise(mmap.MADV_NOHUGEPAGE)
+            start = time.perf_counter()
+            for at in range(0, len(memory), mmap.PAGESIZE):
+                memory[at] = 1
+            best = min(best, (time.perf_counter() - start) / pages * 1e6)
+    return best
+
+
+def kind_of(cpuinfo, fault_us):
+    """Maker, family and model, out of the lines of /proc/cpuinfo, and what the host makes of it."""
     fields = {}
-    with open("/proc/cpuinfo") as text:
-        for line in text:
-            key, _, value = line.partition(":")
-            fields.setdefault(key.strip(), value.strip())
+    for line in cpuinfo:
+        key, _, value = line.partition(":")
+        fields.setdefault(key.strip(), value.strip())
     if "vendor_id" not in fields:
         return platform.machine()
-    return "%s family %s model %s" % (fields["vendor_id"], fields.get("cpu family", "?"),
-                                      fields.get("model", "?"))
+    return "%s family %s model %s%s" % (
+        fields["vendor_id"], fields.get("cpu family", "?"), fields.get("model", "?"),
+        ", shadowed page tables" if fault_us > SHADOWED_FAULT_US else "")
+
+
+def processor():
+    """What kind this machine has."""
+    with open("/proc/cpuinfo") as text:
+        return kind_of(text, page_fault_us())
 
 
 def _read(file):
@@ -84,7 +108,7 @@ def _lowest(baselines):
 
 
 def read_baseline(file, kind):
-    """{"benchmark side": median} for a kind of processor, and a note if there is none of it."""
+    """{"benchmark side": median} for a kind of machine, and a note if there is none of it."""
     if file == "none":
         return {}, []
     baselines = _read(file)
@@ -99,7 +123,7 @@ def read_baseline(file, kind):
 
 
 def write_baseline(file, kind, ratios):
-    """Replaces what the file has of this kind of processor."""
+    """Replaces what the file has of this kind of machine."""
     baselines = _read(file)
     baselines[kind] = {name: round(value, 3) for name, value in own_medians(ratios).items()}
     with open(file, "w") as text:

@@ -48,6 +48,12 @@ def benchmark(name, **sides):
     return made
 
 
+
+def lines_of(file):
+    with open(file) as text:
+        return text.readlines()
+
+
 class Stats(unittest.TestCase):
     def test_median(self):
         self.assertEqual(stats.median([3, 1, 2]), 2)
@@ -125,6 +131,15 @@ class Gate(unittest.TestCase):
         notes = gate.not_compared(self.ratios(0.5), {"check check": 1.0})
         self.assertIn("not measured: check check", notes[0])
         self.assertIn("not in the baseline: " + self.name + " engine", notes[1])
+
+    def test_kinds_of_machines(self):
+        cpuinfo = ["vendor_id\t: Maker\n", "cpu family\t: 2\n", "model\t\t: 3\n", "model\t\t: 4\n"]
+        self.assertEqual(gate.kind_of(cpuinfo, 1.3), "Maker family 2 model 3")
+        self.assertEqual(gate.kind_of(cpuinfo, 13), "Maker family 2 model 3, shadowed page tables")
+        self.assertNotIn("shadowed", gate.kind_of([], 13))
+        self.assertGreater(gate.page_fault_us(), 0.01)
+        self.assertIn(gate.processor(), (gate.kind_of(lines_of("/proc/cpuinfo"), 0),
+                                         gate.kind_of(lines_of("/proc/cpuinfo"), 13)))
 
     def test_baselines_of_other_processors(self):
         with tempfile.TemporaryDirectory() as folder:
