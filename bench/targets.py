@@ -67,13 +67,13 @@ def why_dirty(figures, target):
 
 def why_tools(figures, target):
     benchmark = figures[target.benchmark]
-    hashing = figures["measure_files"]["pageshare_ratio"]
+    hashing = figures["cold_pass/copies:25%_shared:50%"]["xxh3_ns_per_item"]
     each = 1e6 / benchmark["pages"]
-    return ("a page takes pageshare %.0f ns, %s %.0f. Over files, mapping them and hashing with XXH3 "
-            "take %.0f %% of pageshare's time (`measure_files`): that alone would reach %.1f; table, "
-            "compare and the start of a process are the rest." %
+    return ("a page takes pageshare %.0f ns, on all threads, and %s %.0f; to hash one with XXH3 takes "
+            "one thread %.0f, in memory that is mapped (`cold_pass`). Mapping, compares, counting and "
+            "the start of a process come on top." %
             (benchmark["pageshare_ms"] * each, target.side, benchmark[target.side + "_ms"] * each,
-             100 * hashing, benchmark[target.side + "_ratio"] / hashing))
+             hashing))
 
 
 def why_scaling(figures, target):

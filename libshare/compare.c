@@ -6,9 +6,9 @@
  * page after the other waits for each one's first lines. Going over eight pairs line by line keeps
  * eight streams in flight, each by load instructions of its own, which is what a prefetcher tells
  * streams apart by: 210 ns a page instead of 470 where this was written, with 150 for pages in
- * sequence. The fewer instructions a line, the more lines are in flight: on Zen 5, 225 ns with two
- * vectors a line and 160 with one. Pairs are not left as soon as they differ: after equal hashes
- * they hardly ever do.
+ * sequence. The fewer instructions a line, the more lines are in flight: on Zen 5 310 ns with two
+ * vectors a line and 275 with one (`share-bench --benchmark_filter=compare`; there, both pages lie
+ * anywhere). Pairs are not left as soon as they differ: after equal hashes they hardly ever do.
  *
  * Pages are protected, so that bytes that compare equal stay equal. But a writer that has just won
  * against the merge may store meanwhile: then the answer may be anything and is thrown away, and

@@ -54,9 +54,9 @@ static bool next(const struct bytes *bytes, const char *text, size_t *offset)
 
 static void search_directories(const struct bytes *bytes, const char *build_dir)
 {
-    const char *const directories[] = {"/home/",  "/work/",  "/root/", "/Users/", "/builds/",
-                                       "/build/", "/nix/",   "/srv/",  "/media/", "/mnt/",
-                                       "/tmp/",   build_dir, NULL};
+    const char *const directories[] = {"/home/",  "/root/", "/Users/", "/builds/",
+                                       "/build/", "/nix/",  "/srv/",   "/media/",
+                                       "/mnt/",   "/tmp/",  build_dir, NULL};
     static const char docstring[] = "/tmp/myimport.zip"; /* of Python's zipimport */
     for (size_t d = 0; directories[d]; d++)
         for (size_t at = 0; next(bytes, directories[d], &at); at++)
