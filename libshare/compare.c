@@ -10,6 +10,10 @@
  * vectors a line and 275 with one (`share-bench --benchmark_filter=compare`; there, both pages lie
  * anywhere). Pairs are not left as soon as they differ: after equal hashes they hardly ever do.
  *
+ * A group's last pages keep memory less busy than its first ones, and the next group's first lines
+ * would be waited for: so they are prefetched, if the caller says where they are, one for each that
+ * is compared. Prefetches in a row before a group help nothing (bench/README.md).
+ *
  * Pages are protected, so that bytes that compare equal stay equal. But a writer that has just won
  * against the merge may store meanwhile: then the answer may be anything and is thrown away, and
  * all that matters is that each load is a load. C11 has no atomic vectors, so they are plain ones;
@@ -23,6 +27,7 @@
 
 #define LINE_NBYTES  64u
 #define BLOCK_NBYTES 1024u /* after each of these, is any pair still equal? */
+#define NEXT_BLOCK   2u    /* while this one is compared, the first of the next group is fetched */
 
 /* The widest that compilers split well where a machine has less. */
 typedef uint64_t words __attribute__((vector_size(32), aligned(1), may_alias));
@@ -40,11 +45,21 @@ typedef uint64_t words __attribute__((vector_size(32), aligned(1), may_alias));
  * cache by then. */
 struct group {
     const unsigned char *a[SHARE_COMPARE_MAX], *b[SHARE_COMPARE_MAX];
+    const unsigned char *next[SHARE_COMPARE_MAX]; /* b, if there is none: that is in the cache */
     bool differs[SHARE_COMPARE_MAX];
 };
 
 /* Compares the block at `start` of all pairs, and notes which differ. */
 typedef void (*block_fn)(struct group *group, size_t start);
+
+/* At `at`, in the block at `start`: a line of the next group's i-th page, if it is time. Inlined:
+ * GCC leaves out calls of what only prefetches. */
+__attribute__((always_inline)) static inline void fetch_next(const struct group *group, unsigned i,
+                                                             size_t start, size_t at)
+{
+    if (start == NEXT_BLOCK * BLOCK_NBYTES)
+        __builtin_prefetch(group->next[i] + (at - start), 0, 2);
+}
 
 /* Unrolled, so that each pair has a register, and load instructions of its own. */
 #define EACH_PAIR(i) _Pragma("GCC unroll 8") for (unsigned i = 0; i < SHARE_COMPARE_MAX; i++)
@@ -68,6 +83,7 @@ static void block_base(struct group *group, size_t start)
     words differ[SHARE_COMPARE_MAX] = {{0}}, x, y;
     for (size_t at = start; at < start + BLOCK_NBYTES; at += LINE_NBYTES)
         EACH_PAIR (i) {
+            fetch_next(group, i, start, at);
             for (size_t half = at; half < at + LINE_NBYTES; half += sizeof x) {
                 load(&x, group->a[i] + half);
                 load(&y, group->b[i] + half);
@@ -88,6 +104,7 @@ __attribute__((target("avx2"))) static void block_avx2(struct group *group, size
         EACH_PAIR (i) {
             const __m256i_u *x = (const __m256i_u *)(group->a[i] + at);
             const __m256i_u *y = (const __m256i_u *)(group->b[i] + at);
+            fetch_next(group, i, start, at);
             differ[i] = _mm256_or_si256(differ[i], _mm256_xor_si256(x[0], y[0]));
             differ[i] = _mm256_or_si256(differ[i], _mm256_xor_si256(x[1], y[1]));
         }
@@ -102,9 +119,11 @@ __attribute__((target("avx512f"))) static void block_avx512(struct group *group,
     EACH_PAIR (i)
         differ[i] = _mm512_setzero_si512();
     for (size_t at = start; at < start + BLOCK_NBYTES; at += LINE_NBYTES)
-        EACH_PAIR (i)
+        EACH_PAIR (i) {
+            fetch_next(group, i, start, at);
             differ[i] = _mm512_ternarylogic_epi64(differ[i], _mm512_loadu_si512(group->a[i] + at),
                                                   _mm512_loadu_si512(group->b[i] + at), OR_XOR);
+        }
     EACH_PAIR (i)
         group->differs[i] |= _mm512_test_epi64_mask(differ[i], differ[i]) != 0;
 }
@@ -124,8 +143,10 @@ static void compare_blocks(struct share_pair *pairs, unsigned count, block_fn bl
     if (!count)
         return;
     for (unsigned i = 0; i < SHARE_COMPARE_MAX; i++) {
-        group.a[i] = pairs[i < count ? i : count - 1].a;
-        group.b[i] = pairs[i < count ? i : count - 1].b;
+        const struct share_pair *pair = &pairs[i < count ? i : count - 1];
+        group.a[i] = pair->a;
+        group.b[i] = pair->b;
+        group.next[i] = pair->next ? pair->next : pair->b;
     }
     for (size_t start = 0; start < SHARE_PAGE_SIZE && !all_differ(&group); start += BLOCK_NBYTES)
         block(&group, start);

@@ -12,7 +12,8 @@
 /* Two whole pages, any alignment. */
 struct share_pair {
     const void *a, *b;
-    bool equal; /* the answer */
+    bool equal;       /* the answer */
+    const void *next; /* a page of which the beginning is fetched meanwhile, or NULL */
 };
 
 /* Compares up to SHARE_COMPARE_MAX pairs of pages. */

@@ -25,9 +25,9 @@ enum share_fetch_way {
      * end and take a while to start over. */
     SHARE_FETCH_ABREAST,
     /* A page that does not lie behind the one before is prefetched into the second-level cache,
-     * eight pages ahead; and of any page the first lines, when it is next. For machines whose
-     * prefetchers are disturbed by prefetch instructions, and which leave such instructions out
-     * when they come fast. */
+     * eight pages ahead; and of any page the first lines, when it is next. So are pages that will
+     * be compared next. For machines whose prefetchers are disturbed by prefetch instructions, and
+     * which leave such instructions out when they come fast. */
     SHARE_FETCH_APART,
     SHARE_FETCH_WAYS
 };
@@ -57,11 +57,14 @@ __attribute__((always_inline)) static inline void share_fetch_half(const unsigne
         __builtin_prefetch(page + half * nbytes + at, 0, 2);
 }
 
-/* Prefetches a page's first lines: as many as arrive while the table is asked. */
-__attribute__((always_inline)) static inline void share_fetch_start(const unsigned char *page)
+/* Prefetches the first or the second half of a page's first lines: as many as arrive while the
+ * engine has other work than hashing, and no more at a time than are taken. */
+__attribute__((always_inline)) static inline void share_fetch_start(const unsigned char *page,
+                                                                    unsigned half)
 {
-    _Pragma("GCC unroll 8") for (size_t line = 0; line < 8; line++)
-        __builtin_prefetch(page + line * 64);
+    const size_t nbytes = 8 * 64;
+    _Pragma("GCC unroll 8") for (size_t at = 0; at < nbytes; at += 64)
+        __builtin_prefetch(page + half * nbytes + at);
 }
 
 /* Prefetches a line that will be written, perhaps out of another processor's cache. The compiler's

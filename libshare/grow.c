@@ -73,8 +73,8 @@ void share_grow_install(struct share_table *table, struct share_partition *part,
     part->grow_at = (uint32_t)((uint64_t)array.buckets * SHARE_TABLE_SLOTS * FULL_PERCENT / 100);
     part->removed = 0;
     part->move_next = 0;
-    atomic_store_explicit(&table->fetch_bucket[p], array.bucket, memory_order_relaxed);
-    atomic_store_explicit(&table->fetch_buckets[p], array.buckets, memory_order_relaxed);
+    atomic_store_explicit(&table->fetch[p].bucket, array.bucket, memory_order_relaxed);
+    atomic_store_explicit(&table->fetch[p].buckets, array.buckets, memory_order_relaxed);
 }
 
 /* Frees an array that has been emptied, outside the lock. */

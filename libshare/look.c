@@ -10,7 +10,9 @@
 /* Pages that are open at a time: a group that is hashed, and the next; or one, and those ahead. */
 #define OPEN_ABREAST (2 * SHARE_FETCH_ABREAST_PAGES)
 #define OPEN_APART   (1 + SHARE_FETCH_PAGES)
-_Static_assert(OPEN_ABREAST <= SHARE_PEEKS_MAX && OPEN_APART <= SHARE_PEEKS_MAX, "as promised");
+#define OPEN_MAX     16u /* a power of two */
+_Static_assert(OPEN_ABREAST <= OPEN_MAX && OPEN_APART <= OPEN_MAX && OPEN_MAX <= SHARE_PEEKS_MAX,
+               "as promised");
 _Static_assert(2 * SHARE_FETCH_ABREAST_PAGES == SHARE_FETCH_SLICES, "two slices a page");
 
 /* Skipped by the scanner in this pass? Pages of one backoff take turns, by page number. */
@@ -107,8 +109,8 @@ static void hash_page(struct share_run *run, struct share_item *item, const void
 struct ring {
     unsigned opened, hashed; /* of the run's pages, so far */
     enum share_fetch_way way;
-    uint8_t item[SHARE_PEEKS_MAX];
-    const unsigned char *bytes[SHARE_PEEKS_MAX];
+    uint8_t item[OPEN_MAX];
+    const unsigned char *bytes[OPEN_MAX];
 };
 
 /* Pages that have been hashed, in that order; `met` of them have met the table. */
@@ -119,7 +121,7 @@ struct hashed {
 
 static const unsigned char *bytes_of(const struct ring *ring, unsigned n)
 {
-    return ring->bytes[n % SHARE_PEEKS_MAX];
+    return ring->bytes[n % OPEN_MAX];
 }
 
 /* Does the n-th page not follow the one opened before? n > 0, and both are in the ring. */
@@ -131,9 +133,9 @@ static bool is_apart(const struct ring *ring, unsigned n)
 static void add_opened(struct ring *ring, unsigned item, const unsigned char *bytes)
 {
     if (ring->opened == 0) /* a last group of fewer is prefetched like the others */
-        for (unsigned i = 1; i < SHARE_PEEKS_MAX; i++)
+        for (unsigned i = 1; i < OPEN_MAX; i++)
             ring->bytes[i] = bytes;
-    unsigned at = ring->opened++ % SHARE_PEEKS_MAX;
+    unsigned at = ring->opened++ % OPEN_MAX;
     ring->item[at] = (uint8_t)item;
     ring->bytes[at] = bytes;
 }
@@ -175,7 +177,7 @@ __attribute__((always_inline)) static inline void fetch_abreast(const struct rin
     unsigned at = n % SHARE_FETCH_ABREAST_PAGES, slice = 2 * at + half;
     unsigned first = n - at + SHARE_FETCH_ABREAST_PAGES; /* of the next group */
     if (first < ring->opened)
-        share_fetch_slice(&ring->bytes[first % SHARE_PEEKS_MAX], NULL, slice);
+        share_fetch_slice(&ring->bytes[first % OPEN_MAX], NULL, slice);
     else if (behind(ring))
         share_fetch_slice(NULL, behind(ring), slice);
 }
@@ -191,9 +193,17 @@ __attribute__((always_inline)) static inline void fetch_ahead(struct ring *ring,
     }
     if (ahead < ring->opened && is_apart(ring, ahead))
         share_fetch_half(bytes_of(ring, ahead), half);
-    if (half == 1) /* of the next run's first one, too */
+}
+
+/* The n-th page has been hashed: fetches half of what the next one begins with, or the next run's
+ * first one. */
+__attribute__((always_inline)) static inline void fetch_next(const struct ring *ring, unsigned n,
+                                                             unsigned half)
+{
+    if (ring->way == SHARE_FETCH_APART)
         share_fetch_start(n + 1 < ring->opened ? bytes_of(ring, n + 1)
-                                               : bytes_of(ring, n) + SHARE_PAGE_SIZE);
+                                               : bytes_of(ring, n) + SHARE_PAGE_SIZE,
+                          half);
 }
 
 static void meet_next(struct share_run *run, struct hashed *hashed)
@@ -208,14 +218,16 @@ static void meet_next(struct share_run *run, struct hashed *hashed)
 static void hash_next(struct share_run *run, struct ring *ring, struct hashed *hashed)
 {
     unsigned n = ring->hashed++;
-    uint8_t at = ring->item[n % SHARE_PEEKS_MAX];
+    uint8_t at = ring->item[n % OPEN_MAX];
     fetch_ahead(ring, n, 0);
     hash_page(run, &run->item[at], bytes_of(ring, n));
     fetch_ahead(ring, n, 1);
+    fetch_next(ring, n, 0);
     if (run->item[at].stage == SHARE_ITEM_OPEN)
         hashed->item[hashed->count++] = at;
     if (hashed->met + TABLE_LAG < hashed->count)
         meet_next(run, hashed);
+    fetch_next(ring, n, 1);
 }
 
 void share_run_look(struct share_run *run)
@@ -225,6 +237,7 @@ void share_run_look(struct share_run *run)
         return;
     struct share_trial trial = share_trial_start(&run->share->tuner, run->item[0].page.id);
     struct ring ring = {.way = trial.way};
+    run->way = trial.way;
     struct hashed hashed = {.count = 0};
     unsigned next = open_some(run, &ring, 0);
     fetch_first(run, &ring);

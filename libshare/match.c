@@ -114,9 +114,9 @@ static bool stands_alone(const struct share_partition *part, const struct share_
     return count == 1 && hits[0].kind == SHARE_KIND_HINT && hits[0].id == item->page.id;
 }
 
-/* Leaves a hint if nothing has the page's hash, or fetches what has. Partition locked. */
+/* Leaves a hint if nothing has the page's hash, or notes what has. Partition locked. */
 static bool insert_if_new(struct share_run *run, struct share_partition *part,
-                          const struct share_item *item)
+                          struct share_item *item)
 {
     struct share *share = run->share;
     struct share_hit hits[SHARE_TABLE_HITS], own = {SHARE_KIND_HINT, item->page.id};
@@ -125,16 +125,15 @@ static bool insert_if_new(struct share_run *run, struct share_partition *part,
     bool inserted;
     unsigned count =
         share_table_find_or_insert(&share->table, part, item->hash, own, hits, &inserted);
-    if (count && hits[0].kind == SHARE_KIND_HINT)
-        share_page_prefetch(&share->pages, hits[0].id);
-    else if (count)
-        share_frame_prefetch(&share->frames, hits[0].id);
+    if (count)
+        item->met = hits[0];
     return inserted;
 }
 
 bool share_item_meet(struct share_run *run, struct share_item *item)
 {
     bool settled;
+    item->met.id = 0;
     if (is_like_zero(run, item))
         return false;
     share_step(SHARE_STEP_FIND);
@@ -286,13 +285,30 @@ static void decide_hinted(struct share_run *run, struct share_item *const *items
             verify_hints(run, &items[i], 1);
 }
 
+/* What the i-th open item met, which is about to be taken as its partner. Not fetched when it met
+ * it: that would come between pages that are hashed, and delay them. */
+static void fetch_met(const struct share_run *run, unsigned i)
+{
+    if (i >= run->open_count)
+        return;
+    struct share_hit met = run->item[run->open[i]].met;
+    if (met.id && met.kind == SHARE_KIND_HINT)
+        share_page_prefetch(&run->share->pages, met.id);
+    else if (met.id)
+        share_frame_prefetch(&run->share->frames, met.id);
+}
+
 void share_run_match(struct share_run *run)
 {
+    const unsigned ahead = 8;
     struct share_item *hinted[SHARE_FETCH_PAGES];
     unsigned count = 0;
+    for (unsigned i = 0; i < ahead; i++)
+        fetch_met(run, i);
     for (unsigned i = 0; i < run->open_count; i++) {
         struct share_item *item = &run->item[run->open[i]];
         share_item_fetch_ahead(run, run->open, run->open_count, i);
+        fetch_met(run, i + ahead);
         if (item->stage == SHARE_ITEM_OPEN && decide(run, item))
             hinted[count++] = item;
         if (count == SHARE_FETCH_PAGES || (count && i + 1 == run->open_count)) {

@@ -135,9 +135,9 @@ static void judge_difference(struct share_run *run, struct share_item *item, uin
     run->progress++;
 }
 
-/* What a compare found out about one item, to be acted on when no page is held any more. */
+/* What a compare found out about one item, to be acted on when its pages are held no more. */
 struct finding {
-    bool readable, equal;
+    bool equal;
     uint64_t own_hash, with_hash; /* if not equal; own_hash also of pages to be promoted */
 };
 
@@ -151,9 +151,7 @@ static void end_changed_alike(struct share_run *run, struct share_item *item)
 
 static void act_on(struct share_run *run, struct share_item *item, const struct finding *found)
 {
-    if (!found->readable)
-        share_item_give_up(run, item, SHARE_ERROR);
-    else if (found->equal && found->own_hash == item->hash)
+    if (found->equal && found->own_hash == item->hash)
         item->stage = SHARE_ITEM_EQUAL;
     else if (found->equal)
         end_changed_alike(run, item);
@@ -163,71 +161,100 @@ static void act_on(struct share_run *run, struct share_item *item, const struct 
 
 static void compare_with_zero(struct share_run *run, struct share_item *item)
 {
-    struct finding found = {.own_hash = item->hash};
     const void *own = share_peek(run->share, item->mpn);
-    found.readable = own != NULL;
-    found.equal = own && share_page_is_zero(own);
-    if (own && !found.equal)
+    if (!own) {
+        share_item_give_up(run, item, SHARE_ERROR);
+        return;
+    }
+    struct finding found = {.equal = share_page_is_zero(own), .own_hash = item->hash};
+    if (!found.equal)
         found.own_hash = share_hash_stable(run->secret, own);
     share_unpeek(run->share, item->mpn, own);
     act_on(run, item, &found);
 }
 
-/* Items with a partner, up to SHARE_COMPARE_MAX of them, abreast. All pages are let go before any
- * is given back: whoever gets one may free it at once. */
-static void compare_group(struct share_run *run, struct share_item *const *items, unsigned count)
+/* Items that are compared abreast, and the pages that they hold. */
+struct compared {
+    unsigned count;
+    struct share_item *item[SHARE_COMPARE_MAX];
+    struct share_pair pair[SHARE_COMPARE_MAX];
+};
+_Static_assert(2 * 2 * SHARE_COMPARE_MAX <= SHARE_PEEKS_MAX, "two groups, as promised");
+
+static void let_go(struct share_run *run, const struct share_item *item,
+                   const struct share_pair *pair)
 {
-    struct share *share = run->share;
-    struct share_pair pairs[SHARE_COMPARE_MAX];
-    struct finding found[SHARE_COMPARE_MAX];
-    unsigned readable = 0;
-    for (; readable < count; readable++) {
-        struct share_pair *pair = &pairs[readable];
-        pair->a = share_peek(share, items[readable]->mpn);
-        pair->b = share_peek(share, share_with(run, items[readable])->mpn);
-        if (!pair->a || !pair->b)
-            break;
-    }
-    share->compare(pairs, readable);
-    for (unsigned i = 0; i < count && i <= readable; i++) {
-        bool promotes = share_with(run, items[i])->kind == SHARE_WITH_HINT && !share->immutable;
-        found[i] = (struct finding){.readable = i < readable, .own_hash = items[i]->hash};
-        if (i < readable) {
-            found[i].equal = pairs[i].equal;
-            if (promotes || !pairs[i].equal)
-                found[i].own_hash = share_hash_stable(run->secret, pairs[i].a);
-            if (!pairs[i].equal)
-                found[i].with_hash = share_hash_stable(run->secret, pairs[i].b);
+    share_unpeek(run->share, share_with(run, item)->mpn, pair->b);
+    share_unpeek(run->share, item->mpn, pair->a);
+}
+
+/* Makes a group of items from the `from`-th matched one on. The first one that is left. */
+static unsigned gather(struct share_run *run, struct compared *group, unsigned from)
+{
+    group->count = 0;
+    for (; from < run->matched_count && group->count < SHARE_COMPARE_MAX; from++) {
+        struct share_item *item = share_matched_at(run, from, SHARE_ITEM_MATCHED);
+        if (!item || share_with(run, item)->kind == SHARE_WITH_ZERO)
+            continue;
+        share_step(SHARE_STEP_COMPARE);
+        struct share_pair pair = {.a = share_peek(run->share, item->mpn),
+                                  .b = share_peek(run->share, share_with(run, item)->mpn)};
+        if (pair.a && pair.b) {
+            group->item[group->count] = item;
+            group->pair[group->count++] = pair;
+        } else {
+            let_go(run, item, &pair);
+            share_item_give_up(run, item, SHARE_ERROR);
         }
-        share_unpeek(share, share_with(run, items[i])->mpn, pairs[i].b);
-        share_unpeek(share, items[i]->mpn, pairs[i].a);
     }
-    for (unsigned i = 0; i < count && i <= readable; i++)
-        act_on(run, items[i], &found[i]);
-    if (readable + 1 < count) /* the rest, beyond the unreadable one */
-        compare_group(run, items + readable + 1, count - readable - 1);
+    return from;
+}
+
+static struct finding finding_of(const struct share_run *run, const struct share_item *item,
+                                 const struct share_pair *pair, bool promotes)
+{
+    struct finding found = {.equal = pair->equal, .own_hash = item->hash};
+    if (!pair->equal || (promotes && !run->share->immutable))
+        found.own_hash = share_hash_stable(run->secret, pair->a);
+    if (!pair->equal)
+        found.with_hash = share_hash_stable(run->secret, pair->b);
+    return found;
+}
+
+/* Compares a group; the next one's partners, of which nothing is in the cache yet, are fetched
+ * meanwhile where that helps. Pages are let go before they are given back: whoever gets one may
+ * free it at once. */
+static void compare_group(struct share_run *run, struct compared *group,
+                          const struct compared *next)
+{
+    struct finding found[SHARE_COMPARE_MAX];
+    for (unsigned i = 0; run->way == SHARE_FETCH_APART && i < next->count && i < group->count; i++)
+        group->pair[i].next = next->pair[i].b;
+    run->share->compare(group->pair, group->count);
+    for (unsigned i = 0; i < group->count; i++) {
+        bool promotes = share_with(run, group->item[i])->kind == SHARE_WITH_HINT;
+        found[i] = finding_of(run, group->item[i], &group->pair[i], promotes);
+        let_go(run, group->item[i], &group->pair[i]);
+    }
+    for (unsigned i = 0; i < group->count; i++)
+        act_on(run, group->item[i], &found[i]);
 }
 
 static void compare_all(struct share_run *run)
 {
-    struct share_item *group[SHARE_COMPARE_MAX];
-    unsigned count = 0;
+    struct compared groups[2];
     for (unsigned i = 0; i < run->matched_count; i++) {
         struct share_item *item = share_matched_at(run, i, SHARE_ITEM_MATCHED);
-        if (!item)
-            continue;
-        share_step(SHARE_STEP_COMPARE);
-        if (share_with(run, item)->kind == SHARE_WITH_ZERO)
+        if (item && share_with(run, item)->kind == SHARE_WITH_ZERO) {
+            share_step(SHARE_STEP_COMPARE);
             compare_with_zero(run, item);
-        else
-            group[count++] = item;
-        if (count == SHARE_COMPARE_MAX) {
-            compare_group(run, group, count);
-            count = 0;
         }
     }
-    if (count)
-        compare_group(run, group, count);
+    unsigned left = gather(run, &groups[0], 0);
+    for (unsigned now = 0; groups[now].count; now ^= 1) {
+        left = gather(run, &groups[now ^ 1], left);
+        compare_group(run, &groups[now], &groups[now ^ 1]);
+    }
 }
 
 /* ---------------------------------------------------------------------------------- merge -- */

@@ -35,6 +35,7 @@ struct share_item {
     share_mpn mpn;
     uint64_t hash;
     struct share_page_ref page; /* word NULL: the PPN is outside the VM */
+    struct share_hit met;       /* what of its hash stood in the table; id 0: nothing */
     size_t at;                  /* its place in the batch */
     uint32_t was;               /* its word before it was owned */
     uint8_t stage;              /* enum share_stage */
@@ -71,6 +72,7 @@ struct share_run {
     uint64_t pass;
     bool others; /* work on the engine, too */
     bool memory_refused;
+    enum share_fetch_way way;      /* of this run: how its pages are fetched */
     unsigned frames_taken;         /* of those reserved for the run */
     const unsigned char *expected; /* where its first pages were expected, and fetched; or NULL */
     unsigned progress;             /* items done or moved on in this round */
@@ -92,7 +94,7 @@ void share_run_look(struct share_run *run);
 
 /* Leaves a hint for a hashed page if the table holds nothing like it, which ends most pages of a
  * first pass, or lets it go if its hint is all that stands there, which ends most pages of a later
- * one. Else false, and what it met is fetched, so that match need not wait for it. */
+ * one. Else false, and what it met is noted. */
 bool share_item_meet(struct share_run *run, struct share_item *item);
 
 /* Finds a partner for each open item, or leaves a hint for it. */

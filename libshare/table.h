@@ -51,8 +51,10 @@ struct share_table {
     _Atomic uint64_t wanted;        /* bit p: partition p should get another array */
     _Atomic uint64_t buckets_moved; /* out of arrays that are empty by now */
     /* Copies of partition[].now for share_table_prefetch, which takes no lock. */
-    _Atomic(struct share_bucket *) fetch_bucket[SHARE_TABLE_PARTITIONS];
-    _Atomic uint32_t fetch_buckets[SHARE_TABLE_PARTITIONS];
+    struct {
+        _Atomic(struct share_bucket *) bucket;
+        _Atomic uint32_t buckets;
+    } fetch[SHARE_TABLE_PARTITIONS];
     struct share_partition partition[SHARE_TABLE_PARTITIONS];
 };
 
@@ -83,8 +85,8 @@ __attribute__((always_inline)) static inline void share_table_prefetch(
     /* The two may be of different arrays: a wrong address fetches nothing useful, and no harm. */
     unsigned p = share_table_partition(hash);
     struct share_array array = {
-        atomic_load_explicit(&table->fetch_bucket[p], memory_order_relaxed),
-        atomic_load_explicit(&table->fetch_buckets[p], memory_order_relaxed),
+        atomic_load_explicit(&table->fetch[p].bucket, memory_order_relaxed),
+        atomic_load_explicit(&table->fetch[p].buckets, memory_order_relaxed),
     };
     uint64_t home = share_array_home(&array, share_table_key(hash));
     uintptr_t bucket = (uintptr_t)array.bucket + sizeof *array.bucket * home;
