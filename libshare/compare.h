@@ -7,7 +7,7 @@
 
 #include "share.h"
 
-#define SHARE_COMPARE_MAX 8u /* pairs compared at a time */
+#define SHARE_COMPARE_MAX 6u /* pairs compared at a time */
 
 /* Two whole pages, any alignment. */
 struct share_pair {

@@ -65,7 +65,7 @@ extern "C" {
 #define SHARE_PAGE_SIZE  4096u
 #define SHARE_VMS_MAX    65535u              /* live VMs in one engine */
 #define SHARE_GROUPS_MAX 65535u              /* groups in one engine, group 0 included */
-#define SHARE_PEEKS_MAX  32u                 /* pages that one call peeks at a time */
+#define SHARE_PEEKS_MAX  24u                 /* pages that one call peeks at a time */
 #define SHARE_PPN_END    (UINT64_C(1) << 38) /* PPNs are below this: 1 PiB a VM */
 #define SHARE_MPN_END    (UINT64_C(1) << 40) /* MPNs are below this: 4 PiB a machine */
 
