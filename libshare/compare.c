@@ -43,9 +43,9 @@ typedef uint64_t words __attribute__((vector_size(32), aligned(1), may_alias));
 #define COMPARE_ATOMIC 0
 #endif
 
-/* Pairs in work. Of fewer than SHARE_COMPARE_MAX, the last one is repeated: its lines are in the
- * cache by then. */
+/* Pairs in work. */
 struct group {
+    unsigned count;
     const unsigned char *a[SHARE_COMPARE_MAX], *b[SHARE_COMPARE_MAX];
     const unsigned char *next[SHARE_COMPARE_MAX]; /* b, if there is none: that is in the cache */
     bool differs[SHARE_COMPARE_MAX];
@@ -54,17 +54,42 @@ struct group {
 /* Compares the block at `start` of all pairs, and notes which differ. */
 typedef void (*block_fn)(struct group *group, size_t start);
 
-/* At `at`, in the block at `start`: a line of the next group's i-th page, if it is time. Inlined:
- * GCC leaves out calls of what only prefetches. */
-__attribute__((always_inline)) static inline void fetch_next(const struct group *group, unsigned i,
-                                                             size_t start, size_t at)
+/* The same for so many pairs, a number that is known where it is inlined: each pair has a register,
+ * and load instructions of its own. */
+typedef void (*pairs_fn)(struct group *group, size_t start, unsigned count);
+#define INLINE              __attribute__((always_inline)) static inline
+#define EACH_PAIR(i, count) _Pragma("GCC unroll 6") for (unsigned i = 0; i < (count); i++)
+
+INLINE void by_count(struct group *group, size_t start, pairs_fn pairs)
+{
+    _Static_assert(SHARE_COMPARE_MAX == 6, "a case each");
+    switch (group->count) {
+    case 1:
+        pairs(group, start, 1);
+        break;
+    case 2:
+        pairs(group, start, 2);
+        break;
+    case 3:
+        pairs(group, start, 3);
+        break;
+    case 4:
+        pairs(group, start, 4);
+        break;
+    case 5:
+        pairs(group, start, 5);
+        break;
+    default:
+        pairs(group, start, 6);
+    }
+}
+
+/* At `at`, in the block at `start`: a line of the next group's i-th page, if it is time. */
+INLINE void fetch_next(const struct group *group, unsigned i, size_t start, size_t at)
 {
     if (start == NEXT_BLOCK * BLOCK_NBYTES)
         __builtin_prefetch(group->next[i] + (at - start), 0, 2);
 }
-
-/* Unrolled, so that each pair has a register, and load instructions of its own. */
-#define EACH_PAIR(i) _Pragma("GCC unroll 8") for (unsigned i = 0; i < SHARE_COMPARE_MAX; i++)
 
 static inline void load(words *to, const unsigned char *at)
 {
@@ -80,11 +105,11 @@ static inline bool is_any(const words *some)
     return ((*some)[0] | (*some)[1] | (*some)[2] | (*some)[3]) != 0;
 }
 
-static void block_base(struct group *group, size_t start)
+INLINE void pairs_base(struct group *group, size_t start, unsigned count)
 {
     words differ[SHARE_COMPARE_MAX] = {{0}}, x, y;
     for (size_t at = start; at < start + BLOCK_NBYTES; at += LINE_NBYTES)
-        EACH_PAIR (i) {
+        EACH_PAIR (i, count) {
             fetch_next(group, i, start, at);
             for (size_t half = at; half < at + LINE_NBYTES; half += sizeof x) {
                 load(&x, group->a[i] + half);
@@ -92,63 +117,77 @@ static void block_base(struct group *group, size_t start)
                 differ[i] |= x ^ y;
             }
         }
-    EACH_PAIR (i)
+    EACH_PAIR (i, count)
         group->differs[i] |= is_any(&differ[i]);
 }
 
+static void block_base(struct group *group, size_t start)
+{
+    by_count(group, start, pairs_base);
+}
+
 #if defined(__x86_64__)
-__attribute__((target("avx2"))) static void block_avx2(struct group *group, size_t start)
+__attribute__((target("avx2"))) INLINE void pairs_avx2(struct group *group, size_t start,
+                                                       unsigned count)
 {
     __m256i differ[SHARE_COMPARE_MAX];
-    EACH_PAIR (i)
+    EACH_PAIR (i, count)
         differ[i] = _mm256_setzero_si256();
     for (size_t at = start; at < start + BLOCK_NBYTES; at += LINE_NBYTES)
-        EACH_PAIR (i) {
+        EACH_PAIR (i, count) {
             const __m256i_u *x = (const __m256i_u *)(group->a[i] + at);
             const __m256i_u *y = (const __m256i_u *)(group->b[i] + at);
             fetch_next(group, i, start, at);
             differ[i] = _mm256_or_si256(differ[i], _mm256_xor_si256(x[0], y[0]));
             differ[i] = _mm256_or_si256(differ[i], _mm256_xor_si256(x[1], y[1]));
         }
-    EACH_PAIR (i)
+    EACH_PAIR (i, count)
         group->differs[i] |= !_mm256_testz_si256(differ[i], differ[i]);
 }
 
-__attribute__((target("avx512f"))) static void block_avx512(struct group *group, size_t start)
+__attribute__((target("avx2"))) static void block_avx2(struct group *group, size_t start)
+{
+    by_count(group, start, pairs_avx2);
+}
+
+__attribute__((target("avx512f"))) INLINE void pairs_avx512(struct group *group, size_t start,
+                                                            unsigned count)
 {
     enum { OR_XOR = 0xf6 }; /* a | (b ^ c) as a truth table */
     __m512i differ[SHARE_COMPARE_MAX];
-    EACH_PAIR (i)
+    EACH_PAIR (i, count)
         differ[i] = _mm512_setzero_si512();
     for (size_t at = start; at < start + BLOCK_NBYTES; at += LINE_NBYTES)
-        EACH_PAIR (i) {
+        EACH_PAIR (i, count) {
             fetch_next(group, i, start, at);
             differ[i] = _mm512_ternarylogic_epi64(differ[i], _mm512_loadu_si512(group->a[i] + at),
                                                   _mm512_loadu_si512(group->b[i] + at), OR_XOR);
         }
-    EACH_PAIR (i)
+    EACH_PAIR (i, count)
         group->differs[i] |= _mm512_test_epi64_mask(differ[i], differ[i]) != 0;
+}
+
+__attribute__((target("avx512f"))) static void block_avx512(struct group *group, size_t start)
+{
+    by_count(group, start, pairs_avx512);
 }
 #endif
 
 static bool all_differ(const struct group *group)
 {
     bool all = true;
-    for (unsigned i = 0; i < SHARE_COMPARE_MAX; i++)
+    for (unsigned i = 0; i < group->count; i++)
         all &= group->differs[i];
     return all;
 }
 
 static void compare_blocks(struct share_pair *pairs, unsigned count, block_fn block)
 {
-    struct group group = {.differs = {false}};
-    if (!count)
-        return;
-    for (unsigned i = 0; i < SHARE_COMPARE_MAX; i++) {
-        const struct share_pair *pair = &pairs[i < count ? i : count - 1];
-        group.a[i] = pair->a;
-        group.b[i] = pair->b;
-        group.next[i] = pair->next ? pair->next : pair->b;
+    struct group group = {.count = count};
+    for (unsigned i = 0; i < count; i++) {
+        group.a[i] = pairs[i].a;
+        group.b[i] = pairs[i].b;
+        group.next[i] = pairs[i].next ? pairs[i].next : pairs[i].b;
     }
     for (size_t start = 0; start < SHARE_PAGE_SIZE && !all_differ(&group); start += BLOCK_NBYTES)
         block(&group, start);
