@@ -4,7 +4,8 @@
 #include <time.h>
 
 #define FIRST_TRIALS 16u
-#define TURN_BITS    8 /* two runs in 256: so a way twice as slow costs half a hundredth */
+#define CLEAR_TRIALS 4u /* of them, if it is clear by then which way is faster */
+#define TURN_BITS    10
 
 /* Never 0. In the schedule tests it stands still: a moment on the stack would make a new state of
  * each that has been there. */
@@ -29,14 +30,21 @@ static uint32_t turn_of(uint32_t first_page)
     return first_page * UINT32_C(2654435769) >> (32 - TURN_BITS);
 }
 
+/* One way takes more than half as long again as the other? */
+static bool is_clear(uint32_t a, uint32_t b)
+{
+    return a && b && (a - a / 3 > b || b - b / 3 > a);
+}
+
 struct share_trial share_trial_start(struct share_tuner *tuner, uint32_t first_page)
 {
     uint32_t turn = turn_of(first_page);
     uint32_t abreast = cost_of(tuner, SHARE_FETCH_ABREAST),
              apart = cost_of(tuner, SHARE_FETCH_APART);
     enum share_fetch_way way = abreast <= apart ? SHARE_FETCH_ABREAST : SHARE_FETCH_APART;
-    bool first = atomic_load_explicit(&tuner->trials, memory_order_relaxed) < FIRST_TRIALS;
-    if (first || turn < SHARE_FETCH_WAYS)
+    bool clear = is_clear(abreast, apart);
+    uint32_t trials = atomic_load_explicit(&tuner->trials, memory_order_relaxed);
+    if (trials < (clear ? CLEAR_TRIALS : FIRST_TRIALS) || turn < (clear ? 1 : 4) * SHARE_FETCH_WAYS)
         way = (enum share_fetch_way)(turn % SHARE_FETCH_WAYS);
     else if (abreast && apart)
         return (struct share_trial){way, 0};
@@ -50,7 +58,8 @@ void share_trial_end(struct share_tuner *tuner, const struct share_trial *trial,
                           (now_ns() - trial->start_ns) * SHARE_TUNE_PAGES / pages);
 }
 
-/* A run that was interrupted counts as one that took twice as long. */
+/* What disturbs a run makes it longer: costs fall at once and rise slowly, and a run that was
+ * interrupted counts as one that took twice as long. */
 void share_tuner_learn(struct share_tuner *tuner, enum share_fetch_way way, uint64_t cost)
 {
     uint32_t trials = atomic_load_explicit(&tuner->trials, memory_order_relaxed);
@@ -59,7 +68,8 @@ void share_tuner_learn(struct share_tuner *tuner, enum share_fetch_way way, uint
         atomic_store_explicit(&tuner->trials, trials + 1, memory_order_relaxed);
     if (known && cost > 2 * known)
         cost = 2 * known;
-    cost = known ? (3 * known + cost) / 4 : cost;
+    if (known && cost > known)
+        cost = (3 * known + cost) / 4;
     atomic_store_explicit(&tuner->cost[way], cost < UINT32_MAX ? (uint32_t)cost : UINT32_MAX,
                           memory_order_relaxed);
 }

@@ -3,9 +3,10 @@
  * Which of two ways to do the same is faster on this machine? Tried now and then, on the work
  * itself: no list of processors can tell, since hosts and neighbours matter, too.
  *
- * A trial is a run that is timed. The first runs are all trials, of either way; after them one run
- * in 256 is, for each way. All other runs go the way that took less time of late. What a run does
- * never depends on the way, only how long it takes.
+ * A trial is a run that is timed. The first runs are all trials, of either way, 16 of them, or 4 if
+ * one way is much slower; after them one run in 256 is, for each way, or then one in 1024. So
+ * trials cost a few thousandths of all time at most. All other runs go the way that took less time
+ * of late. What a run does never depends on the way, only how long it takes.
  */
 #ifndef SHARE_TUNE_H
 #define SHARE_TUNE_H

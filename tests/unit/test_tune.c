@@ -55,6 +55,39 @@ static void the_faster_way_is_taken(void **state)
     }
 }
 
+static void a_much_slower_way_is_tried_seldom(void **state)
+{
+    (void)state;
+    struct share_tuner tuner = {0}, close = {0};
+    learn(&tuner, 2, 100, 160);
+    learn(&close, 2, 100, 140);
+    struct taken taken = start_runs(&tuner);
+    assert_in_range(taken.runs[SHARE_FETCH_APART], 1, RUNS / 500);
+    assert_int_equal(taken.trials[SHARE_FETCH_APART], taken.runs[SHARE_FETCH_APART]);
+    assert_in_range(taken.trials[SHARE_FETCH_ABREAST], 1, RUNS / 500);
+    assert_in_range(start_runs(&close).runs[SHARE_FETCH_APART], RUNS * 4 / 10, RUNS * 6 / 10);
+    learn(&close, 6, 100, 140);
+    assert_in_range(start_runs(&close).runs[SHARE_FETCH_APART], RUNS / 500, RUNS / 100);
+}
+
+static void one_trial_of_each_makes_nothing_clear(void **state)
+{
+    (void)state;
+    struct share_tuner tuner = {0};
+    learn(&tuner, 1, 100, 1000);
+    assert_in_range(start_runs(&tuner).runs[SHARE_FETCH_APART], RUNS * 4 / 10, RUNS * 6 / 10);
+}
+
+/* The first run may have faulted in all of the engine's memory. */
+static void a_slow_start_is_forgotten(void **state)
+{
+    (void)state;
+    struct share_tuner tuner = {0};
+    learn(&tuner, 1, 10000, 300);
+    learn(&tuner, 1, 100, 300);
+    assert_in_range(start_runs(&tuner).runs[SHARE_FETCH_APART], 1, RUNS / 100);
+}
+
 static void another_machine_is_noticed(void **state)
 {
     (void)state;
@@ -113,6 +146,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(at_first_both_are_tried),
         cmocka_unit_test(the_faster_way_is_taken),
+        cmocka_unit_test(a_much_slower_way_is_tried_seldom),
+        cmocka_unit_test(one_trial_of_each_makes_nothing_clear),
+        cmocka_unit_test(a_slow_start_is_forgotten),
         cmocka_unit_test(another_machine_is_noticed),
         cmocka_unit_test(one_interrupted_run_changes_nothing),
         cmocka_unit_test(what_was_never_tried_is),
