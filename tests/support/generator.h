@@ -9,7 +9,7 @@
 
 #include "share.h"
 
-#define GENERATOR_PEEKS 32u /* pages read at a time, at most */
+#define GENERATOR_PEEKS SHARE_PEEKS_MAX /* what the engine promises: more of them end the test */
 
 struct generator {
     uint64_t pages_per_vm, vms;
