@@ -58,8 +58,9 @@ void share_trial_end(struct share_tuner *tuner, const struct share_trial *trial,
                           (now_ns() - trial->start_ns) * SHARE_TUNE_PAGES / pages);
 }
 
-/* What disturbs a run makes it longer: costs fall at once and rise slowly, and a run that was
- * interrupted counts as one that took twice as long. */
+/* A run that was interrupted counts as one that took twice as long. Of the first runs, which may
+ * have faulted in all of the engine's memory, the shortest counts; later on one that was short by
+ * chance, with its pages in the cache, must not. */
 void share_tuner_learn(struct share_tuner *tuner, enum share_fetch_way way, uint64_t cost)
 {
     uint32_t trials = atomic_load_explicit(&tuner->trials, memory_order_relaxed);
@@ -68,7 +69,9 @@ void share_tuner_learn(struct share_tuner *tuner, enum share_fetch_way way, uint
         atomic_store_explicit(&tuner->trials, trials + 1, memory_order_relaxed);
     if (known && cost > 2 * known)
         cost = 2 * known;
-    if (known && cost > known)
+    if (known && trials < CLEAR_TRIALS)
+        cost = cost < known ? cost : known;
+    else if (known)
         cost = (3 * known + cost) / 4;
     atomic_store_explicit(&tuner->cost[way], cost < UINT32_MAX ? (uint32_t)cost : UINT32_MAX,
                           memory_order_relaxed);

@@ -106,6 +106,15 @@ static void one_interrupted_run_changes_nothing(void **state)
     assert_in_range(start_runs(&tuner).runs[SHARE_FETCH_APART], 1, RUNS / 100);
 }
 
+static void one_lucky_run_changes_nothing(void **state)
+{
+    (void)state;
+    struct share_tuner tuner = {0};
+    learn(&tuner, 16, 300, 200);
+    share_tuner_learn(&tuner, SHARE_FETCH_ABREAST, 10);
+    assert_in_range(start_runs(&tuner).runs[SHARE_FETCH_ABREAST], 1, RUNS / 100);
+}
+
 static void what_was_never_tried_is(void **state)
 {
     (void)state;
@@ -151,6 +160,7 @@ int main(void)
         cmocka_unit_test(a_slow_start_is_forgotten),
         cmocka_unit_test(another_machine_is_noticed),
         cmocka_unit_test(one_interrupted_run_changes_nothing),
+        cmocka_unit_test(one_lucky_run_changes_nothing),
         cmocka_unit_test(what_was_never_tried_is),
         cmocka_unit_test(small_runs_tell_nothing),
         cmocka_unit_test(costs_are_those_of_a_whole_run),
