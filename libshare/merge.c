@@ -210,11 +210,12 @@ static unsigned gather(struct share_run *run, struct compared *group, unsigned f
     return from;
 }
 
-static struct finding finding_of(const struct share_run *run, const struct share_item *item,
-                                 const struct share_pair *pair, bool promotes)
+static struct finding finding_of(struct share_run *run, const struct share_item *item,
+                                 const struct share_pair *pair)
 {
+    bool promotes = share_with(run, item)->kind == SHARE_WITH_HINT && !run->share->immutable;
     struct finding found = {.equal = pair->equal, .own_hash = item->hash};
-    if (!pair->equal || (promotes && !run->share->immutable))
+    if (promotes || !pair->equal)
         found.own_hash = share_hash_stable(run->secret, pair->a);
     if (!pair->equal)
         found.with_hash = share_hash_stable(run->secret, pair->b);
@@ -232,8 +233,7 @@ static void compare_group(struct share_run *run, struct compared *group,
         group->pair[i].next = next->pair[i].b;
     run->share->compare(group->pair, group->count);
     for (unsigned i = 0; i < group->count; i++) {
-        bool promotes = share_with(run, group->item[i])->kind == SHARE_WITH_HINT;
-        found[i] = finding_of(run, group->item[i], &group->pair[i], promotes);
+        found[i] = finding_of(run, group->item[i], &group->pair[i]);
         let_go(run, group->item[i], &group->pair[i]);
     }
     for (unsigned i = 0; i < group->count; i++)

@@ -35,7 +35,7 @@ struct share_item {
     share_mpn mpn;
     uint64_t hash;
     struct share_page_ref page; /* word NULL: the PPN is outside the VM */
-    struct share_hit met;       /* what of its hash stood in the table; id 0: nothing */
+    struct share_hit met;       /* what had its hash when it met the table; id 0: nothing */
     size_t at;                  /* its place in the batch */
     uint32_t was;               /* its word before it was owned */
     uint8_t stage;              /* enum share_stage */

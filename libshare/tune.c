@@ -5,7 +5,8 @@
 
 #define FIRST_TRIALS 16u
 #define CLEAR_TRIALS 4u /* of them, if it is clear by then which way is faster */
-#define TURN_BITS    10
+#define TURN_BITS    10 /* one turn of 1024 is a trial, for each way */
+#define CLOSE_TURNS  4u /* of them, if it is not clear which way is faster */
 
 /* Never 0. In the schedule tests it stands still: a moment on the stack would make a new state of
  * each that has been there. */
@@ -44,7 +45,8 @@ struct share_trial share_trial_start(struct share_tuner *tuner, uint32_t first_p
     enum share_fetch_way way = abreast <= apart ? SHARE_FETCH_ABREAST : SHARE_FETCH_APART;
     bool clear = is_clear(abreast, apart);
     uint32_t trials = atomic_load_explicit(&tuner->trials, memory_order_relaxed);
-    if (trials < (clear ? CLEAR_TRIALS : FIRST_TRIALS) || turn < (clear ? 1 : 4) * SHARE_FETCH_WAYS)
+    uint32_t turns = (clear ? 1 : CLOSE_TURNS) * SHARE_FETCH_WAYS;
+    if (trials < (clear ? CLEAR_TRIALS : FIRST_TRIALS) || turn < turns)
         way = (enum share_fetch_way)(turn % SHARE_FETCH_WAYS);
     else if (abreast && apart)
         return (struct share_trial){way, 0};
