@@ -237,7 +237,6 @@ void share_run_look(struct share_run *run)
         return;
     struct share_trial trial = share_trial_start(&run->share->tuner, run->item[0].page.id);
     struct ring ring = {.way = trial.way};
-    run->way = trial.way;
     struct hashed hashed = {.count = 0};
     unsigned next = open_some(run, &ring, 0);
     fetch_first(run, &ring);

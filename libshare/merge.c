@@ -223,13 +223,12 @@ static struct finding finding_of(struct share_run *run, const struct share_item 
 }
 
 /* Compares a group; the next one's partners, of which nothing is in the cache yet, are fetched
- * meanwhile where that helps. Pages are let go before they are given back: whoever gets one may
- * free it at once. */
+ * meanwhile. Pages are let go before they are given back: whoever gets one may free it at once. */
 static void compare_group(struct share_run *run, struct compared *group,
                           const struct compared *next)
 {
     struct finding found[SHARE_COMPARE_MAX];
-    for (unsigned i = 0; run->way == SHARE_FETCH_APART && i < next->count && i < group->count; i++)
+    for (unsigned i = 0; i < next->count && i < group->count; i++)
         group->pair[i].next = next->pair[i].b;
     run->share->compare(group->pair, group->count);
     for (unsigned i = 0; i < group->count; i++) {

@@ -72,7 +72,6 @@ struct share_run {
     uint64_t pass;
     bool others; /* work on the engine, too */
     bool memory_refused;
-    enum share_fetch_way way;      /* of this run: how its pages are fetched */
     unsigned frames_taken;         /* of those reserved for the run */
     const unsigned char *expected; /* where its first pages were expected, and fetched; or NULL */
     unsigned progress;             /* items done or moved on in this round */
