@@ -112,7 +112,7 @@ class Gate(unittest.TestCase):
             self.assertFalse(gate.is_own(name), name)
         for name in ("ksm/share_all/set:synthetic machine_cpu", "tools/set:synthetic duperemove",
                      "ksm/pass/set:synthetic process_unchanged", "compare/equal variant_0_abreast",
-                     "two_threads scaling", "vmm/pt_write hypercall_batched", "check check",
+                     "two_threads scaling_one_core", "vmm/pt_write hypercall_batched", "check check",
                      "warm_pass/dirty_against_full/changed:1% dirty"):
             self.assertTrue(gate.is_own(name), name)
 
@@ -126,6 +126,23 @@ class Gate(unittest.TestCase):
         notes = gate.not_compared(self.ratios(0.5), {"check check": 1.0})
         self.assertIn("not measured: check check", notes[0])
         self.assertIn("not in the baseline: " + self.name + " engine", notes[1])
+
+    def test_threads_of_one_core_are_not_two_cores(self):
+        def threads(scaling, hashing):
+            return {"two_threads scaling": (scaling, 0.1, 9.0),
+                    "two_threads xxh3_2": (hashing, 0.1, 9.0)}
+        before = {"two_threads scaling_one_core": 1.3, "two_threads scaling_two_cores": 0.9}
+        self.assertEqual(gate.fallen(threads(0.7, 1.9), before, 0.3), {})
+        self.assertEqual(list(gate.fallen(threads(0.7, 1.2), before, 0.3)),
+                         ["two_threads scaling_one_core"])
+        self.assertEqual(list(gate.fallen(threads(0.6, 1.9), before, 0.3)),
+                         ["two_threads scaling_two_cores"])
+        self.assertEqual(gate.not_compared(threads(0.7, 1.9), before), [])
+        with tempfile.TemporaryDirectory() as folder:
+            file = folder + "/baseline.json"
+            for ratios in (threads(1.3, 1.2), threads(0.8, 1.9), threads(0.9, 1.9)):
+                gate.write_baseline(file, "a", ratios)
+            self.assertEqual(gate.read_baseline(file, "a")[0], before)
 
     def test_kinds_of_machines(self):
         cpuinfo = ["vendor_id\t: Maker\n", "cpu family\t: 2\n", "model\t\t: 3\n", "model\t\t: 4\n"]
@@ -237,9 +254,9 @@ class Run(unittest.TestCase):
     def test_what_fell_is_said(self):
         results = results_of(benchmark("check", check=(0.5, 0.1, 2.0)))
         worse, _ = self.compare(results, True, again=lambda names: figures.ratios(results),
-                                before={"check check": 1.0, "two_threads scaling": 1})
+                                before={"check check": 1.0, "groups/cold_pass 16_groups": 1})
         self.assertEqual(len(worse), 1)
-        self.assertIn("not measured: two_threads scaling", results["notes"][0])
+        self.assertIn("not measured: groups/cold_pass 16_groups", results["notes"][0])
 
     def test_what_recovers_has_not_fallen(self):
         def again(names):
