@@ -5,9 +5,9 @@
  * Four sides in turn: XXH3 with one thread (the base) and with two, the engine with one and with
  * two. The answer is (engine 1 / engine 2) / (XXH3 1 / XXH3 2), round by round: `scaling_ratio`.
  */
+#include "measure/helpers.h"
 #include "pages.h"
 #include "suite.h"
-#include <pthread.h>
 #include <stdatomic.h>
 #include <xxhash.h>
 #if defined(__x86_64__)
@@ -43,14 +43,14 @@ static void *work(void *arg)
 static double run(struct pages *pages, struct share *share, unsigned threads)
 {
     struct crew crew = {.pages = pages, .share = share};
-    pthread_t helper;
+    struct helpers helpers;
     double start = bench_now_s();
-    bool helped = threads > 1 && pthread_create(&helper, NULL, work, &crew) == 0;
+    helpers_start(&helpers, threads - 1, work, &crew);
+    bool complete = helpers.count == threads - 1;
     work(&crew);
-    if (helped)
-        pthread_join(helper, NULL);
+    helpers_join(&helpers);
     double seconds = bench_now_s() - start;
-    return atomic_load(&crew.failed) || helped != (threads > 1) ? -1 : seconds;
+    return atomic_load(&crew.failed) || !complete ? -1 : seconds;
 }
 
 static double run_engine(struct pages *pages, const struct suite *suite, unsigned threads)

@@ -26,8 +26,8 @@ enum share_fetch_way {
     SHARE_FETCH_ABREAST,
     /* A page that does not lie behind the one before is prefetched into the second-level cache,
      * eight pages ahead; and of any page the first lines, when it is next. For machines whose
-     * prefetchers are disturbed by prefetch instructions, and which leave such instructions out when
-     * they come fast. */
+     * prefetchers are disturbed by prefetch instructions, and which leave such instructions out
+     * when they come fast. */
     SHARE_FETCH_APART,
     SHARE_FETCH_WAYS
 };

@@ -7,6 +7,7 @@
  * moment may leave a page `busy`; such pages are offered again at the end, when nobody competes.
  */
 #include "measure.h"
+#include "helpers.h"
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -115,15 +116,10 @@ static void offer_busy_again(struct job *job)
 
 static enum share_result offer_all(struct job *job, unsigned threads)
 {
-    pthread_t *thread = calloc(threads, sizeof *thread);
-    unsigned started = 0;
-    while (thread && started + 1 < threads &&
-           pthread_create(&thread[started], NULL, helper, job) == 0)
-        started++;
+    struct helpers helpers;
+    helpers_start(&helpers, threads - 1, helper, job);
     work(job, job->progress != NULL);
-    for (unsigned i = 0; i < started; i++)
-        pthread_join(thread[i], NULL);
-    free(thread);
+    helpers_join(&helpers);
     offer_busy_again(job);
     return (enum share_result)atomic_load(&job->result);
 }
@@ -189,13 +185,12 @@ static enum share_result count(struct set *set, struct share *share, bool discar
                                struct figures *figures)
 {
     struct discard discard = {.set = set};
-    pthread_t thread;
-    bool started = discards && pthread_create(&thread, NULL, discard_set, &discard) == 0;
+    struct helpers helpers;
+    helpers_start(&helpers, discards ? 1 : 0, discard_set, &discard);
     enum share_result result = figures_read(figures, set, share) ? SHARE_OK : SHARE_NOMEM;
-    if (started) {
+    if (helpers.count)
         discard_set(&discard);
-        pthread_join(thread, NULL);
-    }
+    helpers_join(&helpers);
     return result;
 }
 
