@@ -37,21 +37,35 @@ struct walk {
 
 /* -------------------------------------------------------------------------------- the walk -- */
 
+/* Is the next page shared, is its frame new: nobody can foretell, a processor neither, so what
+ * depends on it is arithmetic and not a branch. */
+
 static void count_framed(struct walk *walk, size_t s, const struct share_page_info *info,
                          struct growth_point *growth)
 {
     struct source_figures *source = &walk->figures->source[s];
     struct tally *tally = &walk->tally[info->frame];
     uint32_t before = tally->copies++;
-    growth->shared_pages += before == 0 ? 0 : before == 1 ? 2 : 1;
+    growth->shared_pages += (uint64_t)(before != 0) + (before == 1);
     growth->reclaimed_pages += before != 0;
     source->shared_pages += info->refs > 1;
     if (info->zero) {
         source->zero_pages++;
         walk->zero_frame = info->frame;
     }
-    if (tally->copies_here++ == 0)
-        walk->holding[walk->holdings++].frame = info->frame;
+    walk->holding[walk->holdings].frame = info->frame;
+    walk->holdings += tally->copies_here++ == 0;
+}
+
+/* Finds those of some pages that are shared; how many. */
+static size_t find_framed(const struct share_page_info *infos, size_t count, uint16_t *framed)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < count; i++) {
+        framed[found] = (uint16_t)i;
+        found += infos[i].state == SHARE_PAGE_SHARED;
+    }
+    return found;
 }
 
 /* Ends a source: its copies of each of its frames are known. */
@@ -74,6 +88,7 @@ static void close_source(struct walk *walk, size_t s, uint64_t alone)
 static void walk_source(struct walk *walk, const struct set_source *source, size_t s)
 {
     struct share_page_info infos[INFOS];
+    uint16_t framed[INFOS];
     struct growth_point *growth = &walk->figures->growth[s];
     uint64_t alone = 0;
     if (s)
@@ -83,13 +98,12 @@ static void walk_source(struct walk *walk, const struct set_source *source, size
         uint64_t left = source->pages - at;
         size_t count = left < INFOS ? (size_t)left : INFOS;
         (void)share_page_info(walk->share, source->vm, (share_ppn){at}, count, infos);
-        for (size_t i = 0; i < count; i++) {
-            if (infos[i].state == SHARE_PAGE_SHARED)
-                count_framed(walk, s, &infos[i], growth);
-            else
-                alone++;
+        size_t found = find_framed(infos, count, framed);
+        for (size_t i = 0; i < found; i++)
+            count_framed(walk, s, &infos[framed[i]], growth);
+        for (size_t i = 0; i < count; i++)
             walk->figures->false_match_pages += infos[i].state == SHARE_PAGE_NO_MATCH;
-        }
+        alone += count - found;
     }
     close_source(walk, s, alone);
 }
