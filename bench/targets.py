@@ -69,11 +69,12 @@ def why_tools(figures, target):
     benchmark = figures[target.benchmark]
     hashing = figures["cold_pass/copies:25%_shared:50%"]["xxh3_ns_per_item"]
     each = 1e6 / benchmark["pages"]
+    scaling = figures["two_threads"]["xxh3_2_ratio"]
     return ("a page takes pageshare %.0f ns, on all threads, and %s %.0f; to hash one with XXH3 takes "
-            "one thread %.0f, in memory that is mapped (`cold_pass`). Mapping, compares, counting and "
-            "the start of a process come on top." %
+            "one thread %.0f, two %.0f, in memory that is mapped (`cold_pass`, `two_threads`). Mapping, "
+            "compares, counting and the start of a process come on top." %
             (benchmark["pageshare_ms"] * each, target.side, benchmark[target.side + "_ms"] * each,
-             hashing))
+             hashing, hashing / scaling))
 
 
 def why_scaling(figures, target):
