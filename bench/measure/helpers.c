@@ -6,7 +6,7 @@
 size_t helpers_processor(size_t from, unsigned n, const cpu_set_t *allowed)
 {
     size_t cpu = from;
-    for (unsigned left = n % (unsigned)CPU_COUNT(allowed); left; left--)
+    for (unsigned left = n; left; left--)
         do
             cpu = (cpu + 1) % CPU_SETSIZE;
         while (!CPU_ISSET(cpu, allowed));
