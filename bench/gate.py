@@ -59,7 +59,7 @@ def is_own(name):
 def own(ratios):
     """Those that may not fall, by the names that they have in a baseline."""
     named = dict(ratios)
-    scaling, hashing = named.pop("two_threads scaling", None), named.get("two_threads xxh3_2")
+    scaling, hashing = ratios.get("two_threads scaling"), ratios.get("two_threads xxh3_2")
     if scaling and hashing:
         where = "two_cores" if hashing[0] > TWO_CORES_SCALING else "one_core"
         named["two_threads scaling_" + where] = scaling

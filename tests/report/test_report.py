@@ -204,6 +204,16 @@ class Targets(unittest.TestCase):
         self.assertEqual(row.profile, ("ksm/share_all/set:synthetic", "^process_share$"))
         self.assertIsNone(self.row(results_of(shared), "software page tables", "machine").why)
 
+    def test_missed_tools_tell_what_hashing_takes(self):
+        tools = dict(benchmark("tools/set:synthetic", hashlib=(16, 15, 17)), pages=131072.0,
+                     pageshare_ms=52.4288, hashlib_ms=838.8608)
+        cold = dict(benchmark("cold_pass/copies:25%_shared:50%"), xxh3_ns_per_item=400.0)
+        threads = benchmark("two_threads", xxh3_2=(1.6, 1.5, 1.7))
+        row = self.row(results_of(tools, cold, threads), "hashlib script", "hashlib")
+        self.assertEqual(row.verdict, "missed by 20 %")
+        self.assertIn("pageshare 400 ns, on all threads, and hashlib 6400", row.why)
+        self.assertIn("one thread 400, two 250", row.why)
+
     def test_missed_without_the_figures_to_say_why(self):
         for target in targets.RATIOS:
             results = results_of(benchmark(target.benchmark, **{target.side: (0.01, 0.01, 0.01)}))
