@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory of this process behind libshare: ops over a memfd, userfaultfd and mmap. */
+/* Memory of this process behind libshare: ops over memfds, userfaultfd and mmap. */
 #include "process.h"
 #include "kernel_file.h"
 #include "restore.h"
@@ -7,12 +7,12 @@
 #include <inttypes.h>
 #include <linux/userfaultfd.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -57,14 +57,6 @@ static unsigned char *guest_page(const struct process *process, uint64_t ppn)
     return process->guest + ppn * NBYTES;
 }
 
-static void must(bool ok, const char *what)
-{
-    if (!ok) {
-        perror(what);
-        exit(1);
-    }
-}
-
 static void set_protection(const struct process *process, uint64_t ppn, uint64_t pages, bool on)
 {
     struct uffdio_writeprotect wp = {{(uintptr_t)guest_page(process, ppn), pages * NBYTES},
@@ -95,7 +87,21 @@ static bool next_present(void *ctx, share_vm vm, share_ppn from, share_ppn *foun
 
 static const void *peek(void *ctx, share_mpn mpn)
 {
-    return ((struct process *)ctx)->machine + mpn.n * NBYTES;
+    const struct process *process = ctx;
+    if (mpn.n < process->pages->count) {
+        uint32_t readers = atomic_load(&process->home[mpn.n]);
+        while (readers > 0)
+            if (atomic_compare_exchange_weak(&process->home[mpn.n], &readers, readers + 1))
+                return guest_page(process, mpn.n);
+    }
+    return process_pool_page(&process->pool, mpn);
+}
+
+static void unpeek(void *ctx, share_mpn mpn, const void *bytes)
+{
+    const struct process *process = ctx;
+    if (bytes != process_pool_page(&process->pool, mpn))
+        atomic_fetch_sub(&process->home[mpn.n], 1);
 }
 
 static int by_number(const void *a, const void *b)
@@ -142,34 +148,48 @@ static void unprotect(void *ctx, const struct share_protect *pages, size_t count
     }
 }
 
+/* Before a PPN gets another page. False: somebody reads the old one there at this moment. */
+static bool leave_home(struct process *process, const struct share_remap *page)
+{
+    if (page->ppn.n != page->from.n)
+        return true;
+    uint32_t unread = 1;
+    return atomic_compare_exchange_strong(&process->home[page->from.n], &unread, 0) || unread == 0;
+}
+
 /* Pages from `first` on that go from neighbours to neighbours alike. */
 static size_t run_of(const struct share_remap *first, size_t count)
 {
     size_t run = 1;
     while (run < count && first[run].ppn.n == first->ppn.n + run &&
-           first[run].to.n == first->to.n + run && first[run].writable == first->writable)
+           first[run].to.n == first->to.n + run && first[run].writable == first->writable &&
+           first[run].answer == first->answer)
         run++;
     return run;
 }
 
-/* mmap replaces the mappings, and returns when no thread can use the old ones. */
+/* The new mappings replace the old ones, and nobody can use these when the call returns. */
+static void remap_run(struct process *process, const struct share_remap *first, size_t run)
+{
+    process_pool_map(&process->pool, guest_page(process, first->ppn.n), first->to, run,
+                     first->writable ? PROT_READ | PROT_WRITE : PROT_READ);
+    if (first->writable)
+        watch_pages(process, first->ppn.n, run);
+    for (const struct share_remap *page = first; page < first + run; page++) {
+        process->joined[page->ppn.n] = !page->writable;
+        process->physmap[page->ppn.n] = (uint32_t)page->to.n;
+    }
+}
+
 static void remap(void *ctx, struct share_remap *pages, size_t count)
 {
     struct process *process = ctx;
+    for (size_t i = 0; i < count; i++)
+        pages[i].answer = leave_home(process, &pages[i]) ? SHARE_ANSWER_OK : SHARE_ANSWER_BUSY;
     for (size_t i = 0, run; i < count; i += run) {
         run = run_of(&pages[i], count - i);
-        void *at = guest_page(process, pages[i].ppn.n);
-        int allow = pages[i].writable ? PROT_READ | PROT_WRITE : PROT_READ;
-        must(mmap(at, run * NBYTES, allow, MAP_SHARED | MAP_FIXED, process->memfd,
-                  (off_t)(pages[i].to.n * NBYTES)) == at,
-             "mmap");
-        if (pages[i].writable)
-            watch_pages(process, pages[i].ppn.n, run);
-        for (size_t page = i; page < i + run; page++) {
-            process->joined[pages[page].ppn.n] = !pages[page].writable;
-            process->physmap[pages[page].ppn.n] = (uint32_t)pages[page].to.n;
-            pages[page].answer = SHARE_ANSWER_OK;
-        }
+        if (pages[i].answer == SHARE_ANSWER_OK)
+            remap_run(process, &pages[i], run);
     }
 }
 
@@ -177,40 +197,27 @@ static bool alloc_page(void *ctx, share_vm vm, share_mpn *mpn, void **bytes)
 {
     struct process *process = ctx;
     (void)vm;
-    pthread_mutex_lock(&process->lock);
-    bool found = process->spares > 0;
+    bool found = process_pool_take(&process->pool, mpn);
     if (found)
-        mpn->n = process->spare[--process->spares];
-    pthread_mutex_unlock(&process->lock);
-    *bytes = process->machine + mpn->n * NBYTES;
+        *bytes = process_pool_page(&process->pool, *mpn);
     return found;
 }
 
 static void free_pages(void *ctx, const share_mpn *mpns, size_t count)
 {
-    struct process *process = ctx;
-    for (size_t i = 0, end; i < count; i = end) {
-        for (end = i + 1; end < count && mpns[end].n == mpns[end - 1].n + 1;)
-            end++;
-        must(fallocate(process->memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                       (off_t)(mpns[i].n * NBYTES), (off_t)((end - i) * NBYTES)) == 0,
-             "punch a hole");
-    }
-    pthread_mutex_lock(&process->lock);
-    for (size_t i = 0; i < count; i++)
-        process->spare[process->spares++] = (uint32_t)mpns[i].n;
-    pthread_mutex_unlock(&process->lock);
+    process_pool_give_back(&((struct process *)ctx)->pool, mpns, count);
 }
 
-static const struct share_ops process_ops = {.struct_size = sizeof(struct share_ops),
-                                             .resolve = resolve,
-                                             .next_present = next_present,
-                                             .peek = peek,
-                                             .protect = protect,
-                                             .unprotect = unprotect,
-                                             .remap = remap,
-                                             .alloc = alloc_page,
-                                             .free = free_pages};
+const struct share_ops process_ops = {.struct_size = sizeof(struct share_ops),
+                                      .resolve = resolve,
+                                      .next_present = next_present,
+                                      .peek = peek,
+                                      .unpeek = unpeek,
+                                      .protect = protect,
+                                      .unprotect = unprotect,
+                                      .remap = remap,
+                                      .alloc = alloc_page,
+                                      .free = free_pages};
 
 /* ---------------------------------------------------------------------------------- faults -- */
 
@@ -279,21 +286,21 @@ static void need(bool ok)
     }
 }
 
-/* The pool and both views of it, filled. */
+/* The guest's view of a pool, filled. No page of it counts as more recent than another: the kernel
+ * need not note it when it unmaps one. */
 static bool map_memory(struct process *process)
 {
     const struct pages *pages = process->pages;
-    size_t pool_nbytes = process->pool_pages * NBYTES, nbytes = pages->count * NBYTES;
-    process->memfd = memfd_create("pages", MFD_CLOEXEC);
-    if (process->memfd < 0 || ftruncate(process->memfd, (off_t)pool_nbytes) != 0)
+    size_t nbytes = pages->count * NBYTES;
+    if (!process_pool_open(&process->pool, pages->count + pages->count / 16 + 1, pages->count))
         return false;
-    process->machine =
-        mmap(NULL, pool_nbytes, PROT_READ | PROT_WRITE, MAP_SHARED, process->memfd, 0);
-    process->guest = mmap(NULL, nbytes, PROT_READ | PROT_WRITE, MAP_SHARED, process->memfd, 0);
-    if (process->machine == MAP_FAILED || process->guest == MAP_FAILED)
+    process->guest = mmap(NULL, nbytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (process->guest == MAP_FAILED)
         return false;
-    memcpy(process->machine, pages->bytes, nbytes);
-    madvise(process->guest, nbytes, MADV_POPULATE_WRITE); /* else at the first access */
+    process_pool_map(&process->pool, process->guest, (share_mpn){0}, pages->count,
+                     PROT_READ | PROT_WRITE);
+    madvise(process->guest, nbytes, MADV_RANDOM);
+    memcpy(process->guest, pages->bytes, nbytes);
     watch_pages(process, 0, pages->count);
     return true;
 }
@@ -303,12 +310,12 @@ static void number_pages(struct process *process)
     uint64_t count = process->pages->count;
     process->physmap = malloc(count * sizeof *process->physmap);
     process->joined = calloc(count, sizeof *process->joined);
-    process->spare = malloc(process->pool_pages * sizeof *process->spare);
-    need(process->physmap && process->joined && process->spare);
-    for (uint64_t ppn = 0; ppn < count; ppn++)
+    process->home = malloc(count * sizeof *process->home);
+    need(process->physmap && process->joined && process->home);
+    for (uint64_t ppn = 0; ppn < count; ppn++) {
         process->physmap[ppn] = (uint32_t)ppn;
-    for (uint64_t mpn = process->pool_pages; mpn-- > count;)
-        process->spare[process->spares++] = (uint32_t)mpn;
+        process->home[ppn] = 1;
+    }
 }
 
 struct process *process_new(const struct pages *pages, const struct share_alloc *alloc)
@@ -316,10 +323,7 @@ struct process *process_new(const struct pages *pages, const struct share_alloc 
     struct process *process = calloc(1, sizeof *process);
     need(process != NULL);
     process->pages = pages;
-    process->pool_pages = pages->count + pages->count / 16 + 1;
-    process->memfd = -1;
     process->uffd = open_uffd();
-    pthread_mutex_init(&process->lock, NULL);
     number_pages(process);
     if (process->uffd < 0 || !raise_map_count(pages->count) || !map_memory(process) ||
         !catch_faults(process)) {
@@ -342,23 +346,17 @@ void process_free(struct process *process)
     share_free(process->share);
     if (process->guest && process->guest != MAP_FAILED)
         munmap(process->guest, process->pages->count * NBYTES);
-    if (process->machine && process->machine != MAP_FAILED)
-        munmap(process->machine, process->pool_pages * NBYTES);
     if (process->uffd >= 0)
         close(process->uffd);
-    if (process->memfd >= 0)
-        close(process->memfd);
     restore_map_count();
-    pthread_mutex_destroy(&process->lock);
+    process_pool_close(&process->pool);
     free(process->physmap);
     free(process->joined);
-    free(process->spare);
+    free(process->home);
     free(process);
 }
 
 uint64_t process_frames(const struct process *process)
 {
-    struct stat stat;
-    must(fstat(process->memfd, &stat) == 0, "fstat");
-    return (uint64_t)stat.st_blocks * 512 / NBYTES;
+    return process_pool_frames(&process->pool);
 }

@@ -2,11 +2,15 @@
 /*
  * A set of pages as memory of this process, shared live: the like-for-like rival of KSM.
  *
- * As libshare/examples/process_memory.c does it, at scale: a memfd is the machine; the guest's view
- * is mappings of it. userfaultfd write-protects a page that is looked at. A page that has joined a
- * frame is a read-only mapping of the frame: one mmap, which replaces the old mapping and flushes.
- * A store to either faults in the thread that made it (SIGBUS, SIGSEGV), which breaks the page and
- * tries again.
+ * As libshare/examples/process_memory.c does it, at scale: memfds are the machine; the guest's view
+ * is mappings of them. userfaultfd write-protects a page that is looked at. A page that has joined
+ * a frame is a read-only mapping of the frame: one mmap, which replaces the old mapping and
+ * flushes. A store to either faults in the thread that made it (SIGBUS, SIGSEGV), which breaks the
+ * page and tries again.
+ *
+ * A page is mapped once: one that lies where it started (PPN = MPN) is read where the guest has it,
+ * others through the pool's own view of all. A second mapping makes a page three times as dear to
+ * free.
  *
  * Each page that joined may be a mapping of its own: vm.max_map_count is raised if it has to be,
  * and put back. One at a time in a process: signals have one handler.
@@ -15,21 +19,23 @@
 #define BENCH_PROCESS_H
 
 #include "pages.h"
-#include <pthread.h>
+#include "process_pool.h"
 
 struct process {
     const struct pages *pages; /* borrowed: what it started with */
-    int uffd, memfd;           /* owned */
-    unsigned char *guest;      /* the guest's view: by PPN */
-    unsigned char *machine;    /* the whole pool, for the engine: by MPN */
-    uint64_t pool_pages;
-    uint32_t *physmap;    /* owned; by PPN */
-    bool *joined;         /* owned; by PPN: mapped read-only */
-    pthread_mutex_t lock; /* owns spare and spares */
-    uint32_t *spare;      /* owned: a stack of unused MPNs */
-    uint64_t spares;
-    struct share *share; /* owned; the pages are its VM 0 */
+    int uffd;                  /* owned */
+    unsigned char *guest;      /* owned: the guest's view, by PPN */
+    struct process_pool pool;
+    uint32_t *physmap;      /* owned; by PPN */
+    bool *joined;           /* owned; by PPN: mapped read-only */
+    _Atomic uint32_t *home; /* owned; by MPN: 1 and its readers, if it is read where the guest has
+                               it, at the PPN of its number; else 0 */
+    struct share *share;    /* owned; the pages are its VM 0 */
 };
+
+/* What the engine calls; its ops_ctx is the process. A remap is BUSY while a page is read where the
+ * guest has it, and would move. */
+extern const struct share_ops process_ops;
 
 /* Why it cannot be done here; NULL if it can. */
 const char *process_refusal(void);
