@@ -138,6 +138,15 @@ static void a_page_that_is_read_stays(void **state)
     bytes = process_ops.peek(process, frame);
     assert_ptr_not_equal(bytes, guest_page(process, page.n));
     assert_memory_equal(bytes, pages->bytes + page.n * SHARE_PAGE_SIZE, SHARE_PAGE_SIZE);
+
+    /* Read through the pool, it may come and go. */
+    share_mpn fresh = {process->physmap[page.n]};
+    struct share_remap home = {0, page, fresh, frame, false, SHARE_ANSWER_FAIL};
+    struct share_remap away = {0, page, frame, fresh, true, SHARE_ANSWER_FAIL};
+    process_ops.remap(process, &home, 1);
+    assert_int_equal(home.answer, SHARE_ANSWER_OK);
+    process_ops.remap(process, &away, 1);
+    assert_int_equal(away.answer, SHARE_ANSWER_OK);
     process_ops.unpeek(process, frame, bytes);
     process_free(process);
     pages_free(pages);
