@@ -172,7 +172,7 @@ static void memory_of_many_files(void **state)
 
 /* -------------------------------------------------------------------------------- writing -- */
 
-enum { WRITERS = 2, SCANNERS = 2, PASSES = 200, WRITTEN = 256 };
+enum { WRITERS = 2, SCANNERS = 2, PASSES = 100, WRITTEN = 256 };
 
 struct writer {
     struct process *process;
