@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* A pool of machine pages in memfds, and what the kernel counts of it. */
 #include "process_pool.h"
 #include <fcntl.h>
 #include <stdio.h>
@@ -89,7 +90,7 @@ void process_pool_map(const struct process_pool *pool, void *at, share_mpn first
     }
 }
 
-/* ------------------------------------------------------------------------------------ pages -- */
+/* ----------------------------------------------------------------------------------- pages -- */
 
 bool process_pool_take(struct process_pool *pool, share_mpn *mpn)
 {

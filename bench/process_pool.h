@@ -13,8 +13,8 @@
 
 struct process_pool {
     uint64_t pages;
-    int *file;            /* owned; so many pages of the pool each */
-    uint64_t files;       /* open ones */
+    int *file;            /* owned: memfds, of 64 MiB each */
+    uint64_t files;       /* open ones, in order of MPN */
     unsigned char *view;  /* owned: all pages, by MPN; NULL: none */
     pthread_mutex_t lock; /* owns spare and spares */
     uint32_t *spare;      /* owned: a stack of unused MPNs */
@@ -37,7 +37,7 @@ void process_pool_map(const struct process_pool *pool, void *at, share_mpn first
 /* False: none left. */
 bool process_pool_take(struct process_pool *pool, share_mpn *mpn);
 
-/* Gives pages' memory back to the kernel. */
+/* Gives pages' memory back to the kernel; they are spare then. Nothing maps them but the view. */
 void process_pool_give_back(struct process_pool *pool, const share_mpn *mpns, size_t count);
 
 /* Physical pages that it takes, as the kernel counts them. */

@@ -199,6 +199,10 @@ __attribute__((no_sanitize("thread"))) static void *write_words(void *ctx)
         last[page] = last[page] == first[page] ? writer->stores : first[page];
         bytes[writer->word] = last[page];
     }
+    for (uint64_t page = 0; page < WRITTEN; page++) {
+        const uint64_t *bytes = (const void *)guest_page(writer->process, page);
+        writer->lost += bytes[writer->word] != last[page];
+    }
     return NULL;
 }
 
