@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A VM, its page tables and its programs. */
 #include "guest.h"
-#include "hypercall.h"
+#include "residence/hypercall.h"
 
 #define SV39       (UINT64_C(8) << 60)
 #define CSR_SATP   0x180u

@@ -9,8 +9,8 @@
 #ifndef BENCH_GUEST_H
 #define BENCH_GUEST_H
 
-#include "guest_mem.h"
-#include "vm_state.h"
+#include "residence/guest_mem.h"
+#include "world/vm_state.h"
 
 /* Pages of the VM: the program, a virtio driver's rings, page tables, and data, whose first word is
  * the page's number. */

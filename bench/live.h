@@ -6,7 +6,7 @@
 #ifndef BENCH_LIVE_H
 #define BENCH_LIVE_H
 
-#include "machine.h"
+#include "memory/machine.h"
 #include "pages.h"
 
 struct live_page {

@@ -5,8 +5,8 @@
  * Four sides in turn: XXH3 with one thread (the base) and with two, the engine with one and with
  * two. The answer is (engine 1 / engine 2) / (XXH3 1 / XXH3 2), round by round: `scaling_ratio`.
  */
-#include "measure/helpers.h"
 #include "pages.h"
+#include "pageshare/helpers.h"
 #include "suite.h"
 #include <stdatomic.h>
 #include <xxhash.h>

@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #include "charges.h"
-#include "pages.h"
+#include "memory/pages.h"
 
 struct hv_world;
 struct hv_vm;

@@ -6,8 +6,8 @@
 
 #include "cpu/sv39.h"
 #include "hvrun.h"
-#include "hypercall.h"
-#include "physmap.h"
+#include "memory/physmap.h"
+#include "residence/hypercall.h"
 
 struct command {
     struct hv_world *world;

@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #include "hv.h"
-#include "overcommit.h"
+#include "overcommit/overcommit.h"
 #include "scenario.h"
 
 /* A VM at the end of a period, before it changes anything. */

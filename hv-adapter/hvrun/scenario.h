@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "policy/policy.h"
+#include "overcommit/policy/policy.h"
 
 enum { SCENARIO_VMS_MAX = 64, SCENARIO_EVENTS_MAX = 256, SCENARIO_WORD_MAX = 32 };
 

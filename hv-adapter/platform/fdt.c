@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "vm_state.h"
+#include "world/vm_state.h"
 
 enum { PHANDLE_CPU_INTC = 1, PHANDLE_PLIC = 2, IRQ_EXTERNAL = 9 };
 

@@ -15,9 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "guest_mem.h"
 #include "platform/fdt.h"
-#include "vm_state.h"
+#include "residence/guest_mem.h"
+#include "world/vm_state.h"
 
 enum {
     REG_A0 = 10,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Which device a guest-physical address belongs to. */
-#include "vm_state.h"
+#include "world/vm_state.h"
 
 /* The virtio slot at gpa; NULL if there is none. */
 static struct hv_virtio_mmio *slot_at(struct hv_vm *vm, uint64_t gpa)

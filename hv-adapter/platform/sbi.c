@@ -6,8 +6,8 @@
  * supported". Legacy calls return in a0 alone.
  * Source: RISC-V Supervisor Binary Interface Specification 2.0.
  */
-#include "guest_mem.h"
-#include "vm_state.h"
+#include "residence/guest_mem.h"
+#include "world/vm_state.h"
 
 enum { REG_A0 = 10, REG_A1, REG_A2, REG_A3, REG_A6 = 16, REG_A7 };
 

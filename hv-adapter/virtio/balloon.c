@@ -6,8 +6,8 @@
 
 #include <string.h>
 
-#include "guest_mem.h"
-#include "vm_state.h"
+#include "residence/guest_mem.h"
+#include "world/vm_state.h"
 
 enum { FEATURE_STATS = 1, FEATURE_DEFLATE_ON_OOM = 2, FEATURE_REPORTING = 5 };
 enum { INFLATE, DEFLATE, STATS, REPORTING };

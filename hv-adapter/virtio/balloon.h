@@ -16,7 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "pages.h"
+#include "memory/pages.h"
 
 struct hv_vm;
 struct hv_virtio_mmio;

@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-#include "guest_mem.h"
-#include "vm_state.h"
+#include "residence/guest_mem.h"
+#include "world/vm_state.h"
 
 enum { FEATURE_SEG_MAX = 2, FEATURE_FLUSH = 9 };
 enum { TYPE_IN = 0, TYPE_OUT = 1, TYPE_FLUSH = 4, TYPE_ID = 8 };

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "store.h"
+#include "memory/store.h"
 #include "virtio/queue.h"
 
 struct hv_vm;

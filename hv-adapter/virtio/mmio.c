@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "vm_state.h"
+#include "world/vm_state.h"
 
 enum {
     MAGIC = 0x000,

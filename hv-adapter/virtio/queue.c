@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "guest_mem.h"
+#include "residence/guest_mem.h"
 
 enum { DESC_NBYTES = 16, FLAG_NEXT = 1, FLAG_WRITE = 2, FLAG_INDIRECT = 4, NO_INTERRUPT = 1 };
 

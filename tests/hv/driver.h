@@ -4,7 +4,7 @@
 #ifndef TESTS_HV_DRIVER_H
 #define TESTS_HV_DRIVER_H
 
-#include "vm_state.h"
+#include "world/vm_state.h"
 
 enum { DRIVER_QUEUE = 16, DRIVER_NEEDS_RESET = 64 };
 

@@ -9,9 +9,9 @@
 #include <string.h>
 
 #include "driver.h"
-#include "guest_mem.h"
 #include "must.h"
 #include "others.h"
+#include "residence/guest_mem.h"
 
 enum { STEPS_MAX = 200 };
 

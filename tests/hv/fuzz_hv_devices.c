@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "fuzz_bytes.h"
-#include "guest_mem.h"
 #include "must.h"
 #include "others.h"
-#include "vm_state.h"
+#include "residence/guest_mem.h"
+#include "world/vm_state.h"
 
 enum { PAGES = 2048, QUEUE = 8, STEPS_MAX = 4096 };
 #define RINGS (HV_RAM_BASE + 0x10000)

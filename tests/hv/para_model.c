@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "cpu/access.h"
-#include "guest_mem.h"
 #include "must.h"
-#include "tables.h"
+#include "residence/guest_mem.h"
+#include "tables/tables.h"
 
 enum { BATCH = 0, BATCH_MAX = 4, FEW_SLOTS = 4, TABLES_MAX = 14, MACHINE_PAGES = 2 * 2048 + 64 };
 

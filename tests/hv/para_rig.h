@@ -5,8 +5,8 @@
 
 #include "rig.h"
 
-#include "hypercall.h"
-#include "tables.h"
+#include "residence/hypercall.h"
+#include "tables/tables.h"
 
 #define RIG_PPN   (HV_RAM_BASE >> HV_PAGE_SHIFT)
 #define RIG_PAGES UINT64_C(2048)

@@ -13,8 +13,8 @@
 
 #include <cmocka.h>
 
-#include "guest_mem.h"
-#include "vm_state.h"
+#include "residence/guest_mem.h"
+#include "world/vm_state.h"
 
 /* HV_TEST_SEED repeats a run; printed by who uses it. */
 static inline uint64_t rig_seed(void)

@@ -7,9 +7,9 @@
 #include "cpu/access.h"
 #include "cpu/state.h"
 #include "cpu/sv39.h"
-#include "guest_mem.h"
 #include "must.h"
-#include "vm_state.h"
+#include "residence/guest_mem.h"
+#include "world/vm_state.h"
 
 enum {
     TABLES = 24,

@@ -7,8 +7,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "machine.h"
-#include "physmap.h"
+#include "memory/machine.h"
+#include "memory/physmap.h"
 
 static bool is_resident(const struct hv_machine *machine, uint64_t mpn)
 {

@@ -2,7 +2,7 @@
 /* A world whose VMs want more than there is: without balloons pages go out at random, nobody fails,
  * nothing is lost; with them allocations add up to the memory. */
 #include "driver.h"
-#include "overcommit.h"
+#include "overcommit/overcommit.h"
 #include "rig.h"
 
 enum { TAKEN_A_TURN = 5, PAGES = 2048, FIRST = 16, REG_A0 = 10 };

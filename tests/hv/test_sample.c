@@ -3,7 +3,7 @@
  * touches a known number of pages, what sampling costs, and that it loses nothing. */
 #include <math.h>
 
-#include "estimate.h"
+#include "residence/estimate.h"
 #include "rig.h"
 
 enum { REG_T0 = 5, REG_A0 = 10, PAGES = 2048, FIRST = 16 };

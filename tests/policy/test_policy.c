@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-#include "policy/policy.h"
+#include "overcommit/policy/policy.h"
 
 enum { VMS = 12, INPUTS = 4000 };
 #define MIB UINT64_C(256) /* pages */

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "reclaim.h"
+#include "overcommit/reclaim.h"
 
 enum { PAGES = 1000 };
 

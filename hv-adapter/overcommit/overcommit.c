@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory management of an overcommitted world. See overcommit.h. */
+#include "overcommit/overcommit.h"
+
+#include <stdlib.h>
+
+#include "world/vm_state.h"
+
+enum {
+    PAGE_OUT_MAX = 256, /* pages a turn: a disk's bandwidth is not unbounded */
+    RESERVE_PART = 200, /* of machine memory, for the VMM's own writes: half of what is "low" */
+};
+
+struct claim {
+    struct hv_vm *vm;
+    struct hv_overcommit_claim claim;
+    uint64_t target_pages;
+    uint64_t saved_pages; /* by sharing: may stay outside the balloon */
+    double active, truth;
+    bool blocked;
+};
+
+struct hv_overcommit {
+    struct hv_world *world; /* borrowed */
+    struct hv_overcommit_config config;
+    unsigned count;
+    struct claim *claims;        /* owned */
+    struct hv_policy_vm *inputs; /* owned: scratch */
+    uint64_t *targets;           /* owned: scratch */
+    uint64_t next_ticks;         /* end of the period */
+    enum hv_memory_state state;
+};
+
+uint64_t hv_overcommit_machine_pages(uint64_t memory_pages)
+{
+    return memory_pages * 100 / (100 - HV_FREE_HIGH_PERCENT) + 1;
+}
+
+static uint64_t size_of(const struct claim *claim)
+{
+    return claim->vm->map.end.n - claim->vm->map.begin.n;
+}
+
+static uint64_t allocated(const struct claim *claim)
+{
+    return size_of(claim) - claim->vm->balloon.pages;
+}
+
+/* Machine pages of the VM's part, if it touches all that it is allocated: what sharing saves is
+ * nobody's. */
+static uint64_t charged(const struct claim *claim)
+{
+    uint64_t pages = allocated(claim);
+    return pages > claim->saved_pages ? pages - claim->saved_pages : 0;
+}
+
+static bool is_alive(const struct claim *claim)
+{
+    return claim->vm->map.entries != NULL;
+}
+
+/* What the policy is told; VMs that ended are left out. How many there are. */
+static unsigned gather(struct hv_overcommit *oc)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < oc->count; i++) {
+        const struct claim *claim = &oc->claims[i];
+        if (!is_alive(claim))
+            continue;
+        oc->inputs[count++] = (struct hv_policy_vm){
+            .min_pages = claim->claim.min_pages,
+            .max_pages = size_of(claim),
+            .shares = claim->claim.shares,
+            .pages = allocated(claim),
+            .active = claim->active,
+        };
+    }
+    return count;
+}
+
+static struct hv_policy_input input_of(const struct hv_overcommit *oc, unsigned count)
+{
+    return (struct hv_policy_input){
+        .vms = oc->inputs,
+        .count = count,
+        .available_pages = oc->config.memory_pages,
+        .tax = oc->config.tax,
+        .slack = oc->config.slack,
+    };
+}
+
+static void set_targets(struct hv_overcommit *oc)
+{
+    unsigned count = gather(oc), at = 0;
+    struct hv_policy_input input = input_of(oc, count);
+    if (!oc->config.policy || count == 0)
+        return;
+    oc->config.policy->targets(&input, oc->targets);
+    for (unsigned i = 0; i < oc->count; i++)
+        if (is_alive(&oc->claims[i]))
+            oc->claims[i].target_pages = oc->targets[at++];
+}
+
+/* Before the first sample a VM counts as in full use. */
+static void measure(struct hv_overcommit *oc)
+{
+    for (unsigned i = 0; i < oc->count; i++) {
+        struct hv_active active;
+        hv_vm_active(oc->claims[i].vm, &active);
+        oc->claims[i].active = active.known ? active.active : 1;
+        oc->claims[i].truth = active.truth;
+        struct hv_figures figures;
+        hv_vm_figures(oc->claims[i].vm, &figures);
+        oc->claims[i].saved_pages = (uint64_t)figures.saved_pages;
+    }
+}
+
+/* A page that is shared costs its VM a part of a machine page. */
+static uint64_t wanted_balloon(const struct claim *claim)
+{
+    uint64_t may_have = claim->target_pages + claim->saved_pages;
+    return may_have < size_of(claim) ? size_of(claim) - may_have : 0;
+}
+
+/* Balloons grow at once, and shrink by what is not allocated to anybody. */
+static void set_balloons(struct hv_overcommit *oc)
+{
+    uint64_t given = 0;
+    for (unsigned i = 0; i < oc->count; i++)
+        if (is_alive(&oc->claims[i]))
+            given += charged(&oc->claims[i]);
+    uint64_t room = given < oc->config.memory_pages ? oc->config.memory_pages - given : 0;
+    for (unsigned i = 0; i < oc->count; i++) {
+        struct claim *claim = &oc->claims[i];
+        if (!is_alive(claim))
+            continue;
+        uint64_t now = claim->vm->balloon.pages, wanted = wanted_balloon(claim);
+        if (wanted < now && now - wanted > room)
+            wanted = now - room;
+        if (wanted < now)
+            room -= now - wanted;
+        (void)hv_vm_balloon_set(claim->vm, wanted);
+    }
+}
+
+/* Machine pages that a VM uses beyond its target; shared ones count in part. */
+static uint64_t excess(const struct claim *claim)
+{
+    struct hv_figures figures;
+    hv_vm_figures(claim->vm, &figures);
+    uint64_t used = figures.touched_pages - (uint64_t)figures.saved_pages;
+    return used > claim->target_pages ? used - claim->target_pages : 0;
+}
+
+/* Pages go from who is the furthest above its target, until memory is soft again. */
+static void page_out(struct hv_overcommit *oc, uint64_t free_pages)
+{
+    uint64_t pages = oc->world->machine.pages;
+    uint64_t wanted = pages * HV_FREE_SOFT_PERCENT / 100 + 1;
+    uint64_t left = wanted > free_pages ? wanted - free_pages : 0;
+    left = left < PAGE_OUT_MAX ? left : PAGE_OUT_MAX;
+    while (left > 0) {
+        const struct claim *worst = NULL;
+        uint64_t most = 0;
+        for (unsigned i = 0; i < oc->count; i++) {
+            uint64_t over = is_alive(&oc->claims[i]) ? excess(&oc->claims[i]) : 0;
+            worst = over > most ? &oc->claims[i] : worst;
+            most = over > most ? over : most;
+        }
+        uint64_t part = most < left ? most : left;
+        uint64_t done = worst ? hv_swap_reclaim(worst->vm, part) : 0;
+        if (done == 0)
+            return;
+        left -= done;
+    }
+}
+
+/* Who has more than its target stands still while memory is low. */
+static void block(struct hv_overcommit *oc)
+{
+    bool low = oc->state == HV_MEMORY_LOW;
+    for (unsigned i = 0; i < oc->count; i++) {
+        struct claim *claim = &oc->claims[i];
+        bool stop = low && is_alive(claim) && excess(claim) > 0;
+        if (stop && hv_vm_state(claim->vm) == HV_RUNNING_VM) {
+            hv_vm_stop(claim->vm);
+            claim->blocked = true;
+        } else if (!stop && claim->blocked) {
+            hv_vm_resume(claim->vm);
+            claim->blocked = false;
+        }
+    }
+}
+
+bool hv_overcommit_turn(struct hv_overcommit *oc)
+{
+    bool ended = hv_world_ticks(oc->world) >= oc->next_ticks;
+    if (ended) {
+        oc->next_ticks += oc->config.period_ticks;
+        measure(oc);
+        set_targets(oc);
+    }
+    set_balloons(oc);
+    uint64_t pages = oc->world->machine.pages;
+    uint64_t free_pages = pages - hv_machine_used(&oc->world->machine);
+    oc->state = hv_reclaim_state(oc->state, free_pages, pages);
+    if (oc->state >= HV_MEMORY_HARD)
+        page_out(oc, free_pages);
+    block(oc);
+    return ended;
+}
+
+bool hv_overcommit_set_tax(struct hv_overcommit *oc, double tax, struct hv_error *error)
+{
+    struct hv_policy_input input = input_of(oc, gather(oc));
+    input.tax = tax;
+    enum hv_policy_fault fault = hv_policy_check(&input);
+    if (fault != HV_POLICY_GOOD) {
+        hv_error_set(error, "%s", hv_policy_fault_text(fault));
+        return false;
+    }
+    oc->config.tax = tax;
+    return true;
+}
+
+void hv_overcommit_look(const struct hv_overcommit *oc, unsigned vm, struct hv_overcommit_vm *found)
+{
+    const struct claim *claim = &oc->claims[vm];
+    *found = (struct hv_overcommit_vm){
+        .size_pages = size_of(claim),
+        .target_pages = claim->target_pages,
+        .allocated_pages = allocated(claim),
+        .active = claim->active,
+        .truth = claim->truth,
+        .blocked = claim->blocked,
+    };
+}
+
+enum hv_memory_state hv_overcommit_state(const struct hv_overcommit *oc)
+{
+    return oc->state;
+}
+
+static bool start(struct hv_overcommit *oc, const struct hv_overcommit_claim *claims,
+                  struct hv_error *error)
+{
+    for (unsigned i = 0; i < oc->count; i++) {
+        struct claim *claim = &oc->claims[i];
+        *claim =
+            (struct claim){.vm = oc->world->vms[i], .claim = claims[i], .active = 1, .truth = -1};
+        claim->target_pages = size_of(claim) - claims[i].balloon_pages;
+    }
+    struct hv_policy_input input = input_of(oc, gather(oc));
+    enum hv_policy_fault fault = hv_policy_check(&input);
+    if (oc->config.policy && fault != HV_POLICY_GOOD) {
+        hv_error_set(error, "%s", hv_policy_fault_text(fault));
+        return false;
+    }
+    set_targets(oc);
+    oc->world->reserve_pages = oc->world->machine.pages / RESERVE_PART + 1;
+    for (unsigned i = 0; i < oc->count; i++)
+        hv_vm_sample(oc->claims[i].vm, oc->config.period_ticks, oc->config.census);
+    return true;
+}
+
+struct hv_overcommit *hv_overcommit_new(struct hv_world *world,
+                                        const struct hv_overcommit_config *config,
+                                        const struct hv_overcommit_claim *claims,
+                                        struct hv_error *error)
+{
+    struct hv_overcommit *oc = calloc(1, sizeof *oc);
+    unsigned count = world->vms_count;
+    if (oc) {
+        *oc = (struct hv_overcommit){.world = world, .config = *config, .count = count};
+        oc->claims = calloc(count, sizeof *oc->claims);
+        oc->inputs = calloc(count, sizeof *oc->inputs);
+        oc->targets = calloc(count, sizeof *oc->targets);
+        oc->next_ticks = world->ticks + config->period_ticks;
+    }
+    bool made = oc && oc->claims && oc->inputs && oc->targets;
+    if (!made)
+        hv_error_set(error, "out of host memory");
+    if (made && start(oc, claims, error))
+        return oc;
+    hv_overcommit_free(oc);
+    return NULL;
+}
+
+void hv_overcommit_free(struct hv_overcommit *oc)
+{
+    if (!oc)
+        return;
+    oc->world->reserve_pages = 0;
+    free(oc->claims);
+    free(oc->inputs);
+    free(oc->targets);
+    free(oc);
+}

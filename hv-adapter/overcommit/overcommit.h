@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory management of a world whose VMs may together want more than there is: what a hypervisor
+ * does all day, as a loop over the parts that do it.
+ *
+ *     sample: how much does each VM use -> policy: how much should each have -> balloons
+ *     free memory -> state: balloons alone, page out at random, or stop who has too much
+ *
+ * Allocation: the pages of a VM that are not in its balloon. A VM whose allocation is below its
+ * target gets back only what others have already given up, so that allocations, less what sharing
+ * saves, never add up to more than there is once balloons have come to rest.
+ *
+ * A sixteenth-odd of machine memory (HV_FREE_HIGH_PERCENT) is kept free on top of `memory_pages`:
+ * machine_pages = hv_overcommit_machine_pages(memory_pages).
+ *
+ * Threads: as hv.h: one at a time in a world.
+ * Source: C. A. Waldspurger, OSDI 2002, 5 and 6.
+ */
+#ifndef HV_OVERCOMMIT_H
+#define HV_OVERCOMMIT_H
+
+#include "hv.h"
+#include "overcommit/policy/policy.h"
+#include "overcommit/reclaim.h"
+
+struct hv_overcommit_config {
+    const struct hv_policy *policy; /* NULL: balloons keep the sizes that they were given */
+    uint64_t memory_pages;          /* for all VMs */
+    uint64_t period_ticks;          /* of sampling, and of targets */
+    double tax, slack;              /* see policy.h */
+    bool census;                    /* the truth beside each estimate, uncharged */
+};
+
+struct hv_overcommit_claim {
+    uint64_t min_pages, shares; /* max is the VM's size */
+    uint64_t balloon_pages;     /* without a policy: what its balloon holds from the start */
+};
+
+/* What was found of a VM and done about it, at the last end of a period. */
+struct hv_overcommit_vm {
+    uint64_t size_pages;
+    uint64_t target_pages;    /* of allocation */
+    uint64_t allocated_pages; /* of now: size - balloon */
+    double active;            /* the fraction that the policy was told */
+    double truth;             /* what it was, by census; negative: unknown */
+    bool blocked;             /* stands still for want of memory */
+};
+
+struct hv_overcommit;
+
+uint64_t hv_overcommit_machine_pages(uint64_t memory_pages);
+
+/*
+ * Takes care of all VMs that the world has now; claims[i] is VM i's. Starts sampling. NULL: *error
+ * says why (what the policy refuses, or no memory). The world stays the caller's and must outlive
+ * it.
+ */
+struct hv_overcommit *hv_overcommit_new(struct hv_world *world,
+                                        const struct hv_overcommit_config *config,
+                                        const struct hv_overcommit_claim *claims,
+                                        struct hv_error *error);
+void hv_overcommit_free(struct hv_overcommit *overcommit);
+
+/* Between turns of the world: call it at least every few milliseconds of virtual time. True at the
+ * end of a period: there are new targets. */
+bool hv_overcommit_turn(struct hv_overcommit *overcommit);
+/* False: refused, with the reason, and nothing changed. Counts from the next period on. */
+bool hv_overcommit_set_tax(struct hv_overcommit *overcommit, double tax, struct hv_error *error);
+
+void hv_overcommit_look(const struct hv_overcommit *overcommit, unsigned vm,
+                        struct hv_overcommit_vm *found);
+enum hv_memory_state hv_overcommit_state(const struct hv_overcommit *overcommit);
+
+#endif

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libshare's view of this VMM: `struct share_ops` over physmap, S-PT and TLB. The only file that
+ * sees both worlds.
+ *
+ * Two sentences rule it. *Protect before the deciding compare*: protect takes the right to write
+ * from every S-PT entry and the TLB under the lock that fills take. *Flush the TLB before a frame
+ * is reused*: remap changes every S-PT entry of the PPN and drops the old page from the TLB before
+ * it returns.
+ *
+ * Threads: any. Each op takes a VM's lock for each page; protect and remap then wait, without a
+ * lock, until the harts that other threads run have obeyed: one shootdown a batch (shootdown.h).
+ * They wait also where they found nothing to take away: another thread may have, and still wait.
+ */
+#include <sched.h>
+
+#include "tables/tables.h"
+
+/* NULL if the engine's number is of no VM (any more). */
+static struct hv_vm *vm_of(void *ctx, share_vm number)
+{
+    struct hv_world *world = ctx;
+    return number <= SHARE_VMS_MAX ? world->by_share[number] : NULL;
+}
+
+static struct hv_vm *lock_vm(void *ctx, share_vm number, share_ppn ppn,
+                             struct hv_physmap_entry **page)
+{
+    struct hv_vm *vm = vm_of(ctx, number);
+    if (!vm)
+        return NULL;
+    pthread_mutex_lock(&vm->lock);
+    *page = hv_physmap_at(&vm->map, (hv_ppn){ppn.n});
+    if (*page && hv_physmap_is_present(*page))
+        return vm;
+    pthread_mutex_unlock(&vm->lock);
+    return NULL;
+}
+
+static void tell(void *ctx, const struct hv_page_op *op)
+{
+    struct hv_world *world = ctx;
+    if (world->saw)
+        world->saw(world->saw_ctx, op);
+}
+
+static const char *outcome(enum share_answer answer)
+{
+    switch (answer) {
+    case SHARE_ANSWER_OK:
+        return "done: entries, then TLB";
+    case SHARE_ANSWER_READONLY:
+        return "nothing to do: no entry permits a write";
+    case SHARE_ANSWER_BUSY:
+        return "refused: the VMM is writing the page";
+    case SHARE_ANSWER_STALE:
+        return "refused: the page has moved";
+    default:
+        return "failed";
+    }
+}
+
+static bool op_resolve(void *ctx, share_vm number, share_ppn ppn, share_mpn *mpn)
+{
+    struct hv_physmap_entry *page;
+    struct hv_vm *vm = lock_vm(ctx, number, ppn, &page);
+    if (!vm)
+        return false;
+    mpn->n = page->mpn;
+    pthread_mutex_unlock(&vm->lock);
+    return true;
+}
+
+static bool op_next_present(void *ctx, share_vm number, share_ppn from, share_ppn *found)
+{
+    struct hv_vm *vm = vm_of(ctx, number);
+    hv_ppn next;
+    if (!vm)
+        return false;
+    pthread_mutex_lock(&vm->lock);
+    bool any = hv_physmap_next(&vm->map, (hv_ppn){from.n}, &next);
+    pthread_mutex_unlock(&vm->lock);
+    if (any)
+        found->n = next.n;
+    return any;
+}
+
+static const void *op_peek(void *ctx, share_mpn mpn)
+{
+    return hv_machine_page(&((struct hv_world *)ctx)->machine, (hv_mpn){mpn.n});
+}
+
+/* Whether the TLB may still hold a right to write that no S-PT entry shows; then it is emptied. */
+static bool flush_untracked(struct hv_vm *vm)
+{
+    bool *untracked = hv_tables_untracked(vm);
+    if (!*untracked)
+        return false;
+    hv_shootdown_all(vm);
+    *untracked = false;
+    return true;
+}
+
+static enum share_answer protect_page(struct hv_vm *vm, struct hv_physmap_entry *page, hv_ppn ppn)
+{
+    if (page->pins)
+        return SHARE_ANSWER_BUSY;
+    bool edited = hv_tables_write_protect(vm, ppn);
+    bool flushed = flush_untracked(vm);
+    page->reasons |= HV_REASON_SHARING;
+    /* A store to a page table may be under way that no entry shows (HV_FILL_WATCHED). */
+    bool is_table = (page->reasons & HV_REASON_TABLE) != 0;
+    if (!edited && !is_table)
+        return flushed ? SHARE_ANSWER_OK : SHARE_ANSWER_READONLY;
+    if (!flushed)
+        hv_shootdown_page(vm, (hv_mpn){page->mpn}, HV_SHOOT_WRITES);
+    return SHARE_ANSWER_OK;
+}
+
+static void op_protect(void *ctx, struct share_protect *pages, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct hv_physmap_entry *page;
+        struct hv_vm *vm = lock_vm(ctx, pages[i].vm, pages[i].ppn, &page);
+        pages[i].answer = SHARE_ANSWER_STALE;
+        if (!vm)
+            continue;
+        if (page->mpn == pages[i].mpn.n)
+            pages[i].answer = protect_page(vm, page, (hv_ppn){pages[i].ppn.n});
+        pthread_mutex_unlock(&vm->lock);
+    }
+    for (size_t i = 0; i < count; i++)
+        if (pages[i].answer == SHARE_ANSWER_OK || pages[i].answer == SHARE_ANSWER_READONLY)
+            hv_shootdown_wait(vm_of(ctx, pages[i].vm));
+    for (size_t i = 0; i < count; i++)
+        tell(ctx, &(struct hv_page_op){.name = "protect",
+                                       .vm = vm_of(ctx, pages[i].vm),
+                                       .ppn = {pages[i].ppn.n},
+                                       .mpn = {pages[i].mpn.n},
+                                       .outcome = outcome(pages[i].answer)});
+}
+
+static void op_unprotect(void *ctx, const struct share_protect *pages, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct hv_physmap_entry *page;
+        struct hv_vm *vm = lock_vm(ctx, pages[i].vm, pages[i].ppn, &page);
+        if (!vm)
+            continue;
+        page->reasons &= (uint8_t)~HV_REASON_SHARING;
+        hv_tables_refresh(vm, (hv_ppn){pages[i].ppn.n});
+        pthread_mutex_unlock(&vm->lock);
+        tell(ctx, &(struct hv_page_op){.name = "unprotect",
+                                       .vm = vm,
+                                       .ppn = {pages[i].ppn.n},
+                                       .mpn = {pages[i].mpn.n},
+                                       .outcome = "done: the next store asks again"});
+    }
+}
+
+static enum share_answer remap_page(struct hv_vm *vm, struct hv_physmap_entry *page,
+                                    const struct share_remap *to)
+{
+    if (page->pins)
+        return SHARE_ANSWER_BUSY;
+    if (to->writable)
+        page->reasons &= (uint8_t)~HV_REASON_SHARING;
+    else
+        page->reasons |= HV_REASON_SHARING;
+    hv_tables_remap(vm, (hv_ppn){to->ppn.n}, (hv_mpn){to->to.n});
+    hv_physmap_move(&vm->map, (hv_ppn){to->ppn.n}, (hv_mpn){to->to.n});
+    hv_shootdown_page(vm, (hv_mpn){to->from.n}, HV_SHOOT_PAGE);
+    return SHARE_ANSWER_OK;
+}
+
+static void op_remap(void *ctx, struct share_remap *pages, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct hv_physmap_entry *page;
+        struct hv_vm *vm = lock_vm(ctx, pages[i].vm, pages[i].ppn, &page);
+        pages[i].answer = SHARE_ANSWER_STALE;
+        if (!vm)
+            continue;
+        if (page->mpn == pages[i].from.n)
+            pages[i].answer = remap_page(vm, page, &pages[i]);
+        pthread_mutex_unlock(&vm->lock);
+    }
+    for (size_t i = 0; i < count; i++)
+        if (pages[i].answer == SHARE_ANSWER_OK)
+            hv_shootdown_wait(vm_of(ctx, pages[i].vm));
+    for (size_t i = 0; i < count; i++)
+        tell(ctx, &(struct hv_page_op){.name = "remap",
+                                       .vm = vm_of(ctx, pages[i].vm),
+                                       .ppn = {pages[i].ppn.n},
+                                       .mpn = {pages[i].from.n},
+                                       .to = {pages[i].to.n},
+                                       .outcome = outcome(pages[i].answer)});
+}
+
+static bool op_alloc(void *ctx, share_vm number, share_mpn *mpn, void **bytes)
+{
+    struct hv_world *world = ctx;
+    hv_mpn got;
+    if (!hv_machine_alloc(&world->machine, &got))
+        return false;
+    mpn->n = got.n;
+    *bytes = hv_machine_page(&world->machine, got);
+    tell(ctx, &(struct hv_page_op){
+                  .name = "alloc", .vm = vm_of(ctx, number), .mpn = got, .outcome = "done"});
+    return true;
+}
+
+static void op_free(void *ctx, const share_mpn *mpns, size_t count)
+{
+    struct hv_world *world = ctx;
+    for (size_t i = 0; i < count; i++) {
+        hv_machine_release(&world->machine, &(hv_mpn){mpns[i].n}, 1);
+        tell(ctx, &(struct hv_page_op){
+                      .name = "free", .mpn = {mpns[i].n}, .outcome = "done: the host has it back"});
+    }
+}
+
+const struct share_ops hv_share_ops = {
+    .struct_size = sizeof(struct share_ops),
+    .resolve = op_resolve,
+    .next_present = op_next_present,
+    .peek = op_peek,
+    .protect = op_protect,
+    .unprotect = op_unprotect,
+    .remap = op_remap,
+    .alloc = op_alloc,
+    .free = op_free,
+};
+
+bool hv_share_break(struct hv_vm *vm, hv_ppn ppn)
+{
+    bool paused = hv_shootdown_pause(vm);
+    enum share_result result = share_break(vm->world->share, vm->share, (share_ppn){ppn.n});
+    hv_shootdown_resume(vm, paused);
+    vm->counts.breaks++;
+    switch (result) {
+    case SHARE_OK:
+        hv_vm_charge(vm, HV_CHARGE_COW_BREAK);
+        return true;
+    case SHARE_RETRY: /* another thread moves it: as long as that one's remap takes */
+        sched_yield();
+        return true;
+    case SHARE_NOMEM:
+        hv_vm_fail(vm, "the host has no machine memory left for a private copy");
+        return false;
+    default:
+        hv_vm_fail(vm, "a shared page could not be made private");
+        return false;
+    }
+}
+
+/* Groups are made when the first VM of them, or of a later one, comes. */
+static bool group_of(struct hv_world *world, unsigned number, share_group *group)
+{
+    for (; world->groups_count <= number; world->groups_count++) {
+        share_group *next = &world->groups[world->groups_count];
+        if (world->groups_count == 0)
+            *next = 0; /* there from the start */
+        else if (share_group_add(world->share, true, next) != SHARE_OK)
+            return false;
+    }
+    *group = world->groups[number];
+    return true;
+}
+
+bool hv_share_join(struct hv_vm *vm)
+{
+    struct hv_world *world = vm->world;
+    share_group group;
+    if (!world->share)
+        return true;
+    if (!group_of(world, vm->group, &group) ||
+        share_vm_add(world->share, group, (share_ppn){vm->map.begin.n}, (share_ppn){vm->map.end.n},
+                     &vm->share) != SHARE_OK)
+        return false;
+    world->by_share[vm->share] = vm;
+    vm->offered = true;
+    return true;
+}
+
+bool hv_share_forget(struct hv_vm *vm, hv_ppn ppn)
+{
+    enum share_owner owner = SHARE_OWNER_CALLER;
+    bool paused = hv_shootdown_pause(vm);
+    if (vm->offered)
+        share_forget(vm->world->share, vm->share, (share_ppn){ppn.n}, &owner);
+    hv_shootdown_resume(vm, paused);
+    return owner == SHARE_OWNER_CALLER;
+}
+
+/* The engine says who frees the machine page: it does if the page is on a shared frame. */
+bool hv_share_drop_page(struct hv_vm *vm, hv_ppn ppn, uint8_t states)
+{
+    pthread_mutex_lock(&vm->lock);
+    struct hv_physmap_entry *page = hv_physmap_at(&vm->map, ppn);
+    hv_mpn mpn = {page->mpn};
+    bool kept = page->pins > 0 || (page->reasons & HV_REASON_PARA_TABLE);
+    if (!kept && (page->state & HV_PAGE_SWAPPED))
+        hv_swap_forget(vm, ppn);
+    if (!kept)
+        page->state |= states;
+    if (kept || mpn.n == HV_MPN_NONE) {
+        pthread_mutex_unlock(&vm->lock);
+        return !kept;
+    }
+    hv_tables_zap(vm, ppn);
+    hv_shootdown_page(vm, mpn, HV_SHOOT_PAGE);
+    hv_physmap_clear(&vm->map, ppn);
+    pthread_mutex_unlock(&vm->lock);
+    hv_shootdown_wait(vm);
+    if (hv_share_forget(vm, ppn))
+        hv_machine_release(&vm->world->machine, &mpn, 1);
+    return true;
+}
+
+void hv_share_leave(struct hv_vm *vm)
+{
+    hv_ppn ppn = vm->map.begin;
+    pthread_mutex_lock(&vm->lock);
+    hv_tables_flush(vm);
+    hv_hart_tlb_flush(vm->hart);
+    pthread_mutex_unlock(&vm->lock);
+    for (; hv_physmap_next(&vm->map, ppn, &ppn); ppn.n++)
+        (void)hv_share_drop_page(vm, ppn, 0);
+    if (vm->offered) {
+        share_vm_remove(vm->world->share, vm->share);
+        vm->world->by_share[vm->share] = NULL;
+        vm->offered = false;
+    }
+    hv_machine_trim(&vm->world->machine);
+}

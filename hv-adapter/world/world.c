@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/* The host of some VMs: its memory, its sharing engine, its turns. See hv.h. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tables/tables.h"
+#include "world/crew.h"
+
+static bool host_has(uint64_t nbytes)
+{
+    /* Pages are touched one by one: the host's promise is not enough, its memory must be there. */
+    uint64_t available = 0;
+    FILE *stream = fopen("/proc/meminfo", "r");
+    char line[128];
+    while (stream && fgets(line, sizeof line, stream))
+        if (strncmp(line, "MemAvailable:", 13) == 0)
+            available = strtoull(line + 13, NULL, 10) << 10;
+    if (stream)
+        fclose(stream);
+    return available == 0 || nbytes <= available;
+}
+
+static bool new_share(struct hv_world *world)
+{
+    struct share_config config = {
+        .struct_size = sizeof config,
+        .ops = &hv_share_ops,
+        .ops_ctx = world,
+        .alloc = world->config.alloc,
+        .salt = world->config.seed,
+    };
+    return share_new(&config, &world->share) == SHARE_OK;
+}
+
+struct hv_world *hv_world_new(const struct hv_world_config *config, struct hv_error *error)
+{
+    struct hv_world *world = calloc(1, sizeof *world);
+    if (!world) {
+        hv_error_set(error, "out of host memory");
+        return NULL;
+    }
+    world->config = *config;
+    hv_swap_init(&world->swap);
+    if (!world->config.slice_ticks) /* threads meet at each turn's end: not too often */
+        world->config.slice_ticks = HV_TICKS_PER_SECOND / (config->threads ? 100 : 1000);
+    bool room = host_has(config->machine_pages * HV_PAGE_BYTES);
+    bool made = room && hv_machine_init(&world->machine, config->machine_pages, config->scattered);
+    if (!made)
+        hv_error_set(error, "the host has no %llu MiB of memory for guests",
+                     (unsigned long long)(config->machine_pages >> 8));
+    if (made && config->sharing && !new_share(world)) {
+        hv_error_set(error, "out of host memory");
+        made = false;
+    }
+    if (made && config->threads && !(world->crew = hv_crew_new(world, config->threads))) {
+        hv_error_set(error, "the host cannot start %u threads", config->threads);
+        made = false;
+    }
+    if (made)
+        return world;
+    hv_world_free(world);
+    return NULL;
+}
+
+void hv_world_free(struct hv_world *world)
+{
+    if (!world)
+        return;
+    hv_crew_free(world->crew);
+    for (unsigned i = 0; i < world->vms_count; i++)
+        hv_vm_free(world->vms[i]);
+    share_free(world->share);
+    hv_swap_fini(&world->swap);
+    hv_machine_fini(&world->machine);
+    free(world);
+}
+
+unsigned hv_world_vms(const struct hv_world *world)
+{
+    return world->vms_count;
+}
+
+struct hv_vm *hv_world_vm(const struct hv_world *world, unsigned index)
+{
+    return index < world->vms_count ? world->vms[index] : NULL;
+}
+
+uint64_t hv_world_ticks(const struct hv_world *world)
+{
+    return world->ticks;
+}
+
+struct share *hv_world_share(const struct hv_world *world)
+{
+    return world->share;
+}
+
+bool hv_world_share_now(struct hv_world *world)
+{
+    enum { PASSES = 16 };
+    return world->share && share_now(world->share, PASSES, NULL) == SHARE_OK;
+}
+
+bool hv_world_share_step(struct hv_world *world, struct hv_vm **vm, hv_ppn *ppn)
+{
+    for (unsigned i = 0; world->share && i < world->vms_count; i++) {
+        *vm = world->vms[i];
+        *ppn = (*vm)->map.begin;
+        for (; (*vm)->offered && hv_physmap_next(&(*vm)->map, *ppn, ppn); ppn->n++) {
+            enum share_outcome outcome = SHARE_ERROR;
+            share_ppn offered = {ppn->n};
+            if (share_offer(world->share, (*vm)->share, &offered, 1, &outcome) != SHARE_OK)
+                return false;
+            if (outcome == SHARE_PROMOTED || outcome == SHARE_JOINED || outcome == SHARE_ZERO)
+                return true;
+        }
+    }
+    return false;
+}
+
+const char *hv_world_check(struct hv_world *world)
+{
+    struct share_check_report report = {.reason = NULL};
+    for (unsigned i = 0; i < world->vms_count; i++) {
+        const struct hv_vm *vm = world->vms[i];
+        const char *wrong = vm->map.entries ? hv_tables_check(vm) : NULL;
+        if (wrong)
+            return wrong;
+    }
+    if (world->share && share_check(world->share, &report) != SHARE_OK)
+        return report.reason ? report.reason : "the engine could not be checked";
+    return NULL;
+}
+
+void hv_world_watch(struct hv_world *world, void (*saw)(void *ctx, const struct hv_page_op *op),
+                    void *ctx)
+{
+    world->saw = saw;
+    world->saw_ctx = ctx;
+}
