@@ -10,8 +10,8 @@
  */
 #include "cow.h"
 #include "group.h"
+#include "invariant.h"
 #include "run.h"
-#include <assert.h>
 
 static uint32_t shared_word(bool code, share_frame frame)
 {
@@ -109,7 +109,7 @@ static bool commit_hint(struct share_run *run, struct share_item *item, share_fr
         share_table_replace(part, item->hash, (struct share_hit){SHARE_KIND_HINT, with->page.id},
                             (struct share_hit){SHARE_KIND_FRAME, frame});
     share_table_unlock(part);
-    assert(replaced && "the hint stands while its page is owned");
+    share_assert(replaced && "the hint stands while its page is owned");
     (void)replaced;
     with->frame = frame;
     if (with->vm != run->vm->number)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A larger or smaller array for a partition, filled a few buckets at a time. */
 #include "grow.h"
-#include <assert.h>
+#include "invariant.h"
 
 #define FULL_PERCENT   92u /* grow past this load */
 #define SPARSE_PERCENT 45u /* shrink below this one */
@@ -165,7 +165,7 @@ static void place_aside(struct share_partition *part, struct stretch *to, uint32
                         struct share_hit entry)
 {
     struct share_place place = share_array_insert(&part->now, key, entry);
-    assert(place.bucket && "start_move made sure of room");
+    share_assert(place.bucket && "start_move made sure of room");
     size_t at = (size_t)(place.bucket - part->now.bucket) - to->first;
     if (at < to->count)
         to->empty[at] &= (uint8_t) ~(1u << place.slot);

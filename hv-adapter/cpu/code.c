@@ -7,12 +7,12 @@
  */
 #include "code.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "access.h"
 #include "decode.h"
+#include "hv_assert.h"
 
 enum { LINE_BYTES = 64, LINE_SLOTS = LINE_BYTES / 2 };
 _Static_assert(4096 / LINE_BYTES == 64, "a line mask is one word");
@@ -129,7 +129,7 @@ static struct hv_insn decode_slot(struct hv_code_page *page, unsigned i)
 void hv_code_page_decode(struct hv_code_page *page, unsigned i)
 {
     unsigned first = i, count = 0;
-    assert(page->slot[i].op == HV_OP_decode);
+    hv_assert(page->slot[i].op == HV_OP_decode);
     while (page->slot[i].op == HV_OP_decode) {
         page->slot[i] = decode_slot(page, i);
         count++;

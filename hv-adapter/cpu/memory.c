@@ -8,10 +8,10 @@
  *
  * Source: volume I, 2.6; volume II, 3.7.1 (misaligned), 4.1.9 (stval).
  */
-#include <assert.h>
 #include <stddef.h>
 
 #include "access.h"
+#include "hv_assert.h"
 #include "state.h"
 
 static const enum hv_cause access_fault[] = {
@@ -61,14 +61,14 @@ enum hv_result hv_fill(struct hv_hart *hart, uint64_t va, enum hv_access access,
     switch (*kind) {
     case HV_FILL_PAGE:
         if (!is_valid(out, access)) {
-            assert(!"fill broke its contract");
+            hv_assert(!"fill broke its contract");
             break;
         }
         remember(hart, va, access, out);
         return HV_DONE;
     case HV_FILL_WATCHED:
         if (access < HV_ACCESS_STORE || !out->page || (uintptr_t)out->page & ~HV_PAGE_MASK) {
-            assert(!"fill broke its contract");
+            hv_assert(!"fill broke its contract");
             break;
         }
         return HV_DONE;

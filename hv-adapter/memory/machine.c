@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The pool of machine pages. See machine.h. */
 #include "memory/machine.h"
+#include "hv_assert.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -165,7 +165,7 @@ void hv_machine_release(struct hv_machine *machine, const hv_mpn *mpns, size_t c
 {
     pthread_mutex_lock(&machine->lock);
     for (size_t i = 0; i < count; i++) {
-        assert(mpns[i].n < machine->pages);
+        hv_assert(mpns[i].n < machine->pages);
         if (machine->late_count == HV_MACHINE_BATCH)
             give_back(machine);
         machine->late[machine->late_count++] = (uint32_t)mpns[i].n;

@@ -2,10 +2,10 @@
 /* PPN -> MPN. See physmap.h. */
 #include "memory/physmap.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "hv_assert.h"
 #include "memory/p2m.h"
 
 static uint64_t words_for(uint64_t bits)
@@ -62,7 +62,7 @@ static void name_machine_page(struct hv_physmap *map, uint64_t i, uint32_t mpn)
 void hv_physmap_set(struct hv_physmap *map, hv_ppn ppn, hv_mpn mpn)
 {
     uint64_t i = ppn.n - map->begin.n;
-    assert(ppn.n < map->end.n && map->entries[i].mpn == HV_MPN_NONE && mpn.n < HV_MPN_NONE);
+    hv_assert(ppn.n < map->end.n && map->entries[i].mpn == HV_MPN_NONE && mpn.n < HV_MPN_NONE);
     name_machine_page(map, i, (uint32_t)mpn.n);
     map->entries[i].reasons &= HV_REASON_SAMPLING;
     mark_present(map, i);
@@ -71,7 +71,7 @@ void hv_physmap_set(struct hv_physmap *map, hv_ppn ppn, hv_mpn mpn)
 void hv_physmap_clear(struct hv_physmap *map, hv_ppn ppn)
 {
     uint64_t i = ppn.n - map->begin.n;
-    assert(ppn.n < map->end.n && hv_physmap_is_present(&map->entries[i]));
+    hv_assert(ppn.n < map->end.n && hv_physmap_is_present(&map->entries[i]));
     name_machine_page(map, i, HV_MPN_NONE);
     map->entries[i].reasons &= HV_REASON_SAMPLING;
     mark_absent(map, i);
@@ -80,14 +80,14 @@ void hv_physmap_clear(struct hv_physmap *map, hv_ppn ppn)
 void hv_physmap_move(struct hv_physmap *map, hv_ppn ppn, hv_mpn mpn)
 {
     uint64_t i = ppn.n - map->begin.n;
-    assert(ppn.n < map->end.n && hv_physmap_is_present(&map->entries[i]));
+    hv_assert(ppn.n < map->end.n && hv_physmap_is_present(&map->entries[i]));
     name_machine_page(map, i, (uint32_t)mpn.n);
 }
 
 void hv_physmap_take(struct hv_physmap *map, hv_ppn ppn)
 {
     uint64_t i = ppn.n - map->begin.n;
-    assert(ppn.n < map->end.n && map->entries[i].mpn != HV_MPN_NONE && !map->entries[i].reasons);
+    hv_assert(ppn.n < map->end.n && map->entries[i].mpn != HV_MPN_NONE && !map->entries[i].reasons);
     map->entries[i].reasons = HV_REASON_PARA_TABLE;
     mark_absent(map, i);
 }
@@ -95,7 +95,7 @@ void hv_physmap_take(struct hv_physmap *map, hv_ppn ppn)
 void hv_physmap_give(struct hv_physmap *map, hv_ppn ppn)
 {
     uint64_t i = ppn.n - map->begin.n;
-    assert(ppn.n < map->end.n && map->entries[i].reasons == HV_REASON_PARA_TABLE);
+    hv_assert(ppn.n < map->end.n && map->entries[i].reasons == HV_REASON_PARA_TABLE);
     map->entries[i].reasons = 0;
     mark_present(map, i);
 }

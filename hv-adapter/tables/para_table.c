@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Tables of machine page numbers, and the lists that find every entry of a page. See para.h. */
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cpu/access.h"
+#include "hv_assert.h"
 #include "tables/para.h"
 
 enum { ENTRY_SHIFT = 10 };
@@ -122,7 +122,7 @@ bool hv_para_table_new(struct hv_para *para, hv_ppn ppn, unsigned level)
 void hv_para_table_free(struct hv_para *para, struct hv_para_table *table)
 {
     uint32_t number = number_of(para, table);
-    assert(table->parents == 0 && number != para->root);
+    hv_assert(table->parents == 0 && number != para->root);
     for (unsigned slot = 0; slot < HV_PARA_SLOTS; slot++)
         hv_para_entry_set(para, table, slot, 0, table->ppn);
     hv_physmap_give(para->map, table->ppn);

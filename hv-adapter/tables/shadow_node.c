@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Nodes and entry lists. See shadow_node.h. */
 #include "tables/shadow_node.h"
+#include "hv_assert.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,7 +45,7 @@ static uint32_t take_node(struct hv_shadow *shadow)
 static void protect_table(struct hv_shadow *shadow, hv_ppn ppn)
 {
     struct hv_physmap_entry *page = hv_physmap_at(shadow->map, ppn);
-    assert(page && page->mpn != HV_MPN_NONE);
+    hv_assert(page && page->mpn != HV_MPN_NONE);
     if (page->reasons & HV_REASON_TABLE)
         return;
     shadow->stats.tables_made++;
@@ -118,7 +118,7 @@ void hv_entry_put_leaf(struct hv_shadow *shadow, uint32_t node, unsigned slot, h
                        uint64_t entry)
 {
     struct hv_shadow_node *at = hv_node(shadow, node);
-    assert(at->entry[slot] == 0 && at->level == 0);
+    hv_assert(at->entry[slot] == 0 && at->level == 0);
     uint32_t owner = (uint32_t)(ppn.n - shadow->map->begin.n);
     unsigned rank = rank_of_first(shadow, owner);
     if (rank == HV_SHADOW_MAPS_MAX) {
@@ -134,7 +134,7 @@ void hv_entry_put_leaf(struct hv_shadow *shadow, uint32_t node, unsigned slot, h
 void hv_entry_put_node(struct hv_shadow *shadow, uint32_t node, unsigned slot, uint32_t child)
 {
     struct hv_shadow_node *at = hv_node(shadow, node);
-    assert(at->entry[slot] == 0 && at->level == hv_node(shadow, child)->level + 1);
+    hv_assert(at->entry[slot] == 0 && at->level == hv_node(shadow, child)->level + 1);
     at->entry[slot] = (uint64_t)child << HV_ENTRY_SHIFT | HV_PTE_V;
     at->count++;
     link_first(shadow, head_of(shadow, child, false), child, node * HV_SLOTS + slot);
