@@ -9,8 +9,9 @@
 #ifndef BENCH_GUEST_H
 #define BENCH_GUEST_H
 
+#include "memory/guest_map.h"
 #include "residence/guest_mem.h"
-#include "world/vm_state.h"
+#include "vm/vm.h"
 
 /* Pages of the VM: the program, a virtio driver's rings, page tables, and data, whose first word is
  * the page's number. */

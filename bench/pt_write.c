@@ -7,7 +7,7 @@
  * base); `hypercall` asks for each by UpdatePT; `hypercall_batched` for 128 at a time. Per entry.
  */
 #include "guest.h"
-#include "residence/hypercall.h"
+#include "guest/hypercall.h"
 #include "suite.h"
 
 #define READ_EACH 16u

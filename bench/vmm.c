@@ -160,8 +160,8 @@ static bool touch_all(const struct guest *guest)
 static bool lap_balloon(const struct guest *guest)
 {
     struct driver driver;
-    struct hv_machine *machine = &guest->world->machine;
-    driver_start(&driver, guest->vm, HV_SLOT_BALLOON, 0, QUEUES);
+    struct hv_machine *machine = guest->vm->machine;
+    driver_start(&driver, guest->vm, &hv_virtio_balloon, 0, QUEUES);
     bool ok = touch_all(guest);
     uint64_t used = hv_machine_used(machine);
     double start = bench_start();

@@ -48,7 +48,7 @@ struct hv_world *hv_world_new(const struct hv_world_config *config, struct hv_er
 /* Removes all VMs, too. NULL is allowed. */
 void hv_world_free(struct hv_world *world);
 
-enum { HV_GROUPS_MAX = 1024 };
+enum { HV_GROUPS_MAX = 1024, HV_DISKS_MAX = 4 };
 
 struct hv_vm_config {
     uint64_t memory_bytes; /* a multiple of 2 MiB, at least 8 MiB */
@@ -58,10 +58,10 @@ struct hv_vm_config {
     uint64_t seed;         /* of the guest's random numbers */
     uint64_t start_ticks;  /* stands still so long after it was added */
     bool no_fp;            /* rv64imac: without F and D */
-    uint64_t disk_bytes;   /* a blank disk, a multiple of 4096; 0: none */
-    uint64_t disk_latency_ticks; /* of a request; 0: HV_LATENCY_DISK */
-    uint32_t shadow_nodes;       /* bound of S-PT memory, 9.3 KiB each; 0: 512 */
-    bool para;                   /* paravirtualized: the kernel uses the calls of hypercall.h */
+    uint64_t disk_bytes[HV_DISKS_MAX]; /* blank disks, multiples of 4096, up to the first of 0 */
+    uint64_t disk_latency_ticks;       /* of a request; 0: HV_LATENCY_DISK */
+    uint32_t shadow_nodes;             /* bound of S-PT memory, 9.3 KiB each; 0: 512 */
+    bool para;            /* paravirtualized: the kernel uses the calls of hypercall.h */
     uint32_t para_tables; /* bound of its page tables, 6 KiB of the host's each; 0: one for 128
                        pages, at least 512 */
     unsigned group;       /* pages are shared within a group; below HV_GROUPS_MAX */

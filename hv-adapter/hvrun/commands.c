@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "cpu/sv39.h"
+#include "guest/hypercall.h"
 #include "hvrun.h"
 #include "memory/physmap.h"
-#include "residence/hypercall.h"
 
 struct command {
     struct hv_world *world;

@@ -73,7 +73,7 @@ static bool add_vm(struct hvrun_guests *guests, const struct hvrun_options *o, u
         .para = o->para,
         .group = i % o->groups,
         .start_ticks = (uint64_t)o->start_ms * who * (HV_TICKS_PER_SECOND / 1000),
-        .disk_bytes = o->disk_bytes,
+        .disk_bytes = {o->disk_bytes},
         .output = output,
         .output_ctx = guests,
     };

@@ -103,7 +103,7 @@ static bool add_vm(struct runner *runner, unsigned i)
                                   .initrd = guest->initrd[0] ? guest->initrd : NULL,
                                   .append = append,
                                   .seed = i + 1,
-                                  .disk_bytes = vm->disk_bytes,
+                                  .disk_bytes = {vm->disk_bytes},
                                   .output = listen,
                                   .output_ctx = &runner->listeners[i]};
     if (hv_vm_new(runner->world, &config, &error))

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #include "cpu/access.h"
+#include "guest/hypercall.h"
 #include "memory/physmap.h"
-#include "residence/hypercall.h"
 
 bool hv_p2m_init(struct hv_p2m *p2m, uint64_t pages, uint64_t machine_pages)
 {

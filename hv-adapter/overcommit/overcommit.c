@@ -4,7 +4,8 @@
 
 #include <stdlib.h>
 
-#include "world/vm_state.h"
+#include "overcommit/paging.h"
+#include "world/world.h"
 
 enum {
     PAGE_OUT_MAX = 256, /* pages a turn: a disk's bandwidth is not unbounded */
@@ -17,6 +18,7 @@ struct claim {
     uint64_t target_pages;
     uint64_t saved_pages; /* by sharing: may stay outside the balloon */
     double active, truth;
+    uint64_t random; /* state of the choice of pages to page out */
     bool blocked;
 };
 
@@ -38,12 +40,12 @@ uint64_t hv_overcommit_machine_pages(uint64_t memory_pages)
 
 static uint64_t size_of(const struct claim *claim)
 {
-    return claim->vm->map.end.n - claim->vm->map.begin.n;
+    return hv_vm_pages(claim->vm);
 }
 
 static uint64_t allocated(const struct claim *claim)
 {
-    return size_of(claim) - claim->vm->balloon.pages;
+    return size_of(claim) - claim->vm->counts.balloon_pages;
 }
 
 /* Machine pages of the VM's part, if it touches all that it is allocated: what sharing saves is
@@ -56,7 +58,7 @@ static uint64_t charged(const struct claim *claim)
 
 static bool is_alive(const struct claim *claim)
 {
-    return claim->vm->map.entries != NULL;
+    return hv_vm_has_memory(claim->vm);
 }
 
 /* What the policy is told; VMs that ended are left out. How many there are. */
@@ -134,7 +136,7 @@ static void set_balloons(struct hv_overcommit *oc)
         struct claim *claim = &oc->claims[i];
         if (!is_alive(claim))
             continue;
-        uint64_t now = claim->vm->balloon.pages, wanted = wanted_balloon(claim);
+        uint64_t now = claim->vm->counts.balloon_pages, wanted = wanted_balloon(claim);
         if (wanted < now && now - wanted > room)
             wanted = now - room;
         if (wanted < now)
@@ -155,12 +157,12 @@ static uint64_t excess(const struct claim *claim)
 /* Pages go from who is the furthest above its target, until memory is soft again. */
 static void page_out(struct hv_overcommit *oc, uint64_t free_pages)
 {
-    uint64_t pages = oc->world->machine.pages;
+    uint64_t pages = oc->world->commons.machine.pages;
     uint64_t wanted = pages * HV_FREE_SOFT_PERCENT / 100 + 1;
     uint64_t left = wanted > free_pages ? wanted - free_pages : 0;
     left = left < PAGE_OUT_MAX ? left : PAGE_OUT_MAX;
     while (left > 0) {
-        const struct claim *worst = NULL;
+        struct claim *worst = NULL;
         uint64_t most = 0;
         for (unsigned i = 0; i < oc->count; i++) {
             uint64_t over = is_alive(&oc->claims[i]) ? excess(&oc->claims[i]) : 0;
@@ -168,7 +170,7 @@ static void page_out(struct hv_overcommit *oc, uint64_t free_pages)
             most = over > most ? over : most;
         }
         uint64_t part = most < left ? most : left;
-        uint64_t done = worst ? hv_swap_reclaim(worst->vm, part) : 0;
+        uint64_t done = worst ? hv_paging_reclaim(worst->vm, &worst->random, part) : 0;
         if (done == 0)
             return;
         left -= done;
@@ -201,8 +203,8 @@ bool hv_overcommit_turn(struct hv_overcommit *oc)
         set_targets(oc);
     }
     set_balloons(oc);
-    uint64_t pages = oc->world->machine.pages;
-    uint64_t free_pages = pages - hv_machine_used(&oc->world->machine);
+    uint64_t pages = oc->world->commons.machine.pages;
+    uint64_t free_pages = pages - hv_machine_used(&oc->world->commons.machine);
     oc->state = hv_reclaim_state(oc->state, free_pages, pages);
     if (oc->state >= HV_MEMORY_HARD)
         page_out(oc, free_pages);
@@ -246,8 +248,8 @@ static bool start(struct hv_overcommit *oc, const struct hv_overcommit_claim *cl
 {
     for (unsigned i = 0; i < oc->count; i++) {
         struct claim *claim = &oc->claims[i];
-        *claim =
-            (struct claim){.vm = oc->world->vms[i], .claim = claims[i], .active = 1, .truth = -1};
+        *claim = (struct claim){
+            .vm = oc->world->vms[i], .claim = claims[i], .active = 1, .truth = -1, .random = i};
         claim->target_pages = size_of(claim) - claims[i].balloon_pages;
     }
     struct hv_policy_input input = input_of(oc, gather(oc));
@@ -257,7 +259,7 @@ static bool start(struct hv_overcommit *oc, const struct hv_overcommit_claim *cl
         return false;
     }
     set_targets(oc);
-    oc->world->reserve_pages = oc->world->machine.pages / RESERVE_PART + 1;
+    oc->world->commons.reserve_pages = oc->world->commons.machine.pages / RESERVE_PART + 1;
     for (unsigned i = 0; i < oc->count; i++)
         hv_vm_sample(oc->claims[i].vm, oc->config.period_ticks, oc->config.census);
     return true;
@@ -290,7 +292,7 @@ void hv_overcommit_free(struct hv_overcommit *oc)
 {
     if (!oc)
         return;
-    oc->world->reserve_pages = 0;
+    oc->world->commons.reserve_pages = 0;
     free(oc->claims);
     free(oc->inputs);
     free(oc->targets);

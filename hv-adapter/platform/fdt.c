@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "world/vm_state.h"
+#include "charges.h"
+#include "memory/guest_map.h"
+#include "platform/plic.h"
 
 enum { PHANDLE_CPU_INTC = 1, PHANDLE_PLIC = 2, IRQ_EXTERNAL = 9 };
 

@@ -15,9 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "platform/board.h"
 #include "platform/fdt.h"
 #include "residence/guest_mem.h"
-#include "world/vm_state.h"
+#include "vm/vm.h"
 
 enum {
     REG_A0 = 10,
@@ -72,8 +73,7 @@ static bool put(struct hv_vm *vm, uint64_t gpa, const uint8_t *bytes, uint64_t n
         hv_error_set(error,
                      "%s: needs %llu bytes at %#llx, the guest's memory is %llu MiB at %#llx", path,
                      (unsigned long long)room, (unsigned long long)gpa,
-                     (unsigned long long)((vm->map.end.n - vm->map.begin.n) >> 8),
-                     (unsigned long long)HV_RAM_BASE);
+                     (unsigned long long)(hv_vm_pages(vm) >> 8), (unsigned long long)HV_RAM_BASE);
         return false;
     }
     if (hv_guest_write(vm, gpa, bytes, nbytes))
@@ -182,7 +182,7 @@ bool hv_platform_load(struct hv_vm *vm, const struct hv_vm_config *config, struc
                           .isa = config->no_fp ? "rv64imac" : "rv64imafdc",
                           .rng_seed = seed};
     struct file kernel = {.bytes = NULL};
-    random_bytes(&vm->random, seed, sizeof seed);
+    random_bytes(&vm->board->random, seed, sizeof seed);
     bool loaded = blob && open_file(&kernel, config->kernel, error) &&
                   load_kernel(vm, &kernel, &entry, &kernel_end, error);
     if (loaded && kernel_end > fdt_gpa) {

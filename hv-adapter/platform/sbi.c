@@ -6,8 +6,11 @@
  * supported". Legacy calls return in a0 alone.
  * Source: RISC-V Supervisor Binary Interface Specification 2.0.
  */
+#include "platform/board.h"
 #include "residence/guest_mem.h"
-#include "world/vm_state.h"
+#include "residence/hypercall.h"
+#include "vm/ending.h"
+#include "vm/vm.h"
 
 enum { REG_A0 = 10, REG_A1, REG_A2, REG_A3, REG_A6 = 16, REG_A7 };
 
@@ -49,8 +52,8 @@ static struct result answer(int64_t error, uint64_t value)
 static struct result set_timer(struct hv_vm *vm)
 {
     uint64_t when = arg(vm, 0), per = HV_TICKS_PER_SECOND / HV_TIME_HZ;
-    vm->timer = when > UINT64_MAX / per ? UINT64_MAX : when * per;
-    hv_hart_set_irq(vm->hart, HV_IRQ_TIMER, vm->timer <= hv_vm_ticks(vm));
+    vm->board->timer = when > UINT64_MAX / per ? UINT64_MAX : when * per;
+    hv_hart_set_irq(vm->hart, HV_IRQ_TIMER, vm->board->timer <= hv_vm_ticks(vm));
     return (struct result){OK, 0, HV_ECALL_STOP};
 }
 
@@ -158,7 +161,7 @@ static struct result srst(struct hv_vm *vm, uint64_t function)
     if (type == 0 && reason == 0)
         hv_vm_end(vm, "powered off");
     else
-        hv_vm_reset(vm, reason == 1);
+        hv_vm_reset(vm, reason == 1, hv_console_last(&vm->board->console));
     return (struct result){OK, 0, HV_ECALL_STOP};
 }
 
@@ -171,7 +174,7 @@ static struct result console_write(struct hv_vm *vm, uint64_t nbytes, uint64_t g
         nbytes = sizeof text;
     if (!hv_guest_read(vm, gpa, text, nbytes))
         return answer(ERR_FAILED, 0);
-    hv_console_put(&vm->console, text, nbytes);
+    hv_console_put(&vm->board->console, text, nbytes);
     return answer(OK, nbytes);
 }
 
@@ -181,8 +184,8 @@ static struct result console_read(struct hv_vm *vm, uint64_t nbytes, uint64_t gp
     uint64_t count = 0;
     if (!hv_guest_has(vm, gpa, nbytes))
         return answer(ERR_INVALID, 0);
-    for (int byte;
-         count < nbytes && count < sizeof text && (byte = hv_console_get(&vm->console)) >= 0;)
+    for (int byte; count < nbytes && count < sizeof text &&
+                   (byte = hv_console_get(&vm->board->console)) >= 0;)
         text[count++] = (char)byte;
     return hv_guest_write(vm, gpa, text, count) ? answer(OK, count) : answer(ERR_FAILED, 0);
 }
@@ -197,7 +200,7 @@ static struct result dbcn(struct hv_vm *vm, uint64_t function)
     case 1:
         return console_read(vm, arg(vm, 0), arg(vm, 1));
     case 2:
-        hv_console_put(&vm->console, &(char){(char)arg(vm, 0)}, 1);
+        hv_console_put(&vm->board->console, &(char){(char)arg(vm, 0)}, 1);
         return answer(OK, 0);
     default:
         return answer(ERR_NOT_SUPPORTED, 0);
@@ -235,10 +238,10 @@ static struct result legacy(struct hv_vm *vm, uint64_t extension)
     case SET_TIMER:
         return set_timer(vm);
     case PUTCHAR:
-        hv_console_put(&vm->console, &(char){(char)arg(vm, 0)}, 1);
+        hv_console_put(&vm->board->console, &(char){(char)arg(vm, 0)}, 1);
         return answer(OK, 0);
     case GETCHAR:
-        return answer(hv_console_get(&vm->console), 0);
+        return answer(hv_console_get(&vm->board->console), 0);
     case CLEAR_IPI:
         hv_hart_set_irq(vm->hart, HV_IRQ_SOFT, false);
         return answer(OK, 0);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A TLB miss: S-PT, else guest page table, physmap, and a new S-PT entry.
+ * A TLB miss under full virtualization: S-PT, else guest page table, physmap, and a new S-PT entry.
  *
  *     fill:  S-PT hit ------------------------------------------------> TLB
  *            else guest walk -> physmap (first touch: a machine page) -> S-PT -> TLB
@@ -11,143 +11,104 @@
  * entry, and is shared without COW marking even where the guest's kernel maps everything writable.
  */
 #include "cpu/access_kind.h"
+#include "residence/fault.h"
 #include "residence/guest_mem.h"
-#include "tables/tables.h"
-#include "world/vm_state.h"
+#include "residence/residence.h"
+#include "vm/ending.h"
+#include "vm/tables.h"
 
-enum step {
-    STEP_PAGE,
-    STEP_WATCHED,
-    STEP_MMIO,
-    STEP_FAULT,
-    STEP_BREAK, /* of `ppn`, then the instruction again */
-    STEP_STOP,
-};
-
-struct miss {
-    struct hv_vm *vm;
-    struct hv_mmu mmu;
-    uint64_t va;
-    enum hv_access access;
-    bool store;
-    hv_ppn ppn; /* STEP_BREAK: whose sharing stands in the way */
-    bool shared_table;
+/* A walk on its way. */
+struct walk {
+    struct hv_miss *miss;
+    bool shared_table; /* a page table of the guest is on a shared frame: miss->ppn */
 };
 
 static bool walk_read(void *ctx, uint64_t gpa, uint64_t *pte)
 {
-    return hv_guest_read_pte(((struct miss *)ctx)->vm, gpa, pte);
+    return hv_guest_read_pte(((struct walk *)ctx)->miss->vm, gpa, pte);
 }
 
 static bool walk_update(void *ctx, uint64_t gpa, uint64_t *expected, uint64_t desired)
 {
-    struct miss *miss = ctx;
-    enum hv_guest_update update = hv_guest_update_pte(miss->vm, gpa, expected, desired);
+    struct walk *walk = ctx;
+    enum hv_guest_update update = hv_guest_update_pte(walk->miss->vm, gpa, expected, desired);
     if (update == HV_UPDATE_SHARED) {
-        miss->shared_table = true;
-        miss->ppn = hv_ppn_of(gpa);
+        walk->shared_table = true;
+        walk->miss->ppn = hv_ppn_of(gpa);
     }
     return update == HV_UPDATE_DONE;
 }
 
 /* Whether the S-PT has the answer. */
-static bool hit(const struct miss *miss, struct hv_tlb_fill *out)
+static bool hit(const struct hv_miss *miss, struct hv_tlb_fill *out)
 {
     struct hv_vm *vm = miss->vm;
     struct hv_shadow_hit found = hv_shadow_lookup(&vm->shadow, &miss->mmu, miss->va);
     if ((found.allow & hv_access_needs(miss->access)) != hv_access_needs(miss->access))
         return false;
-    out->page = hv_machine_page(&vm->world->machine, found.mpn);
+    out->page = hv_machine_page(vm->machine, found.mpn);
     out->allow = found.allow;
     out->span_bits = found.span_bits;
     return true;
 }
 
 /* The guest's tables gave walk->gpa: memory, a device, or nothing. */
-static enum step found(struct miss *miss, const struct hv_sv39_walk *walk, struct hv_tlb_fill *out)
+static enum hv_step found(struct hv_miss *miss, const struct hv_sv39_walk *walk,
+                          struct hv_tlb_fill *out)
 {
     struct hv_vm *vm = miss->vm;
     struct hv_physmap_entry *page = hv_physmap_at(&vm->map, hv_ppn_of(walk->gpa));
-    out->gpa = walk->gpa;
-    out->cause = hv_access_fault(miss->access);
     if (!page)
-        return hv_is_device(walk->gpa) ? STEP_MMIO : STEP_FAULT;
-    if ((page->mpn == HV_MPN_NONE && hv_vm_starves(vm)) ||
-        !hv_guest_touch(vm, hv_ppn_of(walk->gpa)))
-        return STEP_STOP;
-    if (page->reasons & HV_REASON_SAMPLING)
-        hv_sample_touched(vm, page);
+        return hv_miss_no_memory(miss, walk->gpa, out);
+    out->gpa = walk->gpa;
+    if (!hv_page_access(vm, hv_ppn_of(walk->gpa)))
+        return HV_STEP_STOP;
     if (miss->store && (page->reasons & HV_REASON_SHARING)) {
         miss->ppn = hv_ppn_of(walk->gpa);
-        return STEP_BREAK;
+        return HV_STEP_BREAK;
     }
     if (!hv_shadow_install(&vm->shadow, miss->va, walk, miss->access != HV_ACCESS_FETCH)) {
         hv_vm_fail(vm, "the host has no memory for shadow page tables");
-        return STEP_STOP;
+        return HV_STEP_STOP;
     }
     hv_vm_charge(vm, HV_CHARGE_SHADOW_FILL);
     if (miss->store && (page->reasons & HV_REASON_TABLE)) {
-        out->page = hv_machine_page(&vm->world->machine, (hv_mpn){page->mpn});
+        out->page = hv_machine_page(vm->machine, (hv_mpn){page->mpn});
         vm->counts.pt_write_traps++;
         hv_vm_charge(vm, HV_CHARGE_PT_WRITE);
-        return STEP_WATCHED;
+        return HV_STEP_WATCHED;
     }
     if (hit(miss, out))
-        return STEP_PAGE;
+        return HV_STEP_PAGE;
     hv_vm_fail(vm, "a shadow page table entry does not allow what the guest's does");
-    return STEP_STOP;
+    return HV_STEP_STOP;
 }
 
-static enum step look(struct miss *miss, struct hv_tlb_fill *out)
+static enum hv_step look(struct hv_miss *miss, struct hv_tlb_fill *out)
 {
     static const struct hv_sv39_ops ops = {walk_read, walk_update};
-    struct hv_sv39_walk walk;
+    struct walk walk = {.miss = miss};
+    struct hv_sv39_walk found_at;
     if (hit(miss, out)) {
         hv_vm_charge(miss->vm, HV_CHARGE_TLB_FILL);
-        return STEP_PAGE;
+        return HV_STEP_PAGE;
     }
-    miss->shared_table = false;
-    unsigned cause = hv_sv39_walk(&ops, miss, &miss->mmu, miss->va, miss->access, &walk);
-    if (miss->shared_table)
-        return STEP_BREAK;
+    unsigned cause = hv_sv39_walk(&ops, &walk, &miss->mmu, miss->va, miss->access, &found_at);
+    if (walk.shared_table)
+        return HV_STEP_BREAK;
     if (cause) {
         out->cause = (enum hv_cause)cause;
-        return STEP_FAULT;
+        return HV_STEP_FAULT;
     }
-    return found(miss, &walk, out);
+    return found(miss, &found_at, out);
 }
 
-enum hv_fill hv_fault_fill(void *ctx, uint64_t va, enum hv_access access, struct hv_tlb_fill *out)
+enum hv_fill hv_full_fill(void *ctx, uint64_t va, enum hv_access access, struct hv_tlb_fill *out)
 {
-    struct hv_vm *vm = ctx;
-    struct miss miss = {.vm = vm,
-                        .mmu = hv_hart_mmu(vm->hart),
-                        .va = va,
-                        .access = access,
-                        .store = hv_access_stores(access)};
-    pthread_mutex_lock(&vm->lock);
-    enum step step = look(&miss, out);
-    pthread_mutex_unlock(&vm->lock);
-    switch (step) {
-    case STEP_PAGE:
-        return HV_FILL_PAGE;
-    case STEP_WATCHED:
-        return HV_FILL_WATCHED;
-    case STEP_MMIO:
-        return HV_FILL_MMIO;
-    case STEP_FAULT:
-        return HV_FILL_FAULT;
-    case STEP_BREAK: /* the hart was paused: the instruction starts over */
-        if (!hv_vm_starves(vm))
-            (void)hv_share_break(vm, miss.ppn);
-        return HV_FILL_STOP;
-    case STEP_STOP:
-        break;
-    }
-    return HV_FILL_STOP;
+    return hv_miss_fill(ctx, va, access, look, out);
 }
 
-void hv_fault_wrote(void *ctx, uint64_t gpa, unsigned nbytes)
+void hv_full_wrote(void *ctx, uint64_t gpa, unsigned nbytes)
 {
     struct hv_vm *vm = ctx;
     pthread_mutex_lock(&vm->lock);
@@ -155,7 +116,7 @@ void hv_fault_wrote(void *ctx, uint64_t gpa, unsigned nbytes)
     pthread_mutex_unlock(&vm->lock);
 }
 
-bool hv_fault_satp(void *ctx, uint64_t satp)
+bool hv_full_satp(void *ctx, uint64_t satp)
 {
     struct hv_vm *vm = ctx;
     vm->counts.satp_writes++;
@@ -165,18 +126,4 @@ bool hv_fault_satp(void *ctx, uint64_t satp)
     vm->shadow.writes_untracked = false; /* the TLB is empty */
     pthread_mutex_unlock(&vm->lock);
     return true;
-}
-
-/* The S-PT follows the guest's tables write by write, and para tables are written by us: only the
- * TLB needs to obey, and it has. */
-void hv_fault_sfence(void *ctx, bool has_va, uint64_t va, bool has_asid, uint64_t asid)
-{
-    struct hv_vm *vm = ctx;
-    (void)va, (void)has_asid, (void)asid;
-    vm->counts.sfences++;
-    hv_vm_charge(vm, HV_CHARGE_SFENCE);
-    pthread_mutex_lock(&vm->lock);
-    if (!has_va)
-        *hv_tables_untracked(vm) = false;
-    pthread_mutex_unlock(&vm->lock);
 }

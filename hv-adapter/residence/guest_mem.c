@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "cpu/access.h"
-#include "tables/tables.h"
+#include "residence/residence.h"
+#include "residence/share_glue.h"
+#include "vm/vm.h"
 
 bool hv_guest_has(const struct hv_vm *vm, uint64_t gpa, uint64_t nbytes)
 {
@@ -13,42 +15,10 @@ bool hv_guest_has(const struct hv_vm *vm, uint64_t gpa, uint64_t nbytes)
     return gpa >= begin && gpa <= end && nbytes <= end - gpa;
 }
 
-/* From the VMM's disk; the VM waits for it. */
-static bool bring_back(struct hv_vm *vm, hv_ppn ppn, hv_mpn mpn)
-{
-    vm->charged += HV_LATENCY_DISK + HV_LATENCY_DISK_PAGE;
-    if (hv_swap_page_in(vm, ppn, hv_machine_page(&vm->world->machine, mpn)))
-        return true;
-    hv_machine_release(&vm->world->machine, &mpn, 1);
-    hv_vm_fail(vm, "a page that was paged out cannot be read back");
-    return false;
-}
-
-bool hv_guest_touch(struct hv_vm *vm, hv_ppn ppn)
-{
-    hv_mpn mpn;
-    if (hv_physmap_at(&vm->map, ppn)->mpn != HV_MPN_NONE)
-        return true;
-    if (!hv_machine_alloc(&vm->world->machine, &mpn)) {
-        hv_vm_fail(vm, "the host has no machine memory left");
-        return false;
-    }
-    uint8_t state = hv_physmap_at(&vm->map, ppn)->state;
-    if (state & HV_PAGE_BALLOONED)
-        hv_balloon_touched(vm, ppn);
-    if ((state & HV_PAGE_SWAPPED) && !bring_back(vm, ppn, mpn))
-        return false;
-    hv_physmap_set(&vm->map, ppn, mpn);
-    hv_tables_refresh(vm, ppn);
-    vm->counts.first_touches++;
-    hv_vm_charge(vm, HV_CHARGE_FIRST_TOUCH);
-    return true;
-}
-
 static uint8_t *host_of(const struct hv_vm *vm, uint64_t gpa)
 {
     hv_mpn mpn = {hv_physmap_at(&vm->map, hv_ppn_of(gpa))->mpn};
-    return hv_machine_page(&vm->world->machine, mpn) + hv_page_offset(gpa);
+    return hv_machine_page(vm->machine, mpn) + hv_page_offset(gpa);
 }
 
 /* Byte by byte in order, so that racing vCPUs see defined values; words where that is cheap. */
@@ -101,7 +71,7 @@ bool hv_guest_read(struct hv_vm *vm, uint64_t gpa, void *bytes, size_t nbytes)
         const struct hv_physmap_entry *page = hv_physmap_at(&vm->map, ppn);
         bool read = true;
         if (page->state & HV_PAGE_SWAPPED)
-            read = hv_swap_peek(vm, ppn, hv_page_offset(gpa + done), to, part);
+            read = hv_page_peek_paged(vm, ppn, hv_page_offset(gpa + done), to, part);
         else if (page->mpn == HV_MPN_NONE)
             memset(to, 0, part);
         else
@@ -120,7 +90,7 @@ static bool begin_write(struct hv_vm *vm, hv_ppn ppn)
     struct hv_physmap_entry *page = hv_physmap_at(&vm->map, ppn);
     for (;;) {
         pthread_mutex_lock(&vm->lock);
-        bool touched = !(page->reasons & HV_REASON_PARA_TABLE) && hv_guest_touch(vm, ppn);
+        bool touched = !(page->reasons & HV_REASON_PARA_TABLE) && hv_page_arrive(vm, ppn);
         if (touched && !(page->reasons & HV_REASON_SHARING)) {
             page->pins++;
             return true;
@@ -157,7 +127,7 @@ bool hv_guest_read_pte(struct hv_vm *vm, uint64_t gpa, uint64_t *pte)
         return false;
     *pte = 0;
     const struct hv_physmap_entry *page = hv_physmap_at(&vm->map, hv_ppn_of(gpa));
-    if ((page->state & HV_PAGE_SWAPPED) && !hv_guest_touch(vm, hv_ppn_of(gpa)))
+    if ((page->state & HV_PAGE_SWAPPED) && !hv_page_arrive(vm, hv_ppn_of(gpa)))
         return false;
     if (page->mpn != HV_MPN_NONE)
         *pte = hv_mem_load(host_of(vm, gpa), 8);

@@ -34,8 +34,6 @@ enum hv_guest_update {
 enum hv_guest_update hv_guest_update_pte(struct hv_vm *vm, uint64_t gpa, uint64_t *expected,
                                          uint64_t desired);
 
-/* With the VM's lock: the page gets machine memory if it has none. False: there is no more. */
-bool hv_guest_touch(struct hv_vm *vm, hv_ppn ppn);
 /* Whether all these bytes are the VM's memory. */
 bool hv_guest_has(const struct hv_vm *vm, uint64_t gpa, uint64_t nbytes);
 

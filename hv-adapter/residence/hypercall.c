@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hypercalls: what a paravirtualized guest asks for, checked and done. See hypercall.h.
+ * Hypercalls: what a paravirtualized guest asks for, checked and done. See guest/hypercall.h.
  *
  * All that comes from the guest is copied once, and the copy is checked and used. A check that
  * fails leaves everything as it was. What passes here is what the hardware walks: hence no entry
@@ -10,7 +10,11 @@
 #include "residence/hypercall.h"
 
 #include "residence/guest_mem.h"
-#include "tables/tables.h"
+#include "residence/residence.h"
+#include "residence/sample.h"
+#include "residence/share_glue.h"
+#include "vm/ending.h"
+#include "vm/tables.h"
 
 enum { REG_A0 = 10 };
 
@@ -36,7 +40,7 @@ static enum hv_para_result try_create(struct hv_vm *vm, hv_ppn ppn, unsigned lev
         return HV_PARA_INVALID;
     if (page->pins)
         return HV_PARA_RETRY;
-    if (!hv_guest_touch(vm, ppn))
+    if (!hv_page_arrive(vm, ppn))
         return HV_PARA_NOMEM;
     if (page->reasons & HV_REASON_SAMPLING)
         hv_sample_touched(vm, page);
@@ -49,7 +53,7 @@ static enum hv_para_result try_create(struct hv_vm *vm, hv_ppn ppn, unsigned lev
     if (!hv_para_table_new(vm->para, ppn, level))
         return HV_PARA_NOMEM;
     /* No translation of before, by whatever address space, may write what is walked from now on. */
-    hv_hart_tlb_drop_host_page(vm->hart, hv_machine_page(&vm->world->machine, (hv_mpn){page->mpn}));
+    hv_hart_tlb_drop_host_page(vm->hart, hv_machine_page(vm->machine, (hv_mpn){page->mpn}));
     return HV_PARA_OK;
 }
 

@@ -2,14 +2,22 @@
 /* Sampling of working sets. See sample.h. */
 #include "residence/sample.h"
 
+#include <stdlib.h>
+
 #include "prng.h"
-#include "tables/tables.h"
+#include "vm/tables.h"
 
 enum { TRIES_A_PAGE = 64 }; /* of drawing; a VM that is nearly all balloon gets a smaller sample */
 
-static uint64_t pages_of(const struct hv_vm *vm)
+bool hv_sample_init(struct hv_vm *vm)
 {
-    return vm->map.end.n - vm->map.begin.n;
+    vm->sample = calloc(1, sizeof *vm->sample);
+    return vm->sample != NULL;
+}
+
+void hv_sample_fini(struct hv_vm *vm)
+{
+    free(vm->sample);
 }
 
 /* No translation of it is left: the next access faults. */
@@ -22,18 +30,17 @@ static void watch(struct hv_vm *vm, uint64_t i)
     if (page->mpn == HV_MPN_NONE)
         return;
     hv_tables_hide(vm, (hv_ppn){vm->map.begin.n + i});
-    if (!vm->sample.census) /* it empties the TLB once for all */
-        hv_hart_tlb_drop_host_page(vm->hart,
-                                   hv_machine_page(&vm->world->machine, (hv_mpn){page->mpn}));
+    if (!vm->sample->census) /* it empties the TLB once for all */
+        hv_hart_tlb_drop_host_page(vm->hart, hv_machine_page(vm->machine, (hv_mpn){page->mpn}));
 }
 
 static void draw_sample(struct hv_vm *vm)
 {
-    struct hv_sample *sample = &vm->sample;
+    struct hv_sample *sample = vm->sample;
     sample->drawn = sample->touched = 0;
     for (unsigned tries = 0;
          sample->drawn < HV_SAMPLE_PAGES && tries < HV_SAMPLE_PAGES * TRIES_A_PAGE; tries++) {
-        uint64_t i = hv_random_next(&sample->random) % pages_of(vm);
+        uint64_t i = hv_random_next(&sample->random) % hv_vm_pages(vm);
         struct hv_physmap_entry *page = &vm->map.entries[i];
         if ((page->state & (HV_PAGE_BALLOONED | HV_PAGE_SAMPLED)) ||
             (page->reasons & HV_REASON_PARA_TABLE))
@@ -49,7 +56,7 @@ static void draw_sample(struct hv_vm *vm)
 
 static void begin_census(struct hv_vm *vm)
 {
-    for (uint64_t i = 0; i < pages_of(vm); i++)
+    for (uint64_t i = 0; i < hv_vm_pages(vm); i++)
         if (!(vm->map.entries[i].state & HV_PAGE_BALLOONED) &&
             !(vm->map.entries[i].reasons & HV_REASON_PARA_TABLE))
             watch(vm, i);
@@ -58,9 +65,9 @@ static void begin_census(struct hv_vm *vm)
 
 static void begin_period(struct hv_vm *vm)
 {
-    struct hv_sample *sample = &vm->sample;
+    struct hv_sample *sample = vm->sample;
     sample->elapsed_ticks = 0;
-    sample->population = pages_of(vm) - vm->balloon.pages;
+    sample->population = hv_vm_pages(vm) - vm->counts.balloon_pages;
     sample->population_touched = 0;
     draw_sample(vm);
     if (sample->census)
@@ -84,7 +91,7 @@ static void forget(struct hv_vm *vm, uint64_t i)
 
 static void end_period(struct hv_vm *vm)
 {
-    struct hv_sample *sample = &vm->sample;
+    struct hv_sample *sample = vm->sample;
     sample->last = fraction(sample->touched, sample->drawn);
     sample->truth = sample->census ? fraction(sample->population_touched, sample->population) : -1;
     if (sample->drawn > 0) {
@@ -93,14 +100,14 @@ static void end_period(struct hv_vm *vm)
     }
     for (unsigned i = 0; i < sample->drawn; i++)
         forget(vm, sample->ppn[i]);
-    for (uint64_t i = 0; sample->census && i < pages_of(vm); i++)
+    for (uint64_t i = 0; sample->census && i < hv_vm_pages(vm); i++)
         forget(vm, i);
     sample->drawn = 0;
 }
 
 void hv_sample_touched(struct hv_vm *vm, struct hv_physmap_entry *page)
 {
-    struct hv_sample *sample = &vm->sample;
+    struct hv_sample *sample = vm->sample;
     page->reasons &= (uint8_t)~HV_REASON_SAMPLING;
     hv_tables_refresh(vm, (hv_ppn){vm->map.begin.n + (uint64_t)(page - vm->map.entries)});
     sample->population_touched++;
@@ -115,7 +122,7 @@ void hv_sample_touched(struct hv_vm *vm, struct hv_physmap_entry *page)
 
 void hv_sample_turn(struct hv_vm *vm, uint64_t ticks)
 {
-    struct hv_sample *sample = &vm->sample;
+    struct hv_sample *sample = vm->sample;
     if (!sample->period_ticks || vm->state != HV_RUNNING_VM)
         return;
     sample->elapsed_ticks += ticks;
@@ -129,8 +136,8 @@ void hv_sample_turn(struct hv_vm *vm, uint64_t ticks)
 
 void hv_vm_sample(struct hv_vm *vm, uint64_t period_ticks, bool census)
 {
-    struct hv_sample *sample = &vm->sample;
-    if (!vm->map.entries)
+    struct hv_sample *sample = vm->sample;
+    if (!hv_vm_has_memory(vm))
         return;
     pthread_mutex_lock(&vm->lock);
     if (sample->period_ticks)
@@ -148,7 +155,7 @@ void hv_vm_sample(struct hv_vm *vm, uint64_t period_ticks, bool census)
 
 void hv_vm_active(const struct hv_vm *vm, struct hv_active *active)
 {
-    const struct hv_sample *sample = &vm->sample;
+    const struct hv_sample *sample = vm->sample;
     double so_far = fraction(sample->touched, sample->drawn);
     *active = (struct hv_active){
         .known = sample->periods > 0,

@@ -44,6 +44,10 @@ struct hv_sample {
     uint64_t cost_ticks; /* charged for sampling, ever */
 };
 
+/* The VM gets its sample, which is off. False: out of host memory. */
+bool hv_sample_init(struct hv_vm *vm);
+void hv_sample_fini(struct hv_vm *vm);
+
 /* Between turns: the VM ran so many ticks of its time. */
 void hv_sample_turn(struct hv_vm *vm, uint64_t ticks);
 /* With the VM's lock: the guest accesses a page that has HV_REASON_SAMPLING. */

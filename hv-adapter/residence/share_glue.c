@@ -1,26 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libshare's view of this VMM: `struct share_ops` over physmap, S-PT and TLB. The only file that
- * sees both worlds.
+ * libshare's view of this VMM: `struct share_ops` over physmap, tables and TLBs; and the calls of
+ * the engine that the rest of the VMM needs.
  *
  * Two sentences rule it. *Protect before the deciding compare*: protect takes the right to write
- * from every S-PT entry and the TLB under the lock that fills take. *Flush the TLB before a frame
- * is reused*: remap changes every S-PT entry of the PPN and drops the old page from the TLB before
- * it returns.
+ * from every table entry and the TLB under the lock that fills take. *Flush the TLB before a frame
+ * is reused*: remap changes every entry of the PPN and drops the old page from the TLB before it
+ * returns.
  *
  * Threads: any. Each op takes a VM's lock for each page; protect and remap then wait, without a
- * lock, until the harts that other threads run have obeyed: one shootdown a batch (shootdown.h).
- * They wait also where they found nothing to take away: another thread may have, and still wait.
+ * lock, until the harts that other threads run have obeyed: one shootdown a batch
+ * (vm/shootdown.h). They wait also where they found nothing to take away: another thread may have,
+ * and may still be waiting.
  */
+#include "residence/share_glue.h"
+
 #include <sched.h>
 
-#include "tables/tables.h"
+#include "residence/commons.h"
+#include "vm/ending.h"
+#include "vm/tables.h"
 
 /* NULL if the engine's number is of no VM (any more). */
 static struct hv_vm *vm_of(void *ctx, share_vm number)
 {
-    struct hv_world *world = ctx;
-    return number <= SHARE_VMS_MAX ? world->by_share[number] : NULL;
+    const struct hv_commons *commons = ctx;
+    return number <= SHARE_VMS_MAX ? commons->by_share[number] : NULL;
 }
 
 static struct hv_vm *lock_vm(void *ctx, share_vm number, share_ppn ppn,
@@ -39,9 +44,9 @@ static struct hv_vm *lock_vm(void *ctx, share_vm number, share_ppn ppn,
 
 static void tell(void *ctx, const struct hv_page_op *op)
 {
-    struct hv_world *world = ctx;
-    if (world->saw)
-        world->saw(world->saw_ctx, op);
+    const struct hv_commons *commons = ctx;
+    if (commons->saw)
+        commons->saw(commons->saw_ctx, op);
 }
 
 static const char *outcome(enum share_answer answer)
@@ -87,7 +92,7 @@ static bool op_next_present(void *ctx, share_vm number, share_ppn from, share_pp
 
 static const void *op_peek(void *ctx, share_mpn mpn)
 {
-    return hv_machine_page(&((struct hv_world *)ctx)->machine, (hv_mpn){mpn.n});
+    return hv_machine_page(&((struct hv_commons *)ctx)->machine, (hv_mpn){mpn.n});
 }
 
 /* Whether the TLB may still hold a right to write that no S-PT entry shows; then it is emptied. */
@@ -199,12 +204,12 @@ static void op_remap(void *ctx, struct share_remap *pages, size_t count)
 
 static bool op_alloc(void *ctx, share_vm number, share_mpn *mpn, void **bytes)
 {
-    struct hv_world *world = ctx;
+    struct hv_commons *commons = ctx;
     hv_mpn got;
-    if (!hv_machine_alloc(&world->machine, &got))
+    if (!hv_machine_alloc(&commons->machine, &got))
         return false;
     mpn->n = got.n;
-    *bytes = hv_machine_page(&world->machine, got);
+    *bytes = hv_machine_page(&commons->machine, got);
     tell(ctx, &(struct hv_page_op){
                   .name = "alloc", .vm = vm_of(ctx, number), .mpn = got, .outcome = "done"});
     return true;
@@ -212,9 +217,9 @@ static bool op_alloc(void *ctx, share_vm number, share_mpn *mpn, void **bytes)
 
 static void op_free(void *ctx, const share_mpn *mpns, size_t count)
 {
-    struct hv_world *world = ctx;
+    struct hv_commons *commons = ctx;
     for (size_t i = 0; i < count; i++) {
-        hv_machine_release(&world->machine, &(hv_mpn){mpns[i].n}, 1);
+        hv_machine_release(&commons->machine, &(hv_mpn){mpns[i].n}, 1);
         tell(ctx, &(struct hv_page_op){
                       .name = "free", .mpn = {mpns[i].n}, .outcome = "done: the host has it back"});
     }
@@ -235,7 +240,7 @@ const struct share_ops hv_share_ops = {
 bool hv_share_break(struct hv_vm *vm, hv_ppn ppn)
 {
     bool paused = hv_shootdown_pause(vm);
-    enum share_result result = share_break(vm->world->share, vm->share, (share_ppn){ppn.n});
+    enum share_result result = share_break(vm->commons->share, vm->share, (share_ppn){ppn.n});
     hv_shootdown_resume(vm, paused);
     vm->counts.breaks++;
     switch (result) {
@@ -254,33 +259,12 @@ bool hv_share_break(struct hv_vm *vm, hv_ppn ppn)
     }
 }
 
-/* Groups are made when the first VM of them, or of a later one, comes. */
-static bool group_of(struct hv_world *world, unsigned number, share_group *group)
+bool hv_share_offer(struct hv_vm *vm, hv_ppn ppn, enum share_outcome *outcome)
 {
-    for (; world->groups_count <= number; world->groups_count++) {
-        share_group *next = &world->groups[world->groups_count];
-        if (world->groups_count == 0)
-            *next = 0; /* there from the start */
-        else if (share_group_add(world->share, true, next) != SHARE_OK)
-            return false;
-    }
-    *group = world->groups[number];
-    return true;
-}
-
-bool hv_share_join(struct hv_vm *vm)
-{
-    struct hv_world *world = vm->world;
-    share_group group;
-    if (!world->share)
-        return true;
-    if (!group_of(world, vm->group, &group) ||
-        share_vm_add(world->share, group, (share_ppn){vm->map.begin.n}, (share_ppn){vm->map.end.n},
-                     &vm->share) != SHARE_OK)
-        return false;
-    world->by_share[vm->share] = vm;
-    vm->offered = true;
-    return true;
+    share_ppn offered = {ppn.n};
+    *outcome = SHARE_ERROR;
+    return vm->offered &&
+           share_offer(vm->commons->share, vm->share, &offered, 1, outcome) == SHARE_OK;
 }
 
 bool hv_share_forget(struct hv_vm *vm, hv_ppn ppn)
@@ -288,49 +272,45 @@ bool hv_share_forget(struct hv_vm *vm, hv_ppn ppn)
     enum share_owner owner = SHARE_OWNER_CALLER;
     bool paused = hv_shootdown_pause(vm);
     if (vm->offered)
-        share_forget(vm->world->share, vm->share, (share_ppn){ppn.n}, &owner);
+        share_forget(vm->commons->share, vm->share, (share_ppn){ppn.n}, &owner);
     hv_shootdown_resume(vm, paused);
     return owner == SHARE_OWNER_CALLER;
 }
 
-/* The engine says who frees the machine page: it does if the page is on a shared frame. */
-bool hv_share_drop_page(struct hv_vm *vm, hv_ppn ppn, uint8_t states)
+/* Groups are made when the first VM of them, or of a later one, comes. */
+static bool group_of(struct hv_commons *commons, unsigned number, share_group *group)
 {
-    pthread_mutex_lock(&vm->lock);
-    struct hv_physmap_entry *page = hv_physmap_at(&vm->map, ppn);
-    hv_mpn mpn = {page->mpn};
-    bool kept = page->pins > 0 || (page->reasons & HV_REASON_PARA_TABLE);
-    if (!kept && (page->state & HV_PAGE_SWAPPED))
-        hv_swap_forget(vm, ppn);
-    if (!kept)
-        page->state |= states;
-    if (kept || mpn.n == HV_MPN_NONE) {
-        pthread_mutex_unlock(&vm->lock);
-        return !kept;
+    for (; commons->groups_count <= number; commons->groups_count++) {
+        share_group *next = &commons->groups[commons->groups_count];
+        if (commons->groups_count == 0)
+            *next = 0; /* there from the start */
+        else if (share_group_add(commons->share, true, next) != SHARE_OK)
+            return false;
     }
-    hv_tables_zap(vm, ppn);
-    hv_shootdown_page(vm, mpn, HV_SHOOT_PAGE);
-    hv_physmap_clear(&vm->map, ppn);
-    pthread_mutex_unlock(&vm->lock);
-    hv_shootdown_wait(vm);
-    if (hv_share_forget(vm, ppn))
-        hv_machine_release(&vm->world->machine, &mpn, 1);
+    *group = commons->groups[number];
+    return true;
+}
+
+bool hv_share_join(struct hv_vm *vm)
+{
+    struct hv_commons *commons = vm->commons;
+    share_group group;
+    if (!commons->share)
+        return true;
+    if (!group_of(commons, vm->group, &group) ||
+        share_vm_add(commons->share, group, (share_ppn){vm->map.begin.n},
+                     (share_ppn){vm->map.end.n}, &vm->share) != SHARE_OK)
+        return false;
+    commons->by_share[vm->share] = vm;
+    vm->offered = true;
     return true;
 }
 
 void hv_share_leave(struct hv_vm *vm)
 {
-    hv_ppn ppn = vm->map.begin;
-    pthread_mutex_lock(&vm->lock);
-    hv_tables_flush(vm);
-    hv_hart_tlb_flush(vm->hart);
-    pthread_mutex_unlock(&vm->lock);
-    for (; hv_physmap_next(&vm->map, ppn, &ppn); ppn.n++)
-        (void)hv_share_drop_page(vm, ppn, 0);
-    if (vm->offered) {
-        share_vm_remove(vm->world->share, vm->share);
-        vm->world->by_share[vm->share] = NULL;
-        vm->offered = false;
-    }
-    hv_machine_trim(&vm->world->machine);
+    if (!vm->offered)
+        return;
+    share_vm_remove(vm->commons->share, vm->share);
+    vm->commons->by_share[vm->share] = NULL;
+    vm->offered = false;
 }

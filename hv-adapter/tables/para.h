@@ -37,11 +37,11 @@
 #include <stdint.h>
 
 #include "cpu/sv39.h"
+#include "guest/hypercall.h"
 #include "memory/machine.h"
 #include "memory/p2m.h"
 #include "memory/pages.h"
 #include "memory/physmap.h"
-#include "residence/hypercall.h"
 
 enum { HV_PARA_SLOTS = 512, HV_PARA_WINDOW_SLOT = 510 /* of a root: from here on the VMM's */ };
 

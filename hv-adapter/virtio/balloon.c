@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "residence/guest_mem.h"
-#include "world/vm_state.h"
+#include "residence/residence.h"
+#include "virtio/devices.h"
+#include "vm/vm.h"
 
 enum { FEATURE_STATS = 1, FEATURE_DEFLATE_ON_OOM = 2, FEATURE_REPORTING = 5 };
 enum { INFLATE, DEFLATE, STATS, REPORTING };
@@ -18,9 +20,19 @@ enum {
     STATS_NBYTES = 64 * 10, /* more entries than there are tags */
 };
 
-static struct hv_balloon *balloon_of(struct hv_virtio_mmio *device)
+static struct hv_balloon *balloon_of(const struct hv_virtio_mmio *device)
 {
     return device->state;
+}
+
+static struct hv_virtio_mmio *device_of(const struct hv_vm *vm)
+{
+    return hv_device_at(vm, &hv_virtio_balloon, 0);
+}
+
+struct hv_balloon *hv_balloon_of(const struct hv_vm *vm)
+{
+    return balloon_of(device_of(vm));
 }
 
 /* What the driver means by this queue. */
@@ -31,53 +43,40 @@ static unsigned role_of(const struct hv_virtio_mmio *device, unsigned queue)
     return queue;
 }
 
-static void inflate(struct hv_vm *vm, hv_ppn ppn)
+static void inflate(struct hv_virtio_mmio *device, hv_ppn ppn)
 {
-    struct hv_balloon *balloon = &vm->balloon;
-    const struct hv_physmap_entry *page = hv_physmap_at(&vm->map, ppn);
+    struct hv_balloon *balloon = balloon_of(device);
+    const struct hv_physmap_entry *page = hv_physmap_at(&device->vm->map, ppn);
     if (page && (page->state & HV_PAGE_BALLOONED))
         return;
-    if (!page || !hv_share_drop_page(vm, ppn, HV_PAGE_BALLOONED)) {
+    if (!page || !hv_page_depart(device->vm, ppn, HV_DEPART_BALLOON)) {
         balloon->refused++;
         return;
     }
-    balloon->pages++;
     balloon->inflated++;
 }
 
-static void deflate(struct hv_vm *vm, hv_ppn ppn)
+static void deflate(struct hv_virtio_mmio *device, hv_ppn ppn)
 {
-    struct hv_balloon *balloon = &vm->balloon;
-    struct hv_physmap_entry *page = hv_physmap_at(&vm->map, ppn);
-    if (!page) {
+    struct hv_balloon *balloon = balloon_of(device);
+    if (!hv_physmap_at(&device->vm->map, ppn))
         balloon->refused++;
-        return;
-    }
-    if (!(page->state & HV_PAGE_BALLOONED))
-        return; /* was touched meanwhile, or never put in */
-    page->state &= (uint8_t)~HV_PAGE_BALLOONED;
-    balloon->pages--;
-    balloon->deflated++;
-}
-
-void hv_balloon_touched(struct hv_vm *vm, hv_ppn ppn)
-{
-    hv_physmap_at(&vm->map, ppn)->state &= (uint8_t)~HV_PAGE_BALLOONED;
-    vm->balloon.pages--;
-    vm->balloon.touched++;
+    else
+        balloon->deflated += hv_page_deflate(device->vm, ppn);
 }
 
 /* A buffer of page numbers of 32 bits. False: it cannot be read. */
-static bool take_pfns(struct hv_vm *vm, const struct hv_buffer *buffer,
-                      void (*one)(struct hv_vm *vm, hv_ppn ppn))
+static bool take_pfns(struct hv_virtio_mmio *device, const struct hv_buffer *buffer,
+                      void (*one)(struct hv_virtio_mmio *device, hv_ppn ppn))
 {
+    struct hv_vm *vm = device->vm;
     uint32_t pfns[PFNS_AT_A_TIME], count = buffer->nbytes / 4, part;
     for (uint32_t done = 0; done < count; done += part) {
         part = count - done < PFNS_AT_A_TIME ? count - done : PFNS_AT_A_TIME;
         if (!hv_guest_read(vm, buffer->gpa + 4 * (uint64_t)done, pfns, 4 * (size_t)part))
             return false;
         for (uint32_t i = 0; i < part; i++) {
-            one(vm, (hv_ppn){pfns[i]});
+            one(device, (hv_ppn){pfns[i]});
             hv_vm_charge(vm, HV_CHARGE_BALLOON_PAGE);
         }
     }
@@ -93,28 +92,31 @@ static bool move(struct hv_virtio_mmio *device, const struct hv_chain *chain, bo
         return false;
     for (unsigned i = 0; i < chain->count; i++)
         if (!chain->buffer[i].device_writes &&
-            !take_pfns(device->vm, &chain->buffer[i], in ? inflate : deflate))
+            !take_pfns(device, &chain->buffer[i], in ? inflate : deflate))
             return false;
     return true;
 }
 
 /* The guest needs these pages no more, and would take them back with any content. */
-static void take_reported(struct hv_vm *vm, const struct hv_buffer *buffer)
+static void take_reported(struct hv_virtio_mmio *device, const struct hv_buffer *buffer)
 {
+    struct hv_vm *vm = device->vm;
+    struct hv_balloon *balloon = balloon_of(device);
     uint64_t first = (buffer->gpa + HV_PAGE_BYTES - 1) >> HV_PAGE_SHIFT;
     uint64_t end = (buffer->gpa + buffer->nbytes) >> HV_PAGE_SHIFT;
-    vm->balloon.refused += first >= end;
+    balloon->refused += first >= end;
     hv_ppn ppn = {first};
     for (; hv_physmap_next(&vm->map, ppn, &ppn) && ppn.n < end; ppn.n++) {
-        vm->balloon.reported += hv_share_drop_page(vm, ppn, 0);
+        balloon->reported += hv_page_depart(vm, ppn, HV_DEPART_FREE);
         hv_vm_charge(vm, HV_CHARGE_BALLOON_PAGE);
     }
 }
 
 /* Statistics: entries of a 16-bit tag and a 64-bit value. Unknown tags are left out. */
-static void read_stats(struct hv_vm *vm, const struct hv_chain *chain)
+static void read_stats(struct hv_virtio_mmio *device, const struct hv_chain *chain)
 {
-    struct hv_balloon *balloon = &vm->balloon;
+    struct hv_vm *vm = device->vm;
+    struct hv_balloon *balloon = balloon_of(device);
     const struct hv_buffer *buffer = &chain->buffer[0];
     uint8_t bytes[STATS_NBYTES];
     size_t nbytes = buffer->nbytes < sizeof bytes ? buffer->nbytes : sizeof bytes;
@@ -135,7 +137,7 @@ static void read_stats(struct hv_vm *vm, const struct hv_chain *chain)
 static void hold_stats(struct hv_virtio_mmio *device, unsigned queue, const struct hv_chain *chain)
 {
     struct hv_balloon *balloon = balloon_of(device);
-    read_stats(device->vm, chain);
+    read_stats(device, chain);
     if (balloon->stats_held)
         hv_queue_give(device->vm, &device->queue[queue], balloon->stats_buffer, 0);
     balloon->stats_held = true;
@@ -154,7 +156,7 @@ static void notify(struct hv_virtio_mmio *device, unsigned queue)
         }
         if (role == REPORTING)
             for (unsigned i = 0; i < chain.count; i++)
-                take_reported(device->vm, &chain.buffer[i]);
+                take_reported(device, &chain.buffer[i]);
         else if (!move(device, &chain, role == INFLATE))
             ring->broken = true;
         hv_queue_give(device->vm, ring, chain.head, 0);
@@ -183,15 +185,16 @@ static void config_store(struct hv_virtio_mmio *device, uint64_t offset, unsigne
 /* A driver that starts anew holds nothing. */
 static void reset(struct hv_virtio_mmio *device)
 {
-    struct hv_vm *vm = device->vm;
+    const struct hv_vm *vm = device->vm;
     struct hv_balloon *balloon = balloon_of(device);
-    for (hv_ppn ppn = vm->map.begin; balloon->pages && ppn.n < vm->map.end.n; ppn.n++)
-        deflate(vm, ppn);
+    for (hv_ppn ppn = vm->map.begin; vm->counts.balloon_pages && ppn.n < vm->map.end.n; ppn.n++)
+        deflate(device, ppn);
     balloon->driver_pages = 0;
     balloon->stats_held = false;
 }
 
 const struct hv_virtio_kind hv_virtio_balloon = {
+    .name = "balloon",
     .id = 5,
     .features = 1u << FEATURE_STATS | 1u << FEATURE_DEFLATE_ON_OOM | 1u << FEATURE_REPORTING,
     .queues = 4,
@@ -200,14 +203,16 @@ const struct hv_virtio_kind hv_virtio_balloon = {
     .config_load = config_load,
     .config_store = config_store,
     .reset = reset,
+    .state_nbytes = sizeof(struct hv_balloon),
 };
 
 void hv_vm_guest_stats(const struct hv_vm *vm, struct hv_guest_stats *stats)
 {
-    const uint64_t *stat = vm->balloon.stat;
+    const struct hv_balloon *balloon = hv_balloon_of(vm);
+    const uint64_t *stat = balloon->stat;
     *stats = (struct hv_guest_stats){
-        .known = vm->balloon.stats_known != 0,
-        .ticks = vm->balloon.stats_ticks,
+        .known = balloon->stats_known != 0,
+        .ticks = balloon->stats_ticks,
         .total_bytes = stat[HV_STAT_TOTAL],
         .free_bytes = stat[HV_STAT_FREE],
         .available_bytes = stat[HV_STAT_AVAILABLE],
@@ -221,22 +226,23 @@ void hv_vm_guest_stats(const struct hv_vm *vm, struct hv_guest_stats *stats)
 
 bool hv_vm_balloon_set(struct hv_vm *vm, uint64_t pages)
 {
-    struct hv_balloon *balloon = &vm->balloon;
-    if (pages >= vm->map.end.n - vm->map.begin.n)
+    struct hv_balloon *balloon = hv_balloon_of(vm);
+    if (pages >= hv_vm_pages(vm))
         return false;
     if (balloon->target_pages == pages)
         return true;
     balloon->target_pages = (uint32_t)pages;
-    hv_virtio_config_changed(balloon->device);
+    hv_virtio_config_changed(device_of(vm));
     return true;
 }
 
 void hv_vm_balloon_ask(struct hv_vm *vm)
 {
-    struct hv_balloon *balloon = &vm->balloon;
-    if (!vm->map.entries || !balloon->stats_held)
+    struct hv_virtio_mmio *device = device_of(vm);
+    struct hv_balloon *balloon = balloon_of(device);
+    if (!hv_vm_has_memory(vm) || !balloon->stats_held)
         return;
     balloon->stats_held = false;
-    hv_queue_give(vm, &balloon->device->queue[STATS], balloon->stats_buffer, 0);
-    hv_virtio_used(balloon->device, STATS);
+    hv_queue_give(vm, &device->queue[STATS], balloon->stats_buffer, 0);
+    hv_virtio_used(device, STATS);
 }

@@ -5,7 +5,8 @@
  * The driver takes pages from its kernel and puts their numbers into the inflate queue; their
  * machine pages go back to the host. A page that it takes out again, by the deflate queue, is
  * absent: its next touch finds a fresh page of zeros. So does a touch without deflating, which a
- * guest may do and which is counted. `pages` is the VMM's own count, never the driver's word.
+ * guest may do and which is counted. How many pages are in it is the VMM's own count
+ * (residence/residence.h), never the driver's word.
  *
  * Threads: the VM's lock owns it.
  * Source: VIRTIO 1.2, 5.5; Waldspurger 2002, 3.2.
@@ -39,21 +40,17 @@ enum hv_guest_stat {
 struct hv_balloon {
     uint32_t target_pages; /* the VMM's wish */
     uint32_t driver_pages; /* what the driver says that it holds: its word alone */
-    uint64_t pages;        /* PPNs with HV_PAGE_BALLOONED */
     uint64_t inflated;     /* pages put in, ever */
     uint64_t deflated;     /* pages taken out by the driver, ever */
-    uint64_t touched;      /* pages that the guest touched in the balloon */
     uint64_t reported;     /* free pages that the guest reported and the host took */
     uint64_t refused;      /* numbers that are no page of the VM, and reports of no whole page */
     uint64_t stat[HV_STATS];
-    uint32_t stats_known;          /* bit i: stat[i] was told */
-    uint64_t stats_ticks;          /* when, on the VM's clock */
-    bool stats_held;               /* the device holds the driver's buffer: it may ask */
-    uint16_t stats_buffer;         /* its chain */
-    struct hv_virtio_mmio *device; /* borrowed: its slot */
+    uint32_t stats_known;  /* bit i: stat[i] was told */
+    uint64_t stats_ticks;  /* when, on the VM's clock */
+    bool stats_held;       /* the device holds the driver's buffer: it may ask */
+    uint16_t stats_buffer; /* its chain */
 };
 
-/* With the VM's lock: a page of the balloon was touched and is an ordinary page again. */
-void hv_balloon_touched(struct hv_vm *vm, hv_ppn ppn);
+struct hv_balloon *hv_balloon_of(const struct hv_vm *vm);
 
 #endif

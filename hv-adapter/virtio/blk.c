@@ -5,7 +5,8 @@
 #include <string.h>
 
 #include "residence/guest_mem.h"
-#include "world/vm_state.h"
+#include "virtio/devices.h"
+#include "vm/vm.h"
 
 enum { FEATURE_SEG_MAX = 2, FEATURE_FLUSH = 9 };
 enum { TYPE_IN = 0, TYPE_OUT = 1, TYPE_FLUSH = 4, TYPE_ID = 8 };
@@ -47,25 +48,33 @@ static bool parse(struct hv_vm *vm, const struct hv_chain *chain, struct request
     return true;
 }
 
-static bool move(struct hv_vm *vm, const struct hv_buffer *buffer, uint64_t offset, bool in)
+static struct hv_disk *disk_of(const struct hv_virtio_mmio *device)
 {
+    return device->state;
+}
+
+static bool move(struct hv_virtio_mmio *device, const struct hv_buffer *buffer, uint64_t offset,
+                 bool in)
+{
+    struct hv_vm *vm = device->vm;
+    struct hv_store *store = &disk_of(device)->store;
     uint8_t bytes[HV_PAGE_BYTES];
     for (uint32_t done = 0, part; done < buffer->nbytes; done += part) {
         part = buffer->nbytes - done < sizeof bytes ? buffer->nbytes - done : sizeof bytes;
         uint64_t gpa = buffer->gpa + done;
-        bool moved = in ? hv_store_read(&vm->disk.store, offset + done, bytes, part) &&
+        bool moved = in ? hv_store_read(store, offset + done, bytes, part) &&
                               hv_guest_write(vm, gpa, bytes, part)
                         : hv_guest_read(vm, gpa, bytes, part) &&
-                              hv_store_write(&vm->disk.store, offset + done, bytes, part);
+                              hv_store_write(store, offset + done, bytes, part);
         if (!moved)
             return false;
     }
     return true;
 }
 
-static uint8_t transfer(struct hv_vm *vm, const struct request *request, bool in)
+static uint8_t transfer(struct hv_virtio_mmio *device, const struct request *request, bool in)
 {
-    const struct hv_disk *disk = &vm->disk;
+    const struct hv_disk *disk = disk_of(device);
     uint64_t sectors = request->nbytes / SECTOR_NBYTES, first = request->header.sector;
     if (request->nbytes % SECTOR_NBYTES || request->nbytes > REQUEST_MAX_NBYTES ||
         first > disk->sectors || sectors > disk->sectors - first)
@@ -73,7 +82,7 @@ static uint8_t transfer(struct hv_vm *vm, const struct request *request, bool in
     uint64_t offset = first * SECTOR_NBYTES;
     for (unsigned i = 1; i + 1 < request->chain->count; i++) {
         const struct hv_buffer *buffer = &request->chain->buffer[i];
-        if (buffer->device_writes != in || !move(vm, buffer, offset, in))
+        if (buffer->device_writes != in || !move(device, buffer, offset, in))
             return STATUS_FAILED;
         offset += buffer->nbytes;
     }
@@ -91,17 +100,17 @@ static uint8_t give_id(struct hv_vm *vm, const struct request *request)
 }
 
 /* The status; *nbytes: what the device wrote before it. */
-static uint8_t serve(struct hv_vm *vm, const struct request *request, uint32_t *nbytes)
+static uint8_t serve(struct hv_virtio_mmio *device, const struct request *request, uint32_t *nbytes)
 {
-    struct hv_disk *disk = &vm->disk;
+    struct hv_disk *disk = disk_of(device);
     uint8_t status = STATUS_UNSUPPORTED;
     bool in = request->header.type == TYPE_IN;
     if (in || request->header.type == TYPE_OUT) {
-        status = transfer(vm, request, in);
+        status = transfer(device, request, in);
         *(in ? &disk->reads : &disk->writes) += 1;
         *(in ? &disk->read_bytes : &disk->written_bytes) += request->nbytes;
     } else if (request->header.type == TYPE_ID) {
-        status = give_id(vm, request);
+        status = give_id(device->vm, request);
     } else if (request->header.type == TYPE_FLUSH) {
         status = STATUS_OK;
     }
@@ -111,17 +120,18 @@ static uint8_t serve(struct hv_vm *vm, const struct request *request, uint32_t *
     return status;
 }
 
-static void finish_later(struct hv_vm *vm, uint16_t head, uint32_t written, uint64_t nbytes)
+static void finish_later(struct hv_virtio_mmio *device, uint16_t head, uint32_t written,
+                         uint64_t nbytes)
 {
-    struct hv_disk *disk = &vm->disk;
-    uint64_t start = hv_vm_ticks(vm);
+    struct hv_disk *disk = disk_of(device);
+    uint64_t start = hv_vm_ticks(device->vm);
     unsigned last = (disk->first + disk->waiting - 1) % HV_DISK_QUEUE;
     if (disk->waiting && disk->done[last].ticks > start)
         start = disk->done[last].ticks;
     uint64_t pages = (nbytes + HV_PAGE_BYTES - 1) / HV_PAGE_BYTES;
     disk->done[(disk->first + disk->waiting++) % HV_DISK_QUEUE] = (struct hv_disk_done){
         start + disk->latency_ticks + pages * HV_LATENCY_DISK_PAGE, written, head};
-    hv_hart_kick(vm->hart); /* its run may have been going to end later */
+    hv_hart_kick(device->vm->hart); /* its run may have been going to end later */
 }
 
 static void notify(struct hv_virtio_mmio *device, unsigned queue)
@@ -130,42 +140,42 @@ static void notify(struct hv_virtio_mmio *device, unsigned queue)
     struct hv_chain chain;
     struct request request;
     struct hv_queue *ring = &device->queue[queue];
-    while (vm->disk.waiting < HV_DISK_QUEUE && hv_queue_take(vm, ring, &chain)) {
+    while (disk_of(device)->waiting < HV_DISK_QUEUE && hv_queue_take(vm, ring, &chain)) {
         uint32_t written = 0;
         if (!parse(vm, &chain, &request)) {
             ring->broken = true;
             return;
         }
-        uint8_t status = serve(vm, &request, &written);
+        uint8_t status = serve(device, &request, &written);
         if (!hv_guest_write(vm, request.status_gpa, &status, 1))
             return;
-        finish_later(vm, chain.head, written + 1, request.nbytes);
+        finish_later(device, chain.head, written + 1, request.nbytes);
     }
 }
 
-uint64_t hv_disk_next(const struct hv_disk *disk)
+static uint64_t next(const struct hv_virtio_mmio *device)
 {
+    const struct hv_disk *disk = disk_of(device);
     return disk->waiting ? disk->done[disk->first].ticks : UINT64_MAX;
 }
 
-void hv_disk_turn(struct hv_vm *vm, uint64_t now)
+/* Tells the guest of all that ended by now. */
+static void turn(struct hv_virtio_mmio *device, uint64_t now)
 {
-    struct hv_disk *disk = &vm->disk;
-    if (!disk->waiting || hv_disk_next(disk) > now)
-        return;
-    while (disk->waiting && hv_disk_next(disk) <= now) {
+    struct hv_disk *disk = disk_of(device);
+    while (disk->waiting && next(device) <= now) {
         const struct hv_disk_done *done = &disk->done[disk->first];
-        hv_queue_give(vm, &disk->device->queue[0], done->head, done->nbytes);
+        hv_queue_give(device->vm, &device->queue[0], done->head, done->nbytes);
         disk->first = (disk->first + 1) % HV_DISK_QUEUE;
         disk->waiting--;
     }
-    hv_virtio_used(disk->device, 0);
-    notify(disk->device, 0); /* what found no room before */
+    hv_virtio_used(device, 0);
+    notify(device, 0); /* what found no room before */
 }
 
 static uint32_t config_load(struct hv_virtio_mmio *device, uint64_t offset, unsigned nbytes)
 {
-    const struct hv_disk *disk = device->state;
+    const struct hv_disk *disk = disk_of(device);
     const uint32_t config[] = {(uint32_t)disk->sectors, (uint32_t)(disk->sectors >> 32), 0,
                                HV_DISK_QUEUE - 2}; /* capacity; size_max; seg_max */
     uint32_t value = 0;
@@ -176,10 +186,39 @@ static uint32_t config_load(struct hv_virtio_mmio *device, uint64_t offset, unsi
 
 static void reset(struct hv_virtio_mmio *device)
 {
-    ((struct hv_disk *)device->state)->waiting = 0;
+    disk_of(device)->waiting = 0;
+}
+
+static unsigned count(const struct hv_vm_config *config)
+{
+    unsigned disks = 0;
+    while (disks < HV_DISKS_MAX && config->disk_bytes[disks])
+        disks++;
+    return disks;
+}
+
+static bool init(struct hv_virtio_mmio *device, const struct hv_vm_config *config, unsigned number)
+{
+    struct hv_disk *disk = disk_of(device);
+    uint64_t latency = config->disk_latency_ticks;
+    disk->sectors = config->disk_bytes[number] / SECTOR_NBYTES;
+    disk->latency_ticks = latency ? latency : HV_LATENCY_DISK;
+    return hv_store_init(&disk->store, config->disk_bytes[number]);
+}
+
+static void fini(struct hv_virtio_mmio *device)
+{
+    hv_store_fini(&disk_of(device)->store);
+}
+
+struct hv_disk *hv_disk_at(const struct hv_vm *vm, unsigned number)
+{
+    const struct hv_virtio_mmio *device = hv_device_at(vm, &hv_virtio_blk, number);
+    return device ? disk_of(device) : NULL;
 }
 
 const struct hv_virtio_kind hv_virtio_blk = {
+    .name = "disk",
     .id = 2,
     .features = 1u << FEATURE_SEG_MAX | 1u << FEATURE_FLUSH,
     .queues = 1,
@@ -187,4 +226,10 @@ const struct hv_virtio_kind hv_virtio_blk = {
     .notify = notify,
     .config_load = config_load,
     .reset = reset,
+    .state_nbytes = sizeof(struct hv_disk),
+    .count = count,
+    .init = init,
+    .fini = fini,
+    .next = next,
+    .turn = turn,
 };

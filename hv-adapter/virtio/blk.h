@@ -28,17 +28,14 @@ struct hv_disk_done {
 
 struct hv_disk {
     struct hv_store store;
-    uint64_t sectors; /* of 512 bytes; 0: the VM has no disk */
+    uint64_t sectors; /* of 512 bytes */
     uint64_t latency_ticks;
     struct hv_disk_done done[HV_DISK_QUEUE]; /* a ring, in order of time */
     unsigned first, waiting;
     uint64_t reads, writes, read_bytes, written_bytes, failed; /* requests, ever */
-    struct hv_virtio_mmio *device;                             /* borrowed: its slot */
 };
 
-/* When the next request ends; UINT64_MAX: none is under way. */
-uint64_t hv_disk_next(const struct hv_disk *disk);
-/* Tells the guest of all that ended by now. */
-void hv_disk_turn(struct hv_vm *vm, uint64_t now);
+/* The VM's number-th disk, from 0; NULL if it has not so many. */
+struct hv_disk *hv_disk_at(const struct hv_vm *vm, unsigned number);
 
 #endif

@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-#include "world/vm_state.h"
+#include "platform/board.h"
+#include "vm/vm.h"
 
 enum {
     MAGIC = 0x000,
@@ -35,15 +36,7 @@ enum { INTERRUPT_USED = 1, INTERRUPT_CONFIG = 2 };
 
 static void update_irq(struct hv_virtio_mmio *device)
 {
-    struct hv_vm *vm = device->vm;
-    hv_plic_set(&vm->plic, device->source, device->interrupt != 0);
-    hv_hart_set_irq(vm->hart, HV_IRQ_EXTERNAL, hv_plic_asserts(&vm->plic));
-}
-
-void hv_virtio_init(struct hv_virtio_mmio *device, struct hv_vm *vm, unsigned source,
-                    const struct hv_virtio_kind *kind, void *state)
-{
-    *device = (struct hv_virtio_mmio){.kind = kind, .vm = vm, .state = state, .source = source};
+    hv_board_set_irq(device->vm, device->source, device->interrupt != 0);
 }
 
 static uint64_t offered(const struct hv_virtio_mmio *device)
@@ -85,7 +78,8 @@ void hv_virtio_broken(struct hv_virtio_mmio *device)
 
 static void reset(struct hv_virtio_mmio *device)
 {
-    hv_virtio_init(device, device->vm, device->source, device->kind, device->state);
+    *device = (struct hv_virtio_mmio){
+        .kind = device->kind, .vm = device->vm, .state = device->state, .source = device->source};
     if (device->kind->reset)
         device->kind->reset(device);
     update_irq(device);
@@ -121,7 +115,7 @@ static uint32_t register_load(struct hv_virtio_mmio *device, uint64_t offset)
     }
 }
 
-uint32_t hv_virtio_load(struct hv_virtio_mmio *device, uint64_t offset, unsigned nbytes)
+static uint32_t load(struct hv_virtio_mmio *device, uint64_t offset, unsigned nbytes)
 {
     switch (offset) {
     case MAGIC:
@@ -203,8 +197,7 @@ static void status_store(struct hv_virtio_mmio *device, uint32_t value)
             notify(device, i);
 }
 
-void hv_virtio_store(struct hv_virtio_mmio *device, uint64_t offset, unsigned nbytes,
-                     uint32_t value)
+static void store(struct hv_virtio_mmio *device, uint64_t offset, unsigned nbytes, uint32_t value)
 {
     if (!device->kind)
         return;
@@ -242,4 +235,29 @@ void hv_virtio_store(struct hv_virtio_mmio *device, uint64_t offset, unsigned nb
     default:
         queue_store(device, offset, value);
     }
+}
+
+/* Aligned accesses of 4 bytes; of 1 to 4 in the configuration. */
+static bool mmio_load(void *ctx, uint64_t offset, unsigned nbytes, uint64_t *value)
+{
+    if (nbytes > 4)
+        return false;
+    *value = load(ctx, offset, nbytes);
+    return true;
+}
+
+static bool mmio_store(void *ctx, uint64_t offset, unsigned nbytes, uint64_t value)
+{
+    if (nbytes > 4)
+        return false;
+    store(ctx, offset, nbytes, (uint32_t)value);
+    return true;
+}
+
+void hv_virtio_init(struct hv_virtio_mmio *device, struct hv_vm *vm, unsigned slot)
+{
+    static const struct hv_mmio_ops ops = {mmio_load, mmio_store};
+    *device = (struct hv_virtio_mmio){.vm = vm, .source = slot + 1};
+    hv_board_claim(vm, &(struct hv_mmio_range){HV_VIRTIO_BASE + slot * HV_VIRTIO_STEP,
+                                               HV_VIRTIO_STEP, &ops, device});
 }

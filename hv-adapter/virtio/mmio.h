@@ -8,6 +8,7 @@
 #define HV_VIRTIO_MMIO_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "virtio/queue.h"
@@ -15,9 +16,15 @@
 enum { HV_VIRTIO_QUEUES = 8 };
 
 struct hv_virtio_mmio;
+struct hv_vm;
+struct hv_vm_config;
 
-/* A kind of device. Functions may be NULL. */
+/*
+ * A kind of device. It owns its devices' state: `state_nbytes` zeros that init makes good and fini
+ * releases. Functions may be NULL, but for notify; turn needs next.
+ */
 struct hv_virtio_kind {
+    const char *name;
     uint32_t id;       /* VIRTIO 1.2, 5 */
     uint64_t features; /* that it offers; VERSION_1 is added */
     unsigned queues;
@@ -29,12 +36,23 @@ struct hv_virtio_kind {
     void (*config_store)(struct hv_virtio_mmio *device, uint64_t offset, unsigned nbytes,
                          uint32_t value);
     void (*reset)(struct hv_virtio_mmio *device);
+    size_t state_nbytes;
+    /* How many of them a VM has; NULL: one. */
+    unsigned (*count)(const struct hv_vm_config *config);
+    /* The number-th of its kind in the VM, from 0. False: the host lacks what it needs; fini
+     * follows. */
+    bool (*init)(struct hv_virtio_mmio *device, const struct hv_vm_config *config, unsigned number);
+    void (*fini)(struct hv_virtio_mmio *device);
+    /* The tick at which it wants time; UINT64_MAX: not. */
+    uint64_t (*next)(const struct hv_virtio_mmio *device);
+    /* That tick has come. */
+    void (*turn)(struct hv_virtio_mmio *device, uint64_t now);
 };
 
 struct hv_virtio_mmio {
     const struct hv_virtio_kind *kind; /* NULL: no device in this slot */
     struct hv_vm *vm;                  /* borrowed */
-    void *state;                       /* the kind's own */
+    void *state;                       /* the kind's own, owned; NULL: no device */
     unsigned source;                   /* interrupt number */
     uint32_t status, interrupt;
     uint32_t features_select, driver_features_select, queue_select;
@@ -43,12 +61,8 @@ struct hv_virtio_mmio {
     struct hv_queue queue[HV_VIRTIO_QUEUES];
 };
 
-void hv_virtio_init(struct hv_virtio_mmio *device, struct hv_vm *vm, unsigned source,
-                    const struct hv_virtio_kind *kind, void *state);
-/* Registers: aligned accesses of 4 bytes, of 1 to 4 in the configuration. */
-uint32_t hv_virtio_load(struct hv_virtio_mmio *device, uint64_t offset, unsigned nbytes);
-void hv_virtio_store(struct hv_virtio_mmio *device, uint64_t offset, unsigned nbytes,
-                     uint32_t value);
+/* An empty slot, whose registers lie at their place in the guest's map. */
+void hv_virtio_init(struct hv_virtio_mmio *device, struct hv_vm *vm, unsigned slot);
 
 /* For devices: buffers may have been given back; the configuration changed; the driver broke the
  * rules. */
@@ -57,11 +71,8 @@ void hv_virtio_config_changed(struct hv_virtio_mmio *device);
 void hv_virtio_broken(struct hv_virtio_mmio *device);
 bool hv_virtio_has(const struct hv_virtio_mmio *device, unsigned feature);
 
-/* rng.c: an entropy source whose bytes come from the VM's seed. */
-extern const struct hv_virtio_kind hv_virtio_rng;
-/* balloon.c; state is the VM's struct hv_balloon. */
+extern const struct hv_virtio_kind hv_virtio_rng; /* an entropy source; bytes of the VM's seed */
 extern const struct hv_virtio_kind hv_virtio_balloon;
-/* blk.c; state is the VM's struct hv_disk. */
 extern const struct hv_virtio_kind hv_virtio_blk;
 
 #endif

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* virtio's entropy source (VIRTIO 1.2, 5.4): fills buffers from the VM's seed, so that a run
  * repeats. The smallest device: start here to write another. */
+#include "platform/board.h"
 #include "prng.h"
 #include "residence/guest_mem.h"
 #include "virtio/mmio.h"
-#include "world/vm_state.h"
+#include "vm/vm.h"
 
 enum { CHAIN_NBYTES = 4096 }; /* a request gets no more at once: a kick's work is bounded */
 
@@ -13,7 +14,7 @@ static uint32_t fill(struct hv_vm *vm, const struct hv_buffer *buffer, uint32_t 
 {
     uint32_t done = 0, end = buffer->nbytes < room ? buffer->nbytes : room;
     while (buffer->device_writes && done < end) {
-        uint64_t word = hv_random_next(&vm->random);
+        uint64_t word = hv_random_next(&vm->board->random);
         uint32_t left = end - done, part = left < sizeof word ? left : sizeof word;
         if (!hv_guest_write(vm, buffer->gpa + done, &word, part))
             break;
@@ -35,6 +36,7 @@ static void notify(struct hv_virtio_mmio *device, unsigned queue)
 }
 
 const struct hv_virtio_kind hv_virtio_rng = {
+    .name = "rng",
     .id = 4,
     .queues = 1,
     .queue_size = 64,

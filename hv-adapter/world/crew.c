@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "world/vm_state.h"
+#include "world/world.h"
 
 struct hv_crew {
     struct hv_world *world; /* borrowed */

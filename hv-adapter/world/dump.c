@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "residence/guest_mem.h"
-#include "world/vm_state.h"
+#include "vm/vm.h"
 
 /* Pages that the VMM paged out have content, too. */
 static bool is_touched(const struct hv_vm *vm, hv_ppn ppn)
@@ -95,7 +95,7 @@ static bool write_pages(struct hv_vm *vm, FILE *stream)
 
 bool hv_vm_dump(struct hv_vm *vm, const char *path, struct hv_error *error)
 {
-    if (!vm->map.entries) {
+    if (!hv_vm_has_memory(vm)) {
         hv_error_set(error, "VM %u has ended: it has no memory any more", vm->index);
         return false;
     }

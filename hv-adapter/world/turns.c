@@ -2,8 +2,9 @@
 /* Turns: every VM and the scanner run for the same time, in one thread or in several. */
 #include <time.h>
 
+#include "residence/sample.h"
 #include "world/crew.h"
-#include "world/vm_state.h"
+#include "world/world.h"
 
 /* The scanner rests when all VMs stand still: who stopped them wants to look. */
 static bool any_runs(const struct hv_world *world)
@@ -22,7 +23,7 @@ static void scan(struct hv_world *world, uint64_t ticks)
     uint64_t budget = world->scan_credit / HV_TICKS_PER_SECOND;
     world->scan_credit %= HV_TICKS_PER_SECOND;
     while (budget > 0) {
-        if (share_scan(world->share, SHARE_SEQUENTIAL, 0, budget, &report) != SHARE_OK)
+        if (share_scan(world->commons.share, SHARE_SEQUENTIAL, 0, budget, &report) != SHARE_OK)
             return;
         uint64_t backed_off = report.outcomes[SHARE_BACKED_OFF];
         uint64_t looked = report.looked_pages > backed_off ? report.looked_pages : backed_off;
@@ -88,7 +89,7 @@ static void run_together(struct hv_world *world, uint64_t ticks, bool scans)
 void hv_world_run(struct hv_world *world, uint64_t ticks, bool (*until)(void *ctx), void *ctx)
 {
     uint64_t end = world->ticks + ticks;
-    bool scans = world->share && world->config.scan_rate;
+    bool scans = world->commons.share && world->config.scan_rate;
     while (world->ticks < end && !(until && until(ctx))) {
         uint64_t slice = world->config.slice_ticks;
         if (slice > end - world->ticks)

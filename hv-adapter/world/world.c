@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tables/tables.h"
+#include "residence/share_glue.h"
+#include "vm/tables.h"
 #include "world/crew.h"
+#include "world/world.h"
 
 static bool host_has(uint64_t nbytes)
 {
@@ -26,11 +28,11 @@ static bool new_share(struct hv_world *world)
     struct share_config config = {
         .struct_size = sizeof config,
         .ops = &hv_share_ops,
-        .ops_ctx = world,
+        .ops_ctx = &world->commons,
         .alloc = world->config.alloc,
         .salt = world->config.seed,
     };
-    return share_new(&config, &world->share) == SHARE_OK;
+    return share_new(&config, &world->commons.share) == SHARE_OK;
 }
 
 struct hv_world *hv_world_new(const struct hv_world_config *config, struct hv_error *error)
@@ -41,11 +43,12 @@ struct hv_world *hv_world_new(const struct hv_world_config *config, struct hv_er
         return NULL;
     }
     world->config = *config;
-    hv_swap_init(&world->swap);
+    hv_swap_init(&world->commons.swap);
     if (!world->config.slice_ticks) /* threads meet at each turn's end: not too often */
         world->config.slice_ticks = HV_TICKS_PER_SECOND / (config->threads ? 100 : 1000);
     bool room = host_has(config->machine_pages * HV_PAGE_BYTES);
-    bool made = room && hv_machine_init(&world->machine, config->machine_pages, config->scattered);
+    bool made =
+        room && hv_machine_init(&world->commons.machine, config->machine_pages, config->scattered);
     if (!made)
         hv_error_set(error, "the host has no %llu MiB of memory for guests",
                      (unsigned long long)(config->machine_pages >> 8));
@@ -70,9 +73,9 @@ void hv_world_free(struct hv_world *world)
     hv_crew_free(world->crew);
     for (unsigned i = 0; i < world->vms_count; i++)
         hv_vm_free(world->vms[i]);
-    share_free(world->share);
-    hv_swap_fini(&world->swap);
-    hv_machine_fini(&world->machine);
+    share_free(world->commons.share);
+    hv_swap_fini(&world->commons.swap);
+    hv_machine_fini(&world->commons.machine);
     free(world);
 }
 
@@ -93,26 +96,25 @@ uint64_t hv_world_ticks(const struct hv_world *world)
 
 struct share *hv_world_share(const struct hv_world *world)
 {
-    return world->share;
+    return world->commons.share;
 }
 
 bool hv_world_share_now(struct hv_world *world)
 {
     enum { PASSES = 16 };
-    return world->share && share_now(world->share, PASSES, NULL) == SHARE_OK;
+    return world->commons.share && share_now(world->commons.share, PASSES, NULL) == SHARE_OK;
 }
 
 bool hv_world_share_step(struct hv_world *world, struct hv_vm **vm, hv_ppn *ppn)
 {
-    for (unsigned i = 0; world->share && i < world->vms_count; i++) {
+    for (unsigned i = 0; world->commons.share && i < world->vms_count; i++) {
         *vm = world->vms[i];
         *ppn = (*vm)->map.begin;
         for (; (*vm)->offered && hv_physmap_next(&(*vm)->map, *ppn, ppn); ppn->n++) {
-            enum share_outcome outcome = SHARE_ERROR;
-            share_ppn offered = {ppn->n};
-            if (share_offer(world->share, (*vm)->share, &offered, 1, &outcome) != SHARE_OK)
+            enum share_outcome outcome;
+            if (!hv_share_offer(*vm, *ppn, &outcome))
                 return false;
-            if (outcome == SHARE_PROMOTED || outcome == SHARE_JOINED || outcome == SHARE_ZERO)
+            if (hv_share_merged(outcome))
                 return true;
         }
     }
@@ -124,11 +126,11 @@ const char *hv_world_check(struct hv_world *world)
     struct share_check_report report = {.reason = NULL};
     for (unsigned i = 0; i < world->vms_count; i++) {
         const struct hv_vm *vm = world->vms[i];
-        const char *wrong = vm->map.entries ? hv_tables_check(vm) : NULL;
+        const char *wrong = hv_vm_has_memory(vm) ? hv_tables_check(vm) : NULL;
         if (wrong)
             return wrong;
     }
-    if (world->share && share_check(world->share, &report) != SHARE_OK)
+    if (world->commons.share && share_check(world->commons.share, &report) != SHARE_OK)
         return report.reason ? report.reason : "the engine could not be checked";
     return NULL;
 }
@@ -136,6 +138,6 @@ const char *hv_world_check(struct hv_world *world)
 void hv_world_watch(struct hv_world *world, void (*saw)(void *ctx, const struct hv_page_op *op),
                     void *ctx)
 {
-    world->saw = saw;
-    world->saw_ctx = ctx;
+    world->commons.saw = saw;
+    world->commons.saw_ctx = ctx;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "platform/board.h"
 #include "residence/guest_mem.h"
 
 enum { ACKNOWLEDGE = 1, DRIVER = 2, DRIVER_OK = 4, FEATURES_OK = 8, NEXT = 1, WRITE = 2 };
@@ -60,10 +61,10 @@ static void start_queue(const struct driver *driver, unsigned queue)
     driver_store(driver, 0x044, 1);
 }
 
-void driver_start(struct driver *driver, struct hv_vm *vm, unsigned slot, uint32_t features,
-                  unsigned queues)
+void driver_start(struct driver *driver, struct hv_vm *vm, const struct hv_virtio_kind *kind,
+                  uint32_t features, unsigned queues)
 {
-    *driver = (struct driver){.vm = vm, .slot = slot};
+    *driver = (struct driver){.vm = vm, .slot = hv_device_at(vm, kind, 0)->source - 1};
     driver_store(driver, 0x070, 0);
     driver_store(driver, 0x070, ACKNOWLEDGE | DRIVER);
     driver_store(driver, 0x024, 0);

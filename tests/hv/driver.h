@@ -4,7 +4,8 @@
 #ifndef TESTS_HV_DRIVER_H
 #define TESTS_HV_DRIVER_H
 
-#include "world/vm_state.h"
+#include "virtio/devices.h"
+#include "vm/vm.h"
 
 enum { DRIVER_QUEUE = 16, DRIVER_NEEDS_RESET = 64 };
 
@@ -21,9 +22,10 @@ uint64_t driver_used(unsigned queue);
 void driver_store(const struct driver *driver, uint64_t offset, uint32_t value);
 uint32_t driver_load(const struct driver *driver, uint64_t offset);
 
-/* Resets the device, takes these features and VERSION_1, and sets up so many queues. */
-void driver_start(struct driver *driver, struct hv_vm *vm, unsigned slot, uint32_t features,
-                  unsigned queues);
+/* Resets the first device of this kind, takes these features and VERSION_1, and sets up so many
+ * queues. */
+void driver_start(struct driver *driver, struct hv_vm *vm, const struct hv_virtio_kind *kind,
+                  uint32_t features, unsigned queues);
 struct driver_buffer {
     uint64_t gpa;
     uint32_t nbytes;

@@ -22,8 +22,8 @@ static inline void exact(struct hv_world *world, struct hv_figures *figures)
     for (unsigned i = 0; i < hv_world_vms(world); i++) {
         const struct hv_vm *vm = hv_world_vm(world, i);
         for (hv_ppn ppn = vm->map.begin; hv_physmap_next(&vm->map, ppn, &ppn); ppn.n++)
-            pages[count++] =
-                hv_machine_page(&world->machine, (hv_mpn){hv_physmap_at(&vm->map, ppn)->mpn});
+            pages[count++] = hv_machine_page(&world->commons.machine,
+                                             (hv_mpn){hv_physmap_at(&vm->map, ppn)->mpn});
     }
     qsort(pages, count, sizeof *pages, exact_by_content);
     static const uint8_t zeros[HV_PAGE_BYTES];

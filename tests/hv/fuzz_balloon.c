@@ -9,9 +9,9 @@
 #include <string.h>
 
 #include "driver.h"
+#include "inside.h"
 #include "must.h"
 #include "others.h"
-#include "residence/guest_mem.h"
 
 enum { STEPS_MAX = 200 };
 
@@ -31,7 +31,7 @@ static uint64_t take(struct input *in, unsigned nbytes)
 
 static struct hv_vm *new_vm(struct hv_world *world)
 {
-    struct hv_vm_config config = {.memory_bytes = 8 << 20, .disk_bytes = 1 << 20, .seed = 1};
+    struct hv_vm_config config = {.memory_bytes = 8 << 20, .disk_bytes = {1 << 20}, .seed = 1};
     struct hv_error error;
     struct hv_vm *vm = hv_vm_new(world, &config, &error);
     MUST(vm != NULL);
@@ -83,7 +83,7 @@ static void step(struct hv_world *world, struct driver *driver, struct input *in
         return;
     case 5:
         hv_vm_balloon_ask(driver->vm);
-        hv_disk_turn(driver->vm, hv_disk_next(&driver->vm->disk));
+        (void)hv_devices_turn(driver->vm, hv_devices_next(driver->vm));
         return;
     case 6:
         (void)hv_world_share_now(world);
@@ -91,9 +91,9 @@ static void step(struct hv_world *world, struct driver *driver, struct input *in
     default:
         word = take(in, 1);
         if (word & 0x80)
-            driver_start(driver, driver->vm, HV_SLOT_DISK, (uint32_t)word & 0x7f, 1);
+            driver_start(driver, driver->vm, &hv_virtio_blk, (uint32_t)word & 0x7f, 1);
         else
-            driver_start(driver, driver->vm, HV_SLOT_BALLOON, (uint32_t)word, 4);
+            driver_start(driver, driver->vm, &hv_virtio_balloon, (uint32_t)word, 4);
     }
 }
 
@@ -110,7 +110,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memset(mine, 0x5a, sizeof mine);
     MUST(hv_guest_write(neighbour, HV_RAM_BASE + 0x10000, mine, sizeof mine));
     struct others others = others_now(world, vm);
-    driver_start(&driver, vm, HV_SLOT_BALLOON, 1u << 1 | 1u << 2 | 1u << 5, 4);
+    driver_start(&driver, vm, &hv_virtio_balloon, 1u << 1 | 1u << 2 | 1u << 5, 4);
     for (unsigned i = 0; i < STEPS_MAX && in.at < in.end; i++)
         step(world, &driver, &in);
     MUST(hv_world_check(world) == NULL);
@@ -122,7 +122,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         MUST(!inside || page->mpn == HV_MPN_NONE);
         in_balloon += inside;
     }
-    MUST(in_balloon == vm->balloon.pages);
+    MUST(in_balloon == vm->counts.balloon_pages);
     hv_world_free(world);
     return 0;
 }

@@ -7,10 +7,9 @@
 #include <string.h>
 
 #include "fuzz_bytes.h"
+#include "inside.h"
 #include "must.h"
 #include "others.h"
-#include "residence/guest_mem.h"
-#include "world/vm_state.h"
 
 enum { PAGES = 2048, QUEUE = 8, STEPS_MAX = 4096 };
 #define RINGS (HV_RAM_BASE + 0x10000)

@@ -11,9 +11,9 @@
 #include <unistd.h>
 
 #include "fuzz_bytes.h"
+#include "inside.h"
 #include "must.h"
 #include "others.h"
-#include "residence/guest_mem.h"
 
 enum { PAGES = 2048, RUN_TICKS = 100000, NODES = 16 };
 

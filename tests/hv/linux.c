@@ -92,7 +92,7 @@ void linux_add(struct hv_world *world, struct linux_guest *guest, unsigned mib, 
                                   .kernel = kernel,
                                   .initrd = initrd,
                                   .append = append,
-                                  .disk_bytes = (uint64_t)disk_mib << 20,
+                                  .disk_bytes = {(uint64_t)disk_mib << 20},
                                   .seed = 1,
                                   .output = keep,
                                   .output_ctx = &guest->log};

@@ -15,7 +15,7 @@ static void add_vm(struct others *others, const struct hv_vm *vm)
 {
     for (hv_ppn ppn = vm->map.begin; hv_physmap_next(&vm->map, ppn, &ppn); ppn.n++) {
         hv_mpn mpn = {hv_physmap_at(&vm->map, ppn)->mpn};
-        const uint8_t *bytes = hv_machine_page(&vm->world->machine, mpn);
+        const uint8_t *bytes = hv_machine_page(vm->machine, mpn);
         others->hash = add(add(others->hash, vm->index), ppn.n);
         for (unsigned at = 0; at < HV_PAGE_BYTES; at += 8)
             others->hash = add(others->hash, hv_mem_load(bytes + at, 8));

@@ -4,7 +4,7 @@
 #ifndef TESTS_HV_OTHERS_H
 #define TESTS_HV_OTHERS_H
 
-#include "world/vm_state.h"
+#include "inside.h"
 
 struct others {
     const struct hv_world *world;

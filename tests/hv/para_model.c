@@ -5,9 +5,8 @@
 #include <string.h>
 
 #include "cpu/access.h"
+#include "inside.h"
 #include "must.h"
-#include "residence/guest_mem.h"
-#include "tables/tables.h"
 
 enum { BATCH = 0, BATCH_MAX = 4, FEW_SLOTS = 4, TABLES_MAX = 14, MACHINE_PAGES = 2 * 2048 + 64 };
 
@@ -332,7 +331,7 @@ static void access_one(struct para_model *model)
     hv_mpn mpn = {mpn_of(model->vm, (uint64_t)page)};
     MUST(!(hv_physmap_at(&model->vm->map, (hv_ppn){PPN_BEGIN + (uint64_t)page})->reasons &
            HV_REASON_SAMPLING));
-    MUST(fill.page == hv_machine_page(&model->world->machine, mpn));
+    MUST(fill.page == hv_machine_page(&model->world->commons.machine, mpn));
     if (!model->page[page].table)
         MUST(hv_mem_load(fill.page, 8) == model->page[page].word);
     if ((fill.allow & HV_ALLOW_WRITE) && model->root >= 0)
@@ -430,7 +429,7 @@ static void offer(struct para_model *model)
 {
     const struct hv_vm *vm = pick(model, 2) ? model->vm : model->neighbour;
     share_ppn ppn = {PPN_BEGIN + pick(model, PICKED)};
-    MUST(share_offer(model->world->share, vm->share, &ppn, 1, NULL) == SHARE_OK);
+    MUST(share_offer(model->world->commons.share, vm->share, &ppn, 1, NULL) == SHARE_OK);
 }
 
 /* A device, or the VMM for whoever: the neighbour's own stores look the same. */
@@ -454,7 +453,7 @@ static void write_by_vmm(struct para_model *model)
 static void leave(struct para_model *model)
 {
     unsigned page = (unsigned)pick(model, PICKED);
-    bool left = hv_share_drop_page(model->vm, (hv_ppn){PPN_BEGIN + page}, 0);
+    bool left = hv_page_depart(model->vm, (hv_ppn){PPN_BEGIN + page}, HV_DEPART_FREE);
     MUST(left == !model->page[page].table);
     if (left)
         model->page[page].word = 0;
@@ -467,7 +466,7 @@ static void page_out(struct para_model *model)
     const struct hv_physmap_entry *entry =
         hv_physmap_at(&model->vm->map, (hv_ppn){PPN_BEGIN + page});
     bool could = entry->mpn != HV_MPN_NONE && !model->page[page].table;
-    bool did = hv_swap_page_out(model->vm, (hv_ppn){PPN_BEGIN + page});
+    bool did = hv_paging_take(model->vm, (hv_ppn){PPN_BEGIN + page}) != HV_PAGING_NOTHING;
     MUST(could || !did);
 }
 
@@ -587,7 +586,7 @@ void para_model_fini(struct para_model *model)
     hv_vm_exit(model->vm);
     check_memory(model->neighbour, NULL, model->theirs);
     hv_vm_exit(model->neighbour);
-    MUST(hv_machine_used(&model->world->machine) == 0);
+    MUST(hv_machine_used(&model->world->commons.machine) == 0);
     hv_world_free(model->world);
     free(model->page);
     free(model->ever);

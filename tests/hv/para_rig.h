@@ -5,8 +5,7 @@
 
 #include "rig.h"
 
-#include "residence/hypercall.h"
-#include "tables/tables.h"
+#include "inside.h"
 
 #define RIG_PPN   (HV_RAM_BASE >> HV_PAGE_SHIFT)
 #define RIG_PAGES UINT64_C(2048)
@@ -131,7 +130,7 @@ static inline enum share_outcome rig_offer(struct hv_vm *vm, uint64_t page)
 {
     enum share_outcome outcome;
     assert_int_equal(
-        share_offer(vm->world->share, vm->share, &(share_ppn){RIG_PPN + page}, 1, &outcome),
+        share_offer(vm->commons->share, vm->share, &(share_ppn){RIG_PPN + page}, 1, &outcome),
         SHARE_OK);
     return outcome;
 }

@@ -13,8 +13,7 @@
 
 #include <cmocka.h>
 
-#include "residence/guest_mem.h"
-#include "world/vm_state.h"
+#include "inside.h"
 
 /* HV_TEST_SEED repeats a run; printed by who uses it. */
 static inline uint64_t rig_seed(void)

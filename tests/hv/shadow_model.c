@@ -7,9 +7,8 @@
 #include "cpu/access.h"
 #include "cpu/state.h"
 #include "cpu/sv39.h"
+#include "inside.h"
 #include "must.h"
-#include "residence/guest_mem.h"
-#include "world/vm_state.h"
 
 enum {
     TABLES = 24,
@@ -35,8 +34,7 @@ static uint64_t peek(struct hv_vm *vm, uint64_t gpa)
     const struct hv_physmap_entry *page = hv_physmap_at(&vm->map, hv_ppn_of(gpa));
     if (page->mpn == HV_MPN_NONE)
         return 0;
-    return hv_mem_load(
-        hv_machine_page(&vm->world->machine, (hv_mpn){page->mpn}) + hv_page_offset(gpa), 8);
+    return hv_mem_load(hv_machine_page(vm->machine, (hv_mpn){page->mpn}) + hv_page_offset(gpa), 8);
 }
 
 static bool in_memory(uint64_t gpa)
@@ -103,7 +101,7 @@ static enum hv_fill fill_page(struct hv_vm *vm, uint64_t va, enum hv_access acce
     enum hv_fill kind;
     do {
         *out = (struct hv_tlb_fill){.span_bits = HV_PAGE_SHIFT};
-        kind = hv_fault_fill(vm, va, access, out);
+        kind = hv_full_fill(vm, va, access, out);
     } while (kind == HV_FILL_STOP && vm->state == HV_RUNNING_VM);
     return kind;
 }
@@ -121,7 +119,7 @@ static void guest_store(struct shadow_model *model, uint64_t gpa, uint64_t value
     hv_mem_store((uint8_t *)fill.page + hv_page_offset(gpa), 8, value);
     if (kind == HV_FILL_WATCHED) {
         model->watched++;
-        hv_fault_wrote(vm, gpa, 8);
+        hv_full_wrote(vm, gpa, 8);
     }
     MUST(hv_hart_csr_write(vm->hart, CSR_SATP, satp));
 }
@@ -227,7 +225,7 @@ static void check_page(struct shadow_model *model, const struct hv_mmu *mmu, uin
 {
     struct hv_vm *vm = model->vm;
     hv_mpn mpn = {hv_physmap_at(&vm->map, hv_ppn_of(want->gpa))->mpn};
-    MUST(fill->page == hv_machine_page(&vm->world->machine, mpn));
+    MUST(fill->page == hv_machine_page(vm->machine, mpn));
     if (want->leaf_gpa) {
         uint64_t pte = peek(vm, want->leaf_gpa);
         MUST(pte & HV_PTE_A);
@@ -273,7 +271,7 @@ static void share_some(struct shadow_model *model)
 {
     const struct hv_vm *vm = pick(model, 4) ? model->vm : model->neighbour;
     share_ppn ppn = {PPN_BEGIN + 16 + pick(model, 130)};
-    MUST(share_offer(model->world->share, vm->share, &ppn, 1, NULL) == SHARE_OK);
+    MUST(share_offer(model->world->commons.share, vm->share, &ppn, 1, NULL) == SHARE_OK);
 }
 
 /* Page i of the neighbour: zero, or what a page of the guest may hold, too. */
@@ -319,7 +317,7 @@ void shadow_model_step(struct shadow_model *model)
         edit(model);
     else if (what < 36)
         switch_space(model);
-    else if (what < 42 && model->world->share)
+    else if (what < 42 && model->world->commons.share)
         share_some(model);
     else
         access_one(model);
@@ -338,6 +336,6 @@ void shadow_model_fini(struct shadow_model *model)
     others_must_be_same(&model->others);
     hv_vm_exit(model->vm);
     hv_vm_exit(model->neighbour);
-    MUST(hv_machine_used(&model->world->machine) == 0);
+    MUST(hv_machine_used(&model->world->commons.machine) == 0);
     hv_world_free(model->world);
 }

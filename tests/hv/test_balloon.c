@@ -23,6 +23,7 @@ struct model {
     uint64_t word[MODELLED]; /* in every modelled page's first and last 8 bytes */
     bool ballooned[MODELLED];
     uint64_t touched;
+    uint64_t paging; /* state of the choice of pages to page out */
 };
 
 /* What a touch does to the model: out of the balloon, with zeros. */
@@ -51,7 +52,7 @@ static void inflate_some(struct model *model, uint64_t *random, bool in)
 {
     uint32_t pfns[40];
     unsigned count = 1 + (unsigned)(rig_random(random) % 40);
-    uint64_t refused = model->vm->balloon.refused, wrong = 0;
+    uint64_t refused = hv_balloon_of(model->vm)->refused, wrong = 0;
     for (unsigned n = 0; n < count; n++) {
         unsigned i = (unsigned)(rig_random(random) % MODELLED);
         bool lie = rig_random(random) % 16 == 0;
@@ -64,7 +65,7 @@ static void inflate_some(struct model *model, uint64_t *random, bool in)
             model->word[i] = 0;
     }
     touch_send(&model->driver, in ? TOUCH_INFLATE : TOUCH_DEFLATE, pfns, count);
-    assert_int_equal(model->vm->balloon.refused - refused, wrong);
+    assert_int_equal(hv_balloon_of(model->vm)->refused - refused, wrong);
 }
 
 /* Pages that the guest freed: their content may go; none is in the balloon. */
@@ -88,7 +89,8 @@ static void share_some(struct hv_world *world, const struct model *model, uint64
     if (rig_random(random) % 8 == 0)
         (void)hv_world_share_now(world);
     else
-        assert_int_equal(share_offer(world->share, model->vm->share, &ppn, 1, &outcome), SHARE_OK);
+        assert_int_equal(share_offer(world->commons.share, model->vm->share, &ppn, 1, &outcome),
+                         SHARE_OK);
 }
 
 static void check_world(struct hv_world *world, struct model *models, bool read_all)
@@ -112,7 +114,7 @@ static void check_world(struct hv_world *world, struct model *models, bool read_
     }
     hv_world_figures(world, &figures);
     reclaimed = figures.reclaimed_pages;
-    assert_int_equal(present - reclaimed, hv_machine_used(&world->machine));
+    assert_int_equal(present - reclaimed, hv_machine_used(&world->commons.machine));
     const char *wrong = hv_world_check(world);
     if (wrong)
         fail_msg("%s", wrong);
@@ -150,7 +152,7 @@ static void step(struct hv_world *world, struct model *models, uint64_t *random)
         share_some(world, model, random);
         break;
     case 10:
-        (void)hv_swap_reclaim(model->vm, i % 8);
+        (void)hv_paging_reclaim(model->vm, &model->paging, i % 8);
         break;
     case 9: /* watched pages: a new sample, every second time of all pages */
         hv_vm_sample(model->vm, 1, i % 2);
@@ -180,7 +182,7 @@ static void against_a_model(void **state)
     }
     for (unsigned v = 1; v < VMS; v++)
         hv_vm_exit(models[v].vm);
-    assert_int_equal(hv_machine_used(&world->machine), 0);
+    assert_int_equal(hv_machine_used(&world->commons.machine), 0);
     hv_world_free(world);
 }
 
@@ -199,16 +201,17 @@ static void memory_goes_back(void **state)
         mpns[i].n = hv_physmap_at(&vm->map, (hv_ppn){pfns[i]})->mpn;
     }
     touch_send(&driver, TOUCH_INFLATE, pfns, MODELLED);
-    hv_machine_trim(&world->machine);
+    hv_machine_trim(&world->commons.machine);
     for (unsigned i = 0; i < MODELLED; i++) {
         unsigned char resident = 1;
-        assert_int_equal(mincore(hv_machine_page(&world->machine, mpns[i]), 1, &resident), 0);
+        assert_int_equal(mincore(hv_machine_page(&world->commons.machine, mpns[i]), 1, &resident),
+                         0);
         assert_int_equal(resident & 1, 0);
     }
     touch_send(&driver, TOUCH_DEFLATE, pfns, MODELLED);
-    assert_int_equal(vm->balloon.pages, 0);
+    assert_int_equal(vm->counts.balloon_pages, 0);
     assert_int_equal(touch_load(vm, PAGE(7)), 0);
-    assert_int_equal(vm->balloon.touched, 0);
+    assert_int_equal(vm->counts.balloon_touches, 0);
     hv_world_free(world);
 }
 
@@ -242,15 +245,15 @@ static void as_linux_drives_it(void **state)
         assert_int_equal(driver_done(&driver, STATS_QUEUE), round); /* held */
         hv_vm_guest_stats(vm, &stats);
         assert_int_equal(stats.free_bytes, 0x1000 + 0x10000 * round);
-        assert_int_equal(vm->balloon.stats_known, 1u << HV_STAT_FREE);
+        assert_int_equal(hv_balloon_of(vm)->stats_known, 1u << HV_STAT_FREE);
         hv_vm_balloon_ask(vm);
         hv_vm_balloon_ask(vm); /* once is enough */
         assert_int_equal(driver_done(&driver, STATS_QUEUE), round + 1);
     }
     touch_send(&driver, TOUCH_INFLATE, (uint32_t[]){PPN(0), PPN(1), PPN(0)}, 3);
-    assert_int_equal(vm->balloon.pages, 2);
+    assert_int_equal(vm->counts.balloon_pages, 2);
     driver_store(&driver, 0x070, 0);
-    assert_int_equal(vm->balloon.pages, 0);
+    assert_int_equal(vm->counts.balloon_pages, 0);
     hv_world_free(world);
 }
 
@@ -269,10 +272,10 @@ static void queues_are_dense(void **state)
         struct hv_vm *vm = touch_vm(world, &driver, ALL);
         const struct driver_buffer buffer = {PAGE(0), HV_PAGE_BYTES, true};
         touch_store(vm, PAGE(0), 1);
-        driver_start(&driver, vm, HV_SLOT_BALLOON, rows[i].features, rows[i].reporting + 1);
+        driver_start(&driver, vm, &hv_virtio_balloon, rows[i].features, rows[i].reporting + 1);
         driver_offer(&driver, rows[i].reporting, &buffer, 1);
         driver_kick(&driver, rows[i].reporting);
-        assert_int_equal(vm->balloon.reported, 1);
+        assert_int_equal(hv_balloon_of(vm)->reported, 1);
         assert_int_equal(touch_load(vm, PAGE(0)), 0);
         hv_world_free(world);
     }
@@ -289,9 +292,9 @@ static void an_early_bell_is_heard(void **state)
     driver_store(&driver, 0x070, 1 | 2 | 8);
     driver_offer(&driver, STATS_QUEUE, &buffer, 1);
     driver_kick(&driver, STATS_QUEUE);
-    assert_false(vm->balloon.stats_held);
+    assert_false(hv_balloon_of(vm)->stats_held);
     driver_store(&driver, 0x070, 1 | 2 | 8 | 4);
-    assert_true(vm->balloon.stats_held);
+    assert_true(hv_balloon_of(vm)->stats_held);
     hv_world_free(world);
 }
 
@@ -311,18 +314,18 @@ static void drivers_that_lie(void **state)
                                part = {PAGE(0) + 1, HV_PAGE_BYTES, true};
     driver_offer(&driver, REPORTING_QUEUE, &part, 1); /* parts of two pages, none whole */
     driver_kick(&driver, REPORTING_QUEUE);
-    assert_int_equal(vm->balloon.refused, 1);
+    assert_int_equal(hv_balloon_of(vm)->refused, 1);
     assert_true(hv_guest_write(vm, list, everything, sizeof everything));
     driver_offer(&driver, TOUCH_INFLATE, &all, 1);
     driver_kick(&driver, TOUCH_INFLATE);
-    assert_true(vm->balloon.pages >= PAGES - 16);
+    assert_true(vm->counts.balloon_pages >= PAGES - 16);
     assert_null(hv_world_check(world));
-    driver_start(&driver, vm, HV_SLOT_BALLOON, ALL, 4);
-    assert_int_equal(vm->balloon.pages, 0);
+    driver_start(&driver, vm, &hv_virtio_balloon, ALL, 4);
+    assert_int_equal(vm->counts.balloon_pages, 0);
     for (unsigned i = 0; i < 3; i++) { /* as many as may be; one more; half a million */
         const uint32_t nbytes[] = {4 * 16384, 4 * 16384 + 4, PAGES * HV_PAGE_BYTES};
         const struct driver_buffer list_of = {HV_RAM_BASE, nbytes[i], false};
-        driver_start(&driver, vm, HV_SLOT_BALLOON, ALL, 4);
+        driver_start(&driver, vm, &hv_virtio_balloon, ALL, 4);
         driver_offer(&driver, TOUCH_INFLATE, &list_of, 1);
         driver_kick(&driver, TOUCH_INFLATE);
         assert_int_equal((driver_load(&driver, 0x070) & DRIVER_NEEDS_RESET) != 0, i > 0);

@@ -17,12 +17,12 @@ static int set_up(void **state)
 {
     (void)state;
     struct hv_error error = {""};
-    struct hv_vm_config config = {.memory_bytes = 8 << 20, .disk_bytes = SECTORS * SECTOR};
+    struct hv_vm_config config = {.memory_bytes = 8 << 20, .disk_bytes = {SECTORS * SECTOR}};
     world = rig_world(true, 1);
     vm = hv_vm_new(world, &config, &error);
     if (!vm)
         fail_msg("%s", error.text);
-    driver_start(&driver, vm, HV_SLOT_DISK, 1u << 2 | 1u << 9, 1);
+    driver_start(&driver, vm, &hv_virtio_blk, 1u << 2 | 1u << 9, 1);
     return 0;
 }
 
@@ -61,10 +61,10 @@ static uint8_t finish(void)
 {
     uint8_t status;
     uint16_t before = driver_done(&driver, 0);
-    assert_true(hv_disk_next(&vm->disk) < UINT64_MAX);
-    hv_disk_turn(vm, hv_disk_next(&vm->disk) - 1);
+    assert_true(hv_devices_next(vm) < UINT64_MAX);
+    (void)hv_devices_turn(vm, hv_devices_next(vm) - 1);
     assert_int_equal(driver_done(&driver, 0), before); /* not before its time */
-    hv_disk_turn(vm, hv_disk_next(&vm->disk));
+    (void)hv_devices_turn(vm, hv_devices_next(vm));
     assert_int_equal(driver_done(&driver, 0), (uint16_t)(before + 1));
     assert_true(hv_guest_read(vm, STATUS, &status, 1));
     return status;
@@ -106,18 +106,18 @@ static void time_passes(void **state)
     (void)state;
     submit(IN, 0, 4096, 0); /* touches all pages */
     assert_int_equal(finish(), 0);
-    uint64_t start = vm->disk.done[0].ticks + HV_TICKS_PER_SECOND;
+    uint64_t start = hv_disk_at(vm, 0)->done[0].ticks + HV_TICKS_PER_SECOND;
     vm->skipped += start - hv_vm_ticks(vm);
     submit(IN, 0, 4096, 0);
-    assert_int_equal(hv_disk_next(&vm->disk) - start - HV_CHARGE_MMIO,
+    assert_int_equal(hv_devices_next(vm) - start - HV_CHARGE_MMIO,
                      HV_LATENCY_DISK + HV_LATENCY_DISK_PAGE);
-    uint64_t one = hv_disk_next(&vm->disk);
+    uint64_t one = hv_devices_next(vm);
     submit(FLUSH, 0, 0, 0);
-    assert_int_equal(hv_disk_next(&vm->disk), one);
-    hv_disk_turn(vm, one);
-    assert_int_equal(hv_disk_next(&vm->disk), one + HV_LATENCY_DISK);
+    assert_int_equal(hv_devices_next(vm), one);
+    (void)hv_devices_turn(vm, one);
+    assert_int_equal(hv_devices_next(vm), one + HV_LATENCY_DISK);
     assert_int_equal(finish(), 0);
-    assert_int_equal(hv_disk_next(&vm->disk), UINT64_MAX);
+    assert_int_equal(hv_devices_next(vm), UINT64_MAX);
 }
 
 static void requests_that_are_none(void **state)
@@ -145,16 +145,16 @@ static void requests_that_are_none(void **state)
         {{HEADER, 16, false}, {STATUS, 1, false}}, /* a status that it may not */
         {{HEADER, 16, false}, {STATUS, 2, true}}};
     for (unsigned i = 0; i < sizeof chains / sizeof *chains; i++) {
-        driver_start(&driver, vm, HV_SLOT_DISK, 0, 1);
+        driver_start(&driver, vm, &hv_virtio_blk, 0, 1);
         driver_offer(&driver, 0, chains[i], 2);
         driver_kick(&driver, 0);
         assert_true(driver_load(&driver, 0x070) & DRIVER_NEEDS_RESET);
-        assert_int_equal(hv_disk_next(&vm->disk), UINT64_MAX);
+        assert_int_equal(hv_devices_next(vm), UINT64_MAX);
     }
-    driver_start(&driver, vm, HV_SLOT_DISK, 0, 1);
+    driver_start(&driver, vm, &hv_virtio_blk, 0, 1);
     submit(IN, 0, 512, 0);
     driver_store(&driver, 0x070, 0);
-    assert_int_equal(hv_disk_next(&vm->disk), UINT64_MAX); /* a reset forgets it */
+    assert_int_equal(hv_devices_next(vm), UINT64_MAX); /* a reset forgets it */
 }
 
 int main(void)

@@ -197,9 +197,9 @@ static void interrupts_by_priority(void **state)
     enum { PENDING = 0x1000, ENABLE = 0x2000, THRESHOLD = 0x200000, CLAIM = 0x200004 };
     struct hv_world *world = rig_world(false, 1);
     struct hv_vm *vm = rig_vm(world, 0);
-    hv_plic_set(&vm->plic, 3, true);
-    hv_plic_set(&vm->plic, 5, true);
-    hv_plic_set(&vm->plic, 4, true);
+    hv_plic_set(&vm->board->plic, 3, true);
+    hv_plic_set(&vm->board->plic, 5, true);
+    hv_plic_set(&vm->board->plic, 4, true);
     assert_int_equal(plic_get(vm, PENDING), 1 << 3 | 1 << 4 | 1 << 5);
     assert_int_equal(plic_get(vm, CLAIM), 0); /* none is enabled */
     plic_put(vm, ENABLE, 1 << 3 | 1 << 4 | 1 << 5);
@@ -215,7 +215,7 @@ static void interrupts_by_priority(void **state)
     assert_int_equal(plic_get(vm, CLAIM), 3);
     assert_int_equal(plic_get(vm, CLAIM), 0);
     assert_false(external(vm));
-    hv_plic_set(&vm->plic, 5, false);
+    hv_plic_set(&vm->board->plic, 5, false);
     plic_put(vm, CLAIM, 4);
     plic_put(vm, CLAIM, 5);
     plic_put(vm, CLAIM, 77); /* no source: ignored */

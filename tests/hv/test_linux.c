@@ -143,10 +143,10 @@ static void exit_gives_everything_back(void **state)
     hv_vm_exit(hv_world_vm(world, 1));
     assert_null(hv_world_check(world));
     hv_world_run(world, HV_TICKS_PER_SECOND, NULL, NULL); /* the others go on */
-    uint64_t before = resident_bytes(), used = hv_machine_used(&world->machine);
+    uint64_t before = resident_bytes(), used = hv_machine_used(&world->commons.machine);
     hv_vm_exit(hv_world_vm(world, 0));
     hv_vm_exit(hv_world_vm(world, 2));
-    assert_int_equal(hv_machine_used(&world->machine), 0);
+    assert_int_equal(hv_machine_used(&world->commons.machine), 0);
 #if !defined(__SANITIZE_ADDRESS__)
     assert_true(before - resident_bytes() >= used * HV_PAGE_BYTES * 9 / 10);
 #endif

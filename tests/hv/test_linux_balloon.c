@@ -64,11 +64,11 @@ static void memory_falls(void **state)
     const char *fill = "dd if=/dev/zero of=/tmp/x bs=1024k count=26; rm /tmp/x; echo fil''led\n";
     assert_int_equal(hv_vm_type(plain.vm, fill, strlen(fill)), strlen(fill));
     linux_until(world, &plain, "filled", 60);
-    uint64_t before = hv_machine_used(&world->machine);
+    uint64_t before = hv_machine_used(&world->commons.machine);
     assert_true(before > PAGES(26));
     assert_true(hv_vm_balloon_set(plain.vm, PAGES(44)));
     linux_run_ms(world, 3000);
-    uint64_t after = hv_machine_used(&world->machine);
+    uint64_t after = hv_machine_used(&world->commons.machine);
     assert_int_equal(figures_of(plain.vm).balloon_pages, PAGES(44));
     assert_true(after < PAGES(MIB - 44));
     hv_vm_balloon_ask(plain.vm);

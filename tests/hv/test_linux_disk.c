@@ -19,7 +19,7 @@ static unsigned rounds_of(unsigned mib, unsigned seconds)
     for (const char *at = guest.log.text; (at = strstr(at, "workload reads round ")); at++)
         rounds++;
     assert_int_equal(hv_vm_state(guest.vm), HV_RUNNING_VM);
-    assert_int_equal(guest.vm->disk.failed, 0);
+    assert_int_equal(hv_disk_at(guest.vm, 0)->failed, 0);
     assert_null(strstr(guest.log.text, "other content"));
     assert_null(hv_world_check(world));
     hv_world_free(world);
@@ -53,8 +53,8 @@ static void swaps_to_it(void **state)
     linux_until(world, &guest, "finished", 200);
     assert_non_null(strstr(guest.log.text, "3500000\r\n"));
     assert_non_null(strstr(guest.log.text, SUM_OF_SEQ));
-    assert_true(guest.vm->disk.writes > 0 && guest.vm->disk.reads > 0);
-    assert_int_equal(guest.vm->disk.failed, 0);
+    assert_true(hv_disk_at(guest.vm, 0)->writes > 0 && hv_disk_at(guest.vm, 0)->reads > 0);
+    assert_int_equal(hv_disk_at(guest.vm, 0)->failed, 0);
     hv_world_free(world);
 }
 

@@ -82,7 +82,8 @@ static void refused(const struct image *image, size_t nbytes, const char *expect
         assert_null(load_as(world, para, image, nbytes, NULL, &error));
         if (!strstr(error.text, expected) || strchr(error.text, '\n'))
             fail_msg("expected \"%s\", found \"%s\"", expected, error.text);
-        assert_int_equal(hv_machine_used(&world->machine), 0); /* nothing is left of the VM */
+        assert_int_equal(hv_machine_used(&world->commons.machine),
+                         0); /* nothing is left of the VM */
     }
     hv_world_free(world);
 }

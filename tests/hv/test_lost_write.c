@@ -38,7 +38,7 @@ static bool store(unsigned i)
     const struct hv_physmap_entry *page = hv_physmap_at(&vm->map, hv_ppn_of(PAGE));
     uint64_t va = hv_hart_reg(vm->hart, REG_A0);
     if (!hv_hart_tlb_find(vm->hart, va, HV_ACCESS_STORE) && (page->reasons & HV_REASON_SHARING)) {
-        enum share_result result = share_break(test.world->share, vm->share, PPN);
+        enum share_result result = share_break(test.world->commons.share, vm->share, PPN);
         if (result == SHARE_RETRY)
             return false;
         assert_int_equal(result, SHARE_OK);
@@ -102,7 +102,7 @@ static void set_up(unsigned vms, bool zero)
 static void offer_all(unsigned vms)
 {
     for (unsigned i = 0; i < vms; i++)
-        assert_int_equal(share_offer(test.world->share, test.vm[i]->share, &PPN, 1, NULL),
+        assert_int_equal(share_offer(test.world->commons.share, test.vm[i]->share, &PPN, 1, NULL),
                          SHARE_OK);
 }
 
@@ -112,7 +112,7 @@ static void check(unsigned vms, bool zero)
     for (unsigned i = 0; i < vms; i++) {
         uint64_t word;
         /* The guest's own view, by whatever its TLB still holds: pages left behind are gone now. */
-        hv_machine_trim(&test.world->machine);
+        hv_machine_trim(&test.world->commons.machine);
         assert_int_equal(hv_hart_run(test.vm[i]->hart, 1), HV_STOP_BUDGET);
         assert_int_equal(hv_hart_reg(test.vm[i]->hart, REG_T1), test.stored[i]);
         assert_true(hv_guest_read(test.vm[i], PAGE, page, sizeof page));
@@ -128,7 +128,7 @@ static void check(unsigned vms, bool zero)
         fail_msg("step %u, writer %u: %s", test.at, test.writer, wrong);
     for (unsigned i = 0; i < vms; i++)
         hv_vm_exit(test.vm[i]);
-    assert_int_equal(hv_machine_used(&test.world->machine), 0);
+    assert_int_equal(hv_machine_used(&test.world->commons.machine), 0);
     hv_world_free(test.world);
 }
 

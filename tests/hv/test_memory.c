@@ -159,15 +159,19 @@ static void pinned_pages_stay(void **state)
         assert_true(hv_guest_write(vms[i], HV_RAM_BASE, &word, sizeof word));
     struct hv_physmap_entry *page = hv_physmap_at(&vms[1]->map, ppn);
     page->pins = 1; /* as in the middle of a write */
-    assert_int_equal(share_offer(world->share, vms[0]->share, &offered, 1, &outcome), SHARE_OK);
+    assert_int_equal(share_offer(world->commons.share, vms[0]->share, &offered, 1, &outcome),
+                     SHARE_OK);
     assert_int_equal(outcome, SHARE_HINTED);
-    assert_int_equal(share_offer(world->share, vms[1]->share, &offered, 1, &outcome), SHARE_OK);
+    assert_int_equal(share_offer(world->commons.share, vms[1]->share, &offered, 1, &outcome),
+                     SHARE_OK);
     assert_int_equal(outcome, SHARE_BUSY);
     assert_int_equal(page->reasons & HV_REASON_SHARING, 0);
-    assert_false(hv_swap_page_out(vms[1], ppn));
-    assert_int_equal(world->swap.free_count, world->swap.next); /* no slot is lost */
+    assert_int_equal(hv_paging_take(vms[1], ppn), HV_PAGING_NOTHING);
+    assert_int_equal(world->commons.swap.free_count,
+                     world->commons.swap.next); /* no slot is lost */
     page->pins = 0;
-    assert_int_equal(share_offer(world->share, vms[1]->share, &offered, 1, &outcome), SHARE_OK);
+    assert_int_equal(share_offer(world->commons.share, vms[1]->share, &offered, 1, &outcome),
+                     SHARE_OK);
     assert_int_equal(outcome, SHARE_PROMOTED);
     assert_null(hv_world_check(world));
     hv_world_free(world);

@@ -111,7 +111,7 @@ static void ten_share_live(void **state)
     assert_null(hv_world_check(world));
     for (unsigned i = 0; i < MINI_VMS_MAX; i++)
         hv_vm_exit(hv_world_vm(world, i));
-    assert_int_equal(hv_machine_used(&world->machine), 0);
+    assert_int_equal(hv_machine_used(&world->commons.machine), 0);
     hv_world_free(world);
 }
 
@@ -158,7 +158,7 @@ static void results_hold_under_a_balloon(void **state)
                 assert_true(hv_vm_balloon_set(hv_world_vm(world, i),
                                               step % 3 == 2 ? 0 : PAGES / 2 + step * 40));
             hv_world_run(world, HV_TICKS_PER_SECOND / 20, NULL, NULL);
-            uint64_t now = hv_world_vm(world, 0)->balloon.pages;
+            uint64_t now = hv_world_vm(world, 0)->counts.balloon_pages;
             relieved = relieved || (step % 3 == 1 && now < last); /* although more was asked for */
             inflated += last = now;
             const char *wrong = hv_world_check(world);
@@ -189,15 +189,16 @@ static void an_idle_guest_follows_its_target(void **state)
         for (unsigned i = 0; i < 4; i++) {
             assert_true(hv_vm_balloon_set(vm, targets[i]));
             hv_world_run(world, HV_TICKS_PER_SECOND / 10, NULL, NULL);
-            assert_int_equal(vm->balloon.pages, targets[i]);
-            assert_int_equal(vm->balloon.driver_pages, targets[i]);
-            assert_int_equal(vm->balloon.refused + vm->balloon.touched, 0);
+            assert_int_equal(vm->counts.balloon_pages, targets[i]);
+            assert_int_equal(hv_balloon_of(vm)->driver_pages, targets[i]);
+            assert_int_equal(hv_balloon_of(vm)->refused + vm->counts.balloon_touches, 0);
             assert_null(hv_world_check(world));
             hv_vm_figures(vm, &after);
             if (i == 0) /* what the workload had touched */
                 assert_true(after.touched_pages + 1000 < before.touched_pages);
         }
-        assert_int_equal(hv_machine_used(&world->machine), after.touched_pages + after.table_pages);
+        assert_int_equal(hv_machine_used(&world->commons.machine),
+                         after.touched_pages + after.table_pages);
         hv_world_free(world);
     }
 }

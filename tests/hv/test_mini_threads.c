@@ -27,7 +27,7 @@ static void same_results_in_threads(void **state)
             assert_true(figures.cow_breaks > 100);
             for (unsigned i = 0; i < setup.vms; i++)
                 hv_vm_exit(hv_world_vm(world, i));
-            assert_int_equal(hv_machine_used(&world->machine), 0);
+            assert_int_equal(hv_machine_used(&world->commons.machine), 0);
             hv_world_free(world);
         }
         assert_string_equal(text, first);

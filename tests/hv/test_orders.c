@@ -41,7 +41,7 @@ static void merge(void)
     test.ballooned = false;
     struct hv_vm *const pair[] = {test.other, test.vm};
     for (unsigned i = 0; i < 2; i++)
-        assert_int_equal(share_offer(test.world->share, pair[i]->share, &ppn, 1, &outcome),
+        assert_int_equal(share_offer(test.world->commons.share, pair[i]->share, &ppn, 1, &outcome),
                          SHARE_OK);
     assert_int_equal(hv_physmap_at(&test.vm->map, (hv_ppn){PPN})->mpn,
                      hv_physmap_at(&test.other->map, (hv_ppn){PPN})->mpn);
@@ -63,7 +63,7 @@ static void deflate(void)
 
 static void page_out(void)
 {
-    (void)hv_swap_page_out(test.vm, (hv_ppn){PPN});
+    (void)hv_paging_take(test.vm, (hv_ppn){PPN});
 }
 
 static void sample(void)
@@ -92,7 +92,7 @@ static void check(unsigned order, const char *step)
         fail_msg("order %u, %s: reads %#x, must be %#x; the neighbour reads %#x", order, step,
                  (unsigned)word, (unsigned)test.word, (unsigned)theirs);
     if (test.ballooned != ((page->state & HV_PAGE_BALLOONED) != 0) ||
-        test.ballooned != (test.vm->balloon.pages == 1))
+        test.ballooned != (test.vm->counts.balloon_pages == 1))
         fail_msg("order %u, %s: whether it is in the balloon", order, step);
 }
 
@@ -118,7 +118,7 @@ static void every_order(void **state)
     }
     hv_vm_exit(test.vm);
     hv_vm_exit(test.other);
-    assert_int_equal(hv_machine_used(&test.world->machine), 0);
+    assert_int_equal(hv_machine_used(&test.world->commons.machine), 0);
     hv_world_free(test.world);
 }
 

@@ -116,8 +116,8 @@ static void with_balloons(void **state)
     uint32_t held[2] = {0, 0};
     struct hv_error error = {""};
     struct hv_vm *idle = counter(world, 10), *busy = counter(world, 1000);
-    driver_start(&drivers[0], idle, HV_SLOT_BALLOON, 0, 2);
-    driver_start(&drivers[1], busy, HV_SLOT_BALLOON, 0, 2);
+    driver_start(&drivers[0], idle, &hv_virtio_balloon, 0, 2);
+    driver_start(&drivers[1], busy, &hv_virtio_balloon, 0, 2);
     struct hv_overcommit_config config = {.policy = &hv_policy_idle_tax,
                                           .memory_pages = 3000,
                                           .period_ticks = HV_TICKS_PER_SECOND / 20};
@@ -179,7 +179,7 @@ static void what_sharing_saves_is_handed_out(void **state)
         (void)hv_overcommit_turn(oc);
     }
     for (unsigned i = 0; i < 2; i++) /* 1500 of machine memory each, and half of what is equal */
-        assert_in_range(vms[i]->balloon.target_pages, PAGES - 1500 - EQUAL / 2 - 10,
+        assert_in_range(hv_balloon_of(vms[i])->target_pages, PAGES - 1500 - EQUAL / 2 - 10,
                         PAGES - 1500 - EQUAL / 2 + 1);
     hv_overcommit_free(oc);
     hv_world_free(world);

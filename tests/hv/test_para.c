@@ -36,7 +36,7 @@ static int tear_down(void **state)
     rig_same(test->other, test->before);
     hv_vm_exit(test->vm);
     hv_vm_exit(test->other);
-    assert_int_equal(hv_machine_used(&test->world->machine), 0);
+    assert_int_equal(hv_machine_used(&test->world->commons.machine), 0);
     hv_world_free(test->world);
     free(test);
     return 0;
@@ -45,7 +45,7 @@ static int tear_down(void **state)
 static void foreign_machine_pages(void **state)
 {
     struct test *test = *state;
-    uint64_t machine_pages = test->world->machine.pages, never = 0;
+    uint64_t machine_pages = test->world->commons.machine.pages, never = 0;
     while (hv_p2m_was(&test->vm->para->p2m, never) || hv_p2m_was(&test->other->para->p2m, never))
         never++;
     const uint64_t wrong[] = {rig_mpn(test->other, OWN),
@@ -128,7 +128,7 @@ static void tlb_forgets_what_left(void **state)
     struct test *test = *state;
     store_by_tlb(test->vm);
     assert_int_equal(rig_put(test->vm, RIG_LEAF, 60, 0, 0, OWN), HV_PARA_OK);
-    assert_true(hv_share_drop_page(test->vm, (hv_ppn){RIG_PPN + OWN}, 0));
+    assert_true(hv_page_depart(test->vm, (hv_ppn){RIG_PPN + OWN}, HV_DEPART_FREE));
     assert_null(hv_hart_tlb_find(test->vm->hart, rig_va(60), HV_ACCESS_STORE));
 }
 
@@ -270,7 +270,8 @@ static void a_batch_stops_where_it_fails(void **state)
     struct hv_tlb_fill fill;
     assert_int_equal(rig_mpn(vm, 80), HV_PARA_ABSENT);
     assert_int_equal(rig_miss(vm, rig_va(80), HV_ACCESS_LOAD, &fill), HV_FILL_PAGE);
-    assert_ptr_equal(fill.page, hv_machine_page(&test->world->machine, (hv_mpn){rig_mpn(vm, 80)}));
+    assert_ptr_equal(fill.page,
+                     hv_machine_page(&test->world->commons.machine, (hv_mpn){rig_mpn(vm, 80)}));
     assert_int_equal(rig_entry(vm, RIG_LEAF, 80), rig_mpn(vm, 80) << 10 | RIG_WRITE);
     assert_int_equal(rig_put(vm, RIG_LEAF, 80, HV_PARA_ABSENT, RIG_WRITE, 80), HV_PARA_RETRY);
 }
@@ -283,7 +284,7 @@ static void a_page_that_left_comes_back(void **state)
     struct hv_tlb_fill fill;
     assert_int_equal(rig_map(vm, RIG_LEAF, 60, OWN, RIG_WRITE), HV_PARA_OK);
     assert_int_equal(rig_map(vm, RIG_LEAF, 61, OWN, RIG_CODE), HV_PARA_OK);
-    assert_true(hv_share_drop_page(vm, (hv_ppn){RIG_PPN + OWN}, 0));
+    assert_true(hv_page_depart(vm, (hv_ppn){RIG_PPN + OWN}, HV_DEPART_FREE));
     assert_int_equal(rig_mpn(vm, OWN), HV_PARA_ABSENT);
     assert_false(rig_entry(vm, RIG_LEAF, 60) & (HV_PTE_V | HV_PTE_W));
     assert_null(hv_para_check(vm->para));
@@ -292,7 +293,8 @@ static void a_page_that_left_comes_back(void **state)
     assert_int_equal(rig_miss(vm, rig_va(60), HV_ACCESS_STORE, &fill), HV_FILL_PAGE);
     assert_int_equal(rig_entry(vm, RIG_LEAF, 61) >> 10, rig_mpn(vm, OWN));
     assert_int_equal(*(const uint8_t *)fill.page, 0);
-    assert_false(hv_share_drop_page(vm, (hv_ppn){RIG_PPN + RIG_LEAF}, 0)); /* no table leaves */
+    assert_false(
+        hv_page_depart(vm, (hv_ppn){RIG_PPN + RIG_LEAF}, HV_DEPART_FREE)); /* no table leaves */
 }
 
 static void tables_are_bounded(void **state)

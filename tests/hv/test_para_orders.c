@@ -58,7 +58,7 @@ static void deflate(void)
 
 static void page_out(void)
 {
-    (void)hv_swap_page_out(test.vm, (hv_ppn){RIG_PPN + PAGE});
+    (void)hv_paging_take(test.vm, (hv_ppn){RIG_PPN + PAGE});
 }
 
 static void map_again(void)
@@ -94,8 +94,8 @@ static void look(unsigned order)
     struct hv_tlb_fill fill;
     assert_int_equal(rig_miss(test.vm, rig_va(READABLE), HV_ACCESS_LOAD, &fill), HV_FILL_PAGE);
     assert_int_equal(*(const uint8_t *)fill.page, test.byte);
-    assert_ptr_equal(fill.page,
-                     hv_machine_page(&test.world->machine, (hv_mpn){rig_mpn(test.vm, PAGE)}));
+    assert_ptr_equal(
+        fill.page, hv_machine_page(&test.world->commons.machine, (hv_mpn){rig_mpn(test.vm, PAGE)}));
     check(order, "look");
 }
 
@@ -108,7 +108,7 @@ static void every_order(void **state)
     test.world = rig_world(true, 2);
     test.vm = rig_para_vm(test.world, 0);
     test.other = rig_para_vm(test.world, 0);
-    driver_start(&test.driver, test.vm, HV_SLOT_BALLOON, 0, 2);
+    driver_start(&test.driver, test.vm, &hv_virtio_balloon, 0, 2);
     rig_tables(test.vm);
     rig_fill(test.other, PAGE, EQUAL);
     map_again();
@@ -124,7 +124,7 @@ static void every_order(void **state)
         fail_msg("%s", wrong);
     hv_vm_exit(test.vm);
     hv_vm_exit(test.other);
-    assert_int_equal(hv_machine_used(&test.world->machine), 0);
+    assert_int_equal(hv_machine_used(&test.world->commons.machine), 0);
     hv_world_free(test.world);
 }
 

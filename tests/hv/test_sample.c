@@ -102,10 +102,8 @@ static void the_balloon_is_not_idle_memory(void **state)
     struct hv_world *world = rig_world(false, 1);
     struct hv_vm *vm = toucher(world, 500);
     struct hv_active active;
-    for (uint64_t n = PAGES - 1000; n < PAGES; n++) {
-        assert_true(hv_share_drop_page(vm, (hv_ppn){vm->map.begin.n + n}, HV_PAGE_BALLOONED));
-        vm->balloon.pages++;
-    }
+    for (uint64_t n = PAGES - 1000; n < PAGES; n++)
+        assert_true(hv_page_depart(vm, (hv_ppn){vm->map.begin.n + n}, HV_DEPART_BALLOON));
     hv_vm_sample(vm, PERIOD, true);
     hv_world_run(world, PERIOD * 5 / 2, NULL, NULL);
     hv_vm_active(vm, &active);

@@ -85,7 +85,7 @@ static void the_legacy_mask_has_a_virtual_address(void **state)
 
 static void says(const char *text)
 {
-    hv_console_put(&vm->console, text, strlen(text));
+    hv_console_put(&vm->board->console, text, strlen(text));
 }
 
 static void ends(uint64_t type, uint64_t reason, enum hv_state state, const char *why)

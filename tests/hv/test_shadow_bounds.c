@@ -49,7 +49,7 @@ static enum hv_fill miss(uint64_t va, enum hv_access access)
     enum hv_fill kind = HV_FILL_STOP;
     for (unsigned tries = 0; kind == HV_FILL_STOP && tries < 4; tries++) {
         struct hv_tlb_fill fill = {.span_bits = HV_PAGE_SHIFT};
-        kind = hv_fault_fill(vm, va, access, &fill);
+        kind = hv_full_fill(vm, va, access, &fill);
     }
     return kind;
 }
@@ -87,7 +87,7 @@ static void tables_that_are_only_written(void **state)
     use_root(TABLES + HV_PAGE_BYTES);
     unsigned traps = 0;
     while (miss(TABLES, HV_ACCESS_STORE) == HV_FILL_WATCHED) {
-        hv_fault_wrote(vm, TABLES, 8);
+        hv_full_wrote(vm, TABLES, 8);
         assert_true(++traps < 100);
     }
     assert_true(traps > 0);

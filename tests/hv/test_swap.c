@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 
 enum { PAGES = 256 };
+static uint64_t choice = 1; /* state of the choice of pages */
+
 #define PPN(i) ((hv_ppn){(HV_RAM_BASE >> HV_PAGE_SHIFT) + (i)})
 #define GPA(i) (HV_RAM_BASE + (uint64_t)(i)*HV_PAGE_BYTES)
 
@@ -33,13 +35,13 @@ static void out_and_in(void **state)
         for (unsigned i = 0; i < PAGES; i++)
             put(vm, i, i + 1000 * round);
         for (unsigned i = 0; i < PAGES; i++)
-            assert_true(hv_swap_page_out(vm, PPN(i)));
-        assert_int_equal(hv_machine_used(&world->machine), 0);
-        assert_false(hv_swap_page_out(vm, PPN(3)));         /* is out */
-        assert_false(hv_swap_page_out(vm, PPN(PAGES + 1))); /* never touched */
+            assert_int_equal(hv_paging_take(vm, PPN(i)), HV_PAGING_OUT);
+        assert_int_equal(hv_machine_used(&world->commons.machine), 0);
+        assert_int_equal(hv_paging_take(vm, PPN(3)), HV_PAGING_NOTHING);         /* is out */
+        assert_int_equal(hv_paging_take(vm, PPN(PAGES + 1)), HV_PAGING_NOTHING); /* never touched */
         for (unsigned i = 0; i < PAGES; i++)
             assert_int_equal(get(vm, i), i + 1000 * round); /* looking brings nothing back */
-        assert_int_equal(hv_machine_used(&world->machine), 0);
+        assert_int_equal(hv_machine_used(&world->commons.machine), 0);
         uint64_t before = hv_vm_ticks(vm);
         put(vm, 5, 7);
         assert_true(hv_vm_ticks(vm) - before >= HV_LATENCY_DISK);
@@ -54,7 +56,7 @@ static void out_and_in(void **state)
         for (unsigned i = 0; i < PAGES; i++)
             put(vm, i, 0);
     }
-    assert_int_equal(world->swap.next, PAGES); /* slots are used again */
+    assert_int_equal(world->commons.swap.next, PAGES); /* slots are used again */
     hv_world_free(world);
 }
 
@@ -67,11 +69,11 @@ static void sharing_goes_first(void **state)
     put(two, 1, 42);
     put(two, 2, 43);
     assert_true(hv_world_share_now(world));
-    assert_false(hv_swap_page_out(one, PPN(1))); /* on a frame: nothing to gain */
+    assert_int_equal(hv_paging_take(one, PPN(1)),
+                     HV_PAGING_NOTHING); /* on a frame: nothing to gain */
     put(one, 3, 43);
-    assert_true(hv_swap_page_out(one, PPN(3)));
-    assert_int_equal(one->swap.shared, 1);
-    assert_int_equal(one->swap.out, 0);
+    assert_int_equal(hv_paging_take(one, PPN(3)), HV_PAGING_SHARED);
+    assert_int_equal(one->paged.out, 0);
     assert_int_equal(get(one, 3), 43);
     assert_null(hv_world_check(world));
     hv_world_free(world);
@@ -84,14 +86,14 @@ static void random_pages_go(void **state)
     struct hv_vm *vm = rig_vm(world, 0);
     for (unsigned i = 0; i < PAGES; i++)
         put(vm, i, i);
-    assert_int_equal(hv_swap_reclaim(vm, 40), 40);
-    assert_int_equal(hv_machine_used(&world->machine), PAGES - 40);
-    assert_true(hv_swap_reclaim(vm, 100000) > 150); /* as many as random tries find */
+    assert_int_equal(hv_paging_reclaim(vm, &choice, 40), 40);
+    assert_int_equal(hv_machine_used(&world->commons.machine), PAGES - 40);
+    assert_true(hv_paging_reclaim(vm, &choice, 100000) > 150); /* as many as random tries find */
     for (unsigned i = 0; i < PAGES; i++)
         assert_int_equal(get(vm, i), i);
     hv_vm_exit(vm);
-    assert_int_equal(vm->swap.pages, 0);
-    assert_int_equal(world->swap.free_count, world->swap.next);
+    assert_int_equal(vm->paged.pages, 0);
+    assert_int_equal(world->commons.swap.free_count, world->commons.swap.next);
     hv_world_free(world);
 }
 
@@ -107,7 +109,7 @@ static void a_dump_has_what_is_out(void **state)
         put(vm, i, i);
     assert_true(hv_vm_dump(vm, path, &error));
     assert_int_equal(stat(path, &before), 0);
-    assert_int_equal(hv_swap_reclaim(vm, 100), 100);
+    assert_int_equal(hv_paging_reclaim(vm, &choice, 100), 100);
     assert_true(hv_vm_dump(vm, path, &error));
     assert_int_equal(stat(path, &after), 0);
     assert_int_equal(after.st_size, before.st_size);
@@ -124,9 +126,9 @@ static void no_room_changes_nothing(void **state)
     char *old = dir ? strdup(dir) : NULL;
     put(vm, 1, 11);
     setenv("TMPDIR", "/nowhere", 1);
-    assert_false(hv_swap_page_out(vm, PPN(1)));
-    assert_int_equal(hv_swap_reclaim(vm, 1), 0);
-    assert_int_equal(hv_machine_used(&world->machine), 1);
+    assert_int_equal(hv_paging_take(vm, PPN(1)), HV_PAGING_NOTHING);
+    assert_int_equal(hv_paging_reclaim(vm, &choice, 1), 0);
+    assert_int_equal(hv_machine_used(&world->commons.machine), 1);
     assert_int_equal(get(vm, 1), 11);
     old ? setenv("TMPDIR", old, 1) : unsetenv("TMPDIR");
     free(old);

@@ -131,7 +131,7 @@ static void no_write_is_lost(void **state)
         assert_true(hv_hart_reg(hv_world_vm(world, i)->hart, REG_T0) > 3 * RUNS);
     for (unsigned i = 0; i < VMS; i++)
         hv_vm_exit(hv_world_vm(world, i));
-    assert_int_equal(hv_machine_used(&world->machine), 0);
+    assert_int_equal(hv_machine_used(&world->commons.machine), 0);
     hv_world_free(world);
 }
 
@@ -183,7 +183,7 @@ static void *run_world(void *ctx)
 
 static uint64_t word_at(struct hv_vm *vm, hv_mpn mpn)
 {
-    return hv_mem_load(hv_machine_page(&vm->world->machine, mpn), 8);
+    return hv_mem_load(hv_machine_page(vm->machine, mpn), 8);
 }
 
 /* No store reaches the page once the op has returned: its word stays what it is. */
@@ -205,7 +205,7 @@ static hv_mpn mpn_now(struct hv_vm *vm)
 {
     share_mpn mpn = {0};
     assert_true(
-        hv_share_ops.resolve(vm->world, vm->share, (share_ppn){DATA >> HV_PAGE_SHIFT}, &mpn));
+        hv_share_ops.resolve(vm->commons, vm->share, (share_ppn){DATA >> HV_PAGE_SHIFT}, &mpn));
     return (hv_mpn){mpn.n};
 }
 
@@ -214,10 +214,10 @@ static void protect_once(struct hv_vm *vm)
     hv_mpn mpn = mpn_now(vm);
     struct share_protect page = {.vm = vm->share, .ppn = {DATA >> HV_PAGE_SHIFT}, .mpn = {mpn.n}};
     wait_for_stores(vm, mpn);
-    hv_share_ops.protect(vm->world, &page, 1);
+    hv_share_ops.protect(vm->commons, &page, 1);
     assert_int_equal(page.answer, SHARE_ANSWER_OK);
     assert_still(vm, mpn);
-    hv_share_ops.unprotect(vm->world, &page, 1);
+    hv_share_ops.unprotect(vm->commons, &page, 1);
 }
 
 static void remap_once(struct hv_vm *vm)
@@ -226,16 +226,16 @@ static void remap_once(struct hv_vm *vm)
     share_mpn to;
     void *bytes;
     wait_for_stores(vm, from);
-    assert_true(hv_share_ops.alloc(vm->world, vm->share, &to, &bytes));
+    assert_true(hv_share_ops.alloc(vm->commons, vm->share, &to, &bytes));
     struct share_remap page = {.vm = vm->share,
                                .ppn = {DATA >> HV_PAGE_SHIFT},
                                .from = {from.n},
                                .to = to,
                                .writable = true};
-    hv_share_ops.remap(vm->world, &page, 1);
+    hv_share_ops.remap(vm->commons, &page, 1);
     assert_int_equal(page.answer, SHARE_ANSWER_OK);
     assert_still(vm, from);
-    hv_share_ops.free(vm->world, &(share_mpn){from.n}, 1);
+    hv_share_ops.free(vm->commons, &(share_mpn){from.n}, 1);
 }
 
 static void while_it_stores(void (*once)(struct hv_vm *vm))

@@ -18,7 +18,7 @@ static inline struct hv_vm *touch_vm(struct hv_world *world, struct driver *driv
     static const uint32_t code[] = {0x00053303 /* ld t1,0(a0) */, 0x00553023 /* sd t0,0(a0) */};
     struct hv_vm *vm = rig_vm(world, 0);
     assert_true(hv_guest_write(vm, HV_RAM_BASE, code, sizeof code));
-    driver_start(driver, vm, HV_SLOT_BALLOON, features, 4);
+    driver_start(driver, vm, &hv_virtio_balloon, features, 4);
     return vm;
 }
 

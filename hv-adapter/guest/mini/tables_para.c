@@ -2,7 +2,7 @@
 /* Page tables under paravirtualization: they hold MPNs, and the VMM writes them when asked. Changes
  * are asked for in batches. */
 #include "kernel.h"
-#include "residence/hypercall.h"
+#include "guest/hypercall.h"
 
 const char tables_mode[] = "para";
 uint64_t tables_updates;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* TLB shootdown between threads. See shootdown.h. */
-#include "tables/shootdown.h"
+#include "vm/shootdown.h"
 
-#include "world/vm_state.h"
+#include "vm/vm.h"
 
 void hv_shootdown_init(struct hv_shootdown *shootdown)
 {
@@ -17,7 +17,7 @@ void hv_shootdown_fini(struct hv_shootdown *shootdown)
 
 static void forget(struct hv_vm *vm, hv_mpn mpn, enum hv_shootdown_kind kind)
 {
-    const uint8_t *page = hv_machine_page(&vm->world->machine, mpn);
+    const uint8_t *page = hv_machine_page(vm->machine, mpn);
     if (kind == HV_SHOOT_WRITES)
         hv_hart_tlb_write_protect_host_page(vm->hart, page);
     else

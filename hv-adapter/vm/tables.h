@@ -3,11 +3,10 @@
  * Every entry that names a PPN, whichever tables the hardware walks: the S-PT under full
  * virtualization, the guest's own under paravirtualization. With the VM's lock.
  */
-#ifndef HV_TABLES_H
-#define HV_TABLES_H
+#ifndef HV_VM_TABLES_H
+#define HV_VM_TABLES_H
 
-#include "tables/para.h"
-#include "world/vm_state.h"
+#include "vm/vm.h"
 
 /* Takes away the right to write. Whether any entry had it. */
 static inline bool hv_tables_write_protect(struct hv_vm *vm, hv_ppn ppn)

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The devices of one VM: those of each kind in hv_virtio_kinds[] that its configuration asks for,
+ * in that order, a slot each.
+ *
+ * Threads: the VM's, or between turns.
+ */
+#ifndef HV_VIRTIO_DEVICES_H
+#define HV_VIRTIO_DEVICES_H
+
+#include "hv.h"
+#include "memory/guest_map.h"
+#include "virtio/mmio.h"
+
+/* Every kind there is. A new one is a file and a line here; NULL ends it. */
+extern const struct hv_virtio_kind *const hv_virtio_kinds[];
+
+struct hv_devices {
+    struct hv_virtio_mmio slot[HV_VIRTIO_SLOTS];
+};
+
+/* The VM has its board. False: out of host memory, or more devices than slots. */
+bool hv_devices_init(struct hv_vm *vm, const struct hv_vm_config *config);
+void hv_devices_fini(struct hv_vm *vm);
+
+/* Lets each do what its time has come for. When the next one wants to; UINT64_MAX: none does. */
+uint64_t hv_devices_turn(struct hv_vm *vm, uint64_t now);
+/* The same, without doing anything. */
+uint64_t hv_devices_next(const struct hv_vm *vm);
+
+/* The number-th device of a kind, from 0; NULL if there are not so many. */
+struct hv_virtio_mmio *hv_device_at(const struct hv_vm *vm, const struct hv_virtio_kind *kind,
+                                    unsigned number);
+
+#endif
