@@ -19,12 +19,15 @@
 #define SHARE_ASSERTS 0
 #endif
 
-/* Not compiled in, a condition still has to compile. */
+#if SHARE_ASSERTS > 0
 #define hv_assert_at(price, condition) \
     do {                               \
         if (SHARE_ASSERTS >= (price))  \
             assert(condition);         \
     } while (0)
+#else /* it still has to compile */
+#define hv_assert_at(price, condition) ((void)(0 && (condition)))
+#endif
 
 #define hv_assert(condition)           hv_assert_at(1, condition)
 #define hv_assert_internal(condition)  hv_assert_at(2, condition)

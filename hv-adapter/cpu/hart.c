@@ -168,6 +168,11 @@ void hv_hart_tlb_write_protect_host_page(struct hv_hart *hart, const void *page)
     hv_tlb_write_protect_host_page(&hart->tlb, page);
 }
 
+bool hv_hart_tlb_has_host_page(const struct hv_hart *hart, const void *page)
+{
+    return hv_tlb_has_host_page(&hart->tlb, page);
+}
+
 const void *hv_hart_tlb_find(const struct hv_hart *hart, uint64_t va, enum hv_access access)
 {
     const struct hv_tlb_bank *bank = hart->bank;

@@ -162,6 +162,8 @@ void hv_hart_tlb_flush_page(struct hv_hart *hart, uint64_t va);
 void hv_hart_tlb_drop_host_page(struct hv_hart *hart, const void *page);
 /* As above, but only the right to write. */
 void hv_hart_tlb_write_protect_host_page(struct hv_hart *hart, const void *page);
+/* Whether any entry maps this host page. O(TLB). */
+bool hv_hart_tlb_has_host_page(const struct hv_hart *hart, const void *page);
 /* What fence.i does: later fetches see all earlier writes to code. */
 void hv_hart_tlb_flush_code(struct hv_hart *hart);
 /* The host page that an access to va would hit now, without a miss; NULL if none. */

@@ -125,6 +125,29 @@ void hv_tlb_write_protect_host_page(struct hv_tlb *tlb, const void *host)
     }
 }
 
+static bool has_data(const struct hv_tlb_data *entries, const void *host)
+{
+    for (unsigned k = 0; k < HV_TLB_DATA; k++)
+        if (entries[k].tag != HV_TLB_NONE && entries[k].tag + entries[k].addend == (uintptr_t)host)
+            return true;
+    return false;
+}
+
+bool hv_tlb_has_host_page(const struct hv_tlb *tlb, const void *host)
+{
+    for (unsigned i = 0; i < HV_BANKS; i++) {
+        const struct hv_tlb_bank *bank = &tlb->bank[i];
+        if (!bank->used)
+            continue;
+        if (has_data(bank->read, host) || has_data(bank->write, host))
+            return true;
+        for (unsigned k = 0; k < HV_TLB_CODE; k++)
+            if (bank->exec[k].tag != HV_TLB_NONE && bank->exec[k].page->host == host)
+                return true;
+    }
+    return false;
+}
+
 void hv_tlb_note_span(struct hv_tlb *tlb, uint64_t va, unsigned span_bits)
 {
     if (span_bits <= HV_PAGE_BITS)

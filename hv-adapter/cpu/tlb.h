@@ -87,6 +87,8 @@ void hv_tlb_flush_code(struct hv_tlb *tlb);
 void hv_tlb_drop_code_page(struct hv_tlb *tlb, const struct hv_code_page *page);
 void hv_tlb_drop_host_page(struct hv_tlb *tlb, const void *host);
 void hv_tlb_write_protect_host_page(struct hv_tlb *tlb, const void *host);
+/* Whether any entry leads there. */
+bool hv_tlb_has_host_page(const struct hv_tlb *tlb, const void *host);
 
 /* Remembers that va's page is part of a mapping of 1 << span_bits bytes. */
 void hv_tlb_note_span(struct hv_tlb *tlb, uint64_t va, unsigned span_bits);

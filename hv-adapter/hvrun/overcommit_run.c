@@ -382,8 +382,9 @@ static bool override(struct runner *runner)
 {
     const struct settings *settings = &runner->settings;
     struct scenario *scenario = &runner->run.scenario;
+    char names[128];
     if (settings->policy && !scenario_policy(settings->policy, &scenario->policy))
-        return bad("policy", "none, shares, working-set or idle-tax", settings->policy);
+        return bad("policy", hv_policy_names(names, sizeof names), settings->policy);
     if (settings->tax && !scenario_tax(settings->tax, &scenario->tax))
         return bad("tax", "a fraction, 50%, default, taught or none", settings->tax);
     if (settings->seconds > 0)

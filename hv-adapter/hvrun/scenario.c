@@ -169,6 +169,13 @@ static bool read_array(const struct reader *in, json_t *array, const char *key, 
     return true;
 }
 
+static bool unknown_policy(const struct reader *in, const char *found)
+{
+    char names[128], what[sizeof names + 32];
+    snprintf(what, sizeof what, "\"policy\": expected %s", hv_policy_names(names, sizeof names));
+    return complain(in, what, found);
+}
+
 static bool read_root(const struct reader *in, json_t *root)
 {
     struct scenario *scenario = in->scenario;
@@ -186,7 +193,7 @@ static bool read_root(const struct reader *in, json_t *root)
         !size_of(in, "memory", memory, &scenario->memory_bytes))
         return false;
     if (!scenario_policy(policy, &scenario->policy))
-        return complain(in, "\"policy\": expected none, shares, working-set or idle-tax", policy);
+        return unknown_policy(in, policy);
     if (tax && !tax_of(in, tax, &scenario->tax))
         return false;
     if (!(scenario->period >= 0.01 && scenario->period < 1e6 && scenario->seconds > 0 &&

@@ -144,6 +144,18 @@ static void give_back(struct hv_machine *machine)
     machine->late_count = 0;
 }
 
+/* Whether somebody has the page: it is neither clean nor late. With the lock. */
+static bool is_used(const struct hv_machine *machine, uint64_t mpn)
+{
+    for (unsigned i = 0; i < machine->late_count; i++)
+        if (machine->late[i] == mpn)
+            return false;
+    for (uint64_t i = 0; i < machine->free_count; i++)
+        if (machine->free[i] == mpn)
+            return false;
+    return true;
+}
+
 bool hv_machine_alloc(struct hv_machine *machine, hv_mpn *mpn)
 {
     pthread_mutex_lock(&machine->lock);
@@ -166,6 +178,7 @@ void hv_machine_release(struct hv_machine *machine, const hv_mpn *mpns, size_t c
     pthread_mutex_lock(&machine->lock);
     for (size_t i = 0; i < count; i++) {
         hv_assert(mpns[i].n < machine->pages);
+        hv_assert_expensive(is_used(machine, mpns[i].n));
         if (machine->late_count == HV_MACHINE_BATCH)
             give_back(machine);
         machine->late[machine->late_count++] = (uint32_t)mpns[i].n;

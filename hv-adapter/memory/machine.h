@@ -33,7 +33,7 @@ struct hv_machine {
     uint32_t late[HV_MACHINE_BATCH]; /* freed, not yet given back to the host */
     unsigned late_count;
     uint64_t used_peak;
-    /* pages in use = pages - free_count - late_count */
+    /* pages in use = pages - free_count - late_count; no page is in free[] or late[] twice */
 };
 
 /* False if the host has no room. `scattered`: consecutive allocations are never neighbours. */

@@ -37,6 +37,34 @@ void hv_physmap_fini(struct hv_physmap *map)
     *map = (struct hv_physmap){.entries = NULL};
 }
 
+bool hv_physmap_entry_is_valid(const struct hv_physmap_entry *page)
+{
+    const uint8_t away = HV_PAGE_BALLOONED | HV_PAGE_SWAPPED;
+    bool absent = page->mpn == HV_MPN_NONE;
+    if ((page->state & away) == away || ((page->state & away) && !absent))
+        return false;
+    if (absent)
+        return page->pins == 0 && (page->reasons & ~HV_REASON_SAMPLING) == 0;
+    return !(page->reasons & HV_REASON_PARA_TABLE) ||
+           (page->reasons == HV_REASON_PARA_TABLE && page->pins == 0);
+}
+
+const char *hv_physmap_check(const struct hv_physmap *map)
+{
+    uint64_t present_pages = 0;
+    for (uint64_t i = 0; i < map->end.n - map->begin.n; i++) {
+        const struct hv_physmap_entry *page = &map->entries[i];
+        bool present = map->present[i / 64] >> i % 64 & 1;
+        present_pages += present;
+        if (!hv_physmap_entry_is_valid(page))
+            return "a page's machine page, marks, pins and reasons contradict each other";
+        if (present != hv_physmap_is_present(page) ||
+            (present && !(map->present_words[i / 4096] >> i / 64 % 64 & 1)))
+            return "the bits of present pages are wrong";
+    }
+    return present_pages == map->present_pages ? NULL : "the count of present pages is wrong";
+}
+
 static void mark_present(struct hv_physmap *map, uint64_t i)
 {
     map->present[i / 64] |= UINT64_C(1) << i % 64;
@@ -66,28 +94,33 @@ void hv_physmap_set(struct hv_physmap *map, hv_ppn ppn, hv_mpn mpn)
     name_machine_page(map, i, (uint32_t)mpn.n);
     map->entries[i].reasons &= HV_REASON_SAMPLING;
     mark_present(map, i);
+    hv_assert_internal(hv_physmap_entry_is_valid(&map->entries[i]));
 }
 
 void hv_physmap_clear(struct hv_physmap *map, hv_ppn ppn)
 {
     uint64_t i = ppn.n - map->begin.n;
-    hv_assert(ppn.n < map->end.n && hv_physmap_is_present(&map->entries[i]));
+    hv_assert(ppn.n < map->end.n && hv_physmap_is_present(&map->entries[i]) &&
+              map->entries[i].pins == 0);
     name_machine_page(map, i, HV_MPN_NONE);
     map->entries[i].reasons &= HV_REASON_SAMPLING;
     mark_absent(map, i);
+    hv_assert_internal(hv_physmap_entry_is_valid(&map->entries[i]));
 }
 
 void hv_physmap_move(struct hv_physmap *map, hv_ppn ppn, hv_mpn mpn)
 {
     uint64_t i = ppn.n - map->begin.n;
-    hv_assert(ppn.n < map->end.n && hv_physmap_is_present(&map->entries[i]));
+    hv_assert(ppn.n < map->end.n && hv_physmap_is_present(&map->entries[i]) &&
+              map->entries[i].pins == 0);
     name_machine_page(map, i, (uint32_t)mpn.n);
 }
 
 void hv_physmap_take(struct hv_physmap *map, hv_ppn ppn)
 {
     uint64_t i = ppn.n - map->begin.n;
-    hv_assert(ppn.n < map->end.n && map->entries[i].mpn != HV_MPN_NONE && !map->entries[i].reasons);
+    hv_assert(ppn.n < map->end.n && map->entries[i].mpn != HV_MPN_NONE &&
+              !map->entries[i].reasons && map->entries[i].pins == 0);
     map->entries[i].reasons = HV_REASON_PARA_TABLE;
     mark_absent(map, i);
 }

@@ -6,6 +6,17 @@
  * of reasons: a page with any reason is read-only to the guest. A pinned page is being written by
  * the VMM and must not be protected or moved.
  *
+ * A page is absent, present, or the VMM's own (a page table of a paravirtualized guest):
+ *     absent -> present      hv_physmap_set       present -> the VMM's    hv_physmap_take
+ *     present -> present     hv_physmap_move      the VMM's -> present    hv_physmap_give
+ *     present -> absent      hv_physmap_clear
+ *
+ * Invariants (hv_physmap_entry_is_valid, hv_physmap_check):
+ *   - in the balloon, or paged out: not both, and absent;
+ *   - absent: no pins, and no reason but sampling;
+ *   - the VMM's: a machine page, no pins, and no other reason;
+ *   - the bits of `present` say which pages are present, and present_pages counts them.
+ *
  * Threads: the VM's lock owns all of it. Cost: O(1); next_present O(absent / 4096).
  */
 #ifndef HV_PHYSMAP_H
@@ -83,5 +94,9 @@ void hv_physmap_take(struct hv_physmap *map, hv_ppn ppn);
 void hv_physmap_give(struct hv_physmap *map, hv_ppn ppn);
 /* The first present page at or after `from`. */
 bool hv_physmap_next(const struct hv_physmap *map, hv_ppn from, hv_ppn *found);
+
+bool hv_physmap_entry_is_valid(const struct hv_physmap_entry *page);
+/* NULL if all invariants hold, else which does not. O(pages). */
+const char *hv_physmap_check(const struct hv_physmap *map);
 
 #endif

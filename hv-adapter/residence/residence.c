@@ -99,6 +99,7 @@ bool hv_page_arrive(struct hv_vm *vm, hv_ppn ppn)
     }
     hv_physmap_set(&vm->map, ppn, mpn);
     hv_tables_refresh(vm, ppn);
+    hv_assert_internal(hv_tables_page_is_valid(vm, ppn));
     vm->counts.first_touches++;
     hv_vm_charge(vm, HV_CHARGE_FIRST_TOUCH);
     return true;
@@ -157,6 +158,7 @@ static void unmap(struct hv_vm *vm, hv_ppn ppn, hv_mpn mpn)
     hv_tables_zap(vm, ppn);
     hv_shootdown_page(vm, mpn, HV_SHOOT_PAGE);
     hv_physmap_clear(&vm->map, ppn);
+    hv_assert_internal(hv_tables_page_is_valid(vm, ppn));
 }
 
 bool hv_page_depart(struct hv_vm *vm, hv_ppn ppn, enum hv_departure how)
@@ -178,6 +180,7 @@ bool hv_page_depart(struct hv_vm *vm, hv_ppn ppn, enum hv_departure how)
     if (stays || mpn.n == HV_MPN_NONE)
         return !stays;
     hv_shootdown_wait(vm);
+    hv_assert_expensive(!hv_hart_tlb_has_host_page(vm->hart, hv_machine_page(vm->machine, mpn)));
     if (hv_share_forget(vm, ppn)) /* the engine frees what is on a shared frame */
         hv_machine_release(vm->machine, &mpn, 1);
     return true;

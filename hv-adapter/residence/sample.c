@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "hv_assert.h"
 #include "prng.h"
 #include "vm/tables.h"
 
@@ -87,6 +88,7 @@ static void forget(struct hv_vm *vm, uint64_t i)
         return;
     page->reasons &= (uint8_t)~HV_REASON_SAMPLING;
     hv_tables_refresh(vm, (hv_ppn){vm->map.begin.n + i});
+    hv_assert_internal(hv_tables_page_is_valid(vm, (hv_ppn){vm->map.begin.n + i}));
 }
 
 static void end_period(struct hv_vm *vm)

@@ -17,6 +17,7 @@
 
 #include <sched.h>
 
+#include "hv_assert.h"
 #include "residence/commons.h"
 #include "vm/ending.h"
 #include "vm/tables.h"
@@ -113,6 +114,7 @@ static enum share_answer protect_page(struct hv_vm *vm, struct hv_physmap_entry 
     bool edited = hv_tables_write_protect(vm, ppn);
     bool flushed = flush_untracked(vm);
     page->reasons |= HV_REASON_SHARING;
+    hv_assert_internal(hv_tables_page_is_valid(vm, ppn));
     /* A store to a page table may be under way that no entry shows (HV_FILL_WATCHED). */
     bool is_table = (page->reasons & HV_REASON_TABLE) != 0;
     if (!edited && !is_table)
@@ -154,6 +156,7 @@ static void op_unprotect(void *ctx, const struct share_protect *pages, size_t co
             continue;
         page->reasons &= (uint8_t)~HV_REASON_SHARING;
         hv_tables_refresh(vm, (hv_ppn){pages[i].ppn.n});
+        hv_assert_internal(hv_tables_page_is_valid(vm, (hv_ppn){pages[i].ppn.n}));
         pthread_mutex_unlock(&vm->lock);
         tell(ctx, &(struct hv_page_op){.name = "unprotect",
                                        .vm = vm,
@@ -174,6 +177,7 @@ static enum share_answer remap_page(struct hv_vm *vm, struct hv_physmap_entry *p
         page->reasons |= HV_REASON_SHARING;
     hv_tables_remap(vm, (hv_ppn){to->ppn.n}, (hv_mpn){to->to.n});
     hv_physmap_move(&vm->map, (hv_ppn){to->ppn.n}, (hv_mpn){to->to.n});
+    hv_assert_internal(hv_tables_page_is_valid(vm, (hv_ppn){to->ppn.n}));
     hv_shootdown_page(vm, (hv_mpn){to->from.n}, HV_SHOOT_PAGE);
     return SHARE_ANSWER_OK;
 }

@@ -120,6 +120,8 @@ struct hv_para_path {
 };
 struct hv_para_path hv_para_path(const struct hv_para *para, uint64_t va);
 
+/* What is wrong with a page's entries; NULL: nothing. O(entries of the PPN). */
+const char *hv_para_page_fault(const struct hv_para *para, hv_ppn ppn);
 /* NULL if all invariants hold, else which does not. O(tables + pages). */
 const char *hv_para_check(const struct hv_para *para);
 

@@ -109,6 +109,7 @@ bool hv_para_table_new(struct hv_para *para, hv_ppn ppn, unsigned level)
     if (number == HV_PARA_NONE)
         return false;
     struct hv_para_table *table = para->tables[number];
+    hv_assert(page_of(para, ppn)->pins == 0 && level < HV_SV39_LEVELS);
     *table = (struct hv_para_table){
         .ppn = ppn, .mpn = {page_of(para, ppn)->mpn}, .level = (uint8_t)level, .used = true};
     memset(table->names, 0xff, sizeof table->names);
@@ -122,7 +123,7 @@ bool hv_para_table_new(struct hv_para *para, hv_ppn ppn, unsigned level)
 void hv_para_table_free(struct hv_para *para, struct hv_para_table *table)
 {
     uint32_t number = number_of(para, table);
-    hv_assert(table->parents == 0 && number != para->root);
+    hv_assert(table->used && table->parents == 0 && number != para->root);
     for (unsigned slot = 0; slot < HV_PARA_SLOTS; slot++)
         hv_para_entry_set(para, table, slot, 0, table->ppn);
     hv_physmap_give(para->map, table->ppn);
@@ -272,46 +273,59 @@ struct hv_para_path hv_para_path(const struct hv_para *para, uint64_t va)
     return path;
 }
 
-/* Counts the parents of tables and the leaves as it goes. */
-static const char *check_entry(const struct hv_para *para, const struct hv_para_table *table,
-                               unsigned slot, uint32_t *parents, uint64_t *leaves)
+/* An entry that is not empty. */
+static const char *entry_fault(const struct hv_para *para, const struct hv_para_table *table,
+                               unsigned slot)
 {
     uint64_t entry = *entry_at(para, table, slot);
-    if (table->names[slot] == HV_PARA_NONE)
-        return entry ? "an entry that the VMM did not write" : NULL;
     const struct hv_physmap_entry *page = &para->map->entries[table->names[slot]];
     bool absent = page->mpn == HV_MPN_NONE;
     if (hv_sv39_ppn(entry) != (absent ? HV_PARA_ABSENT : page->mpn))
         return "an entry names another MPN than the physmap";
     if (((entry & HV_PTE_V) == 0) != (absent || (page->reasons & HV_REASON_SAMPLING)))
         return "an entry is valid although its page must fault, or the reverse";
-    if (table->level == 0) {
-        ++*leaves;
-        if (absent || page->reasons ? (entry & HV_PTE_W) != 0 : (entry & HV_PARA_COW) != 0)
-            return "an entry's right to write is not what its page's reasons say";
-        return NULL;
-    }
+    if (table->level == 0)
+        return (absent || page->reasons ? (entry & HV_PTE_W) != 0 : (entry & HV_PARA_COW) != 0)
+                   ? "an entry's right to write is not what its page's reasons say"
+                   : NULL;
     uint32_t child = para->table_of[table->names[slot]];
-    if (child == HV_PARA_NONE || para->tables[child]->level + 1 != table->level)
-        return "an entry names no table of the level below";
-    parents[child]++;
+    return child == HV_PARA_NONE || para->tables[child]->level + 1 != table->level
+               ? "an entry names no table of the level below"
+               : NULL;
+}
+
+/* Counts the parents of tables and the leaves as it goes. */
+static const char *check_entry(const struct hv_para *para, const struct hv_para_table *table,
+                               unsigned slot, uint32_t *parents, uint64_t *leaves)
+{
+    if (table->names[slot] == HV_PARA_NONE)
+        return *entry_at(para, table, slot) ? "an entry that the VMM did not write" : NULL;
+    const char *wrong = entry_fault(para, table, slot);
+    if (wrong)
+        return wrong;
+    if (table->level == 0)
+        ++*leaves;
+    else
+        parents[para->table_of[table->names[slot]]]++;
     return NULL;
 }
 
-static const char *check_page(const struct hv_para *para, uint64_t index, uint64_t *leaves)
+const char *hv_para_page_fault(const struct hv_para *para, hv_ppn ppn)
 {
+    uint64_t index = ppn.n - para->map->begin.n, leaves = 0;
     const struct hv_physmap_entry *page = &para->map->entries[index];
     bool table = para->table_of[index] != HV_PARA_NONE;
-    uint64_t before = *leaves;
     for (uint32_t at = page->maps, prev = HV_ENTRY_NONE; at != HV_ENTRY_NONE;
-         prev = at, at = next_of(para, at)) {
+         prev = at, at = next_of(para, at), leaves++) {
         const struct hv_para_table *in = table_of_entry(para, at);
-        ++*leaves;
         if (!in->used || in->level || in->names[at % HV_PARA_SLOTS] != index ||
             in->prev[at % HV_PARA_SLOTS] != prev)
             return "a list of entries is broken";
+        const char *wrong = entry_fault(para, in, at % HV_PARA_SLOTS);
+        if (wrong)
+            return wrong;
     }
-    if (para->leaves[index] != *leaves - before || para->leaves[index] > HV_PARA_MAPS_MAX)
+    if (para->leaves[index] != leaves || leaves > HV_PARA_MAPS_MAX)
         return "the count of a page's entries is wrong";
     if (table != ((page->reasons & HV_REASON_PARA_TABLE) != 0))
         return "a page is a table in one place and none in another";
@@ -333,8 +347,10 @@ const char *hv_para_check(const struct hv_para *para)
     for (uint32_t i = 0; !wrong && i < para->tables_made; i++)
         if (para->tables[i]->used && para->tables[i]->parents != parents[i])
             wrong = "a table's count of parents is wrong";
-    for (uint64_t i = 0; !wrong && i < pages; i++)
-        wrong = check_page(para, i, &on_lists);
+    for (uint64_t i = 0; !wrong && i < pages; i++) {
+        wrong = hv_para_page_fault(para, (hv_ppn){para->map->begin.n + i});
+        on_lists += para->leaves[i];
+    }
     if (!wrong && in_tables != on_lists)
         wrong = "leaf entries are on no list";
     if (!wrong && (used != para->stats.tables || used > para->tables_max))

@@ -127,6 +127,8 @@ void hv_shadow_flush(struct hv_shadow *shadow);
 /* How many entries name this PPN, and how many of them permit writes. */
 uint64_t hv_shadow_count(const struct hv_shadow *shadow, hv_ppn ppn, uint64_t *writable);
 
+/* What is wrong with a page's entries; NULL: nothing. O(entries of the PPN). */
+const char *hv_shadow_page_fault(const struct hv_shadow *shadow, hv_ppn ppn);
 /* NULL if all invariants hold, else which does not. O(nodes). */
 const char *hv_shadow_check(const struct hv_shadow *shadow);
 

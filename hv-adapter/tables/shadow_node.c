@@ -96,10 +96,23 @@ static uint32_t *head_of(struct hv_shadow *shadow, uint32_t owner, bool leaf)
     return leaf ? &shadow->map->entries[owner].maps : &hv_node(shadow, owner)->parents;
 }
 
+/* Whether the neighbours on its list know the entry. */
+static bool is_linked(struct hv_shadow *shadow, uint32_t entry, bool leaf)
+{
+    const struct hv_shadow_node *node = hv_node(shadow, entry / HV_SLOTS);
+    uint32_t next = node->next[entry % HV_SLOTS], prev = node->prev[entry % HV_SLOTS];
+    uint32_t before = prev & HV_ENTRY_HEAD
+                          ? *head_of(shadow, prev & ~HV_ENTRY_HEAD, leaf)
+                          : hv_node(shadow, prev / HV_SLOTS)->next[prev % HV_SLOTS];
+    return before == entry && (next == HV_ENTRY_NONE ||
+                               hv_node(shadow, next / HV_SLOTS)->prev[next % HV_SLOTS] == entry);
+}
+
 static void unlink_entry(struct hv_shadow *shadow, uint32_t entry, bool leaf)
 {
     struct hv_shadow_node *node = hv_node(shadow, entry / HV_SLOTS);
     uint32_t next = node->next[entry % HV_SLOTS], prev = node->prev[entry % HV_SLOTS];
+    hv_assert_internal(is_linked(shadow, entry, leaf));
     if (prev & HV_ENTRY_HEAD)
         *head_of(shadow, prev & ~HV_ENTRY_HEAD, leaf) = next;
     else
@@ -129,6 +142,7 @@ void hv_entry_put_leaf(struct hv_shadow *shadow, uint32_t node, unsigned slot, h
     at->rank[slot] = (uint16_t)(rank + 1);
     at->count++;
     link_first(shadow, head_of(shadow, owner, true), owner, node * HV_SLOTS + slot);
+    hv_assert_expensive(!hv_node_fault(shadow, node));
 }
 
 void hv_entry_put_node(struct hv_shadow *shadow, uint32_t node, unsigned slot, uint32_t child)
@@ -138,6 +152,7 @@ void hv_entry_put_node(struct hv_shadow *shadow, uint32_t node, unsigned slot, u
     at->entry[slot] = (uint64_t)child << HV_ENTRY_SHIFT | HV_PTE_V;
     at->count++;
     link_first(shadow, head_of(shadow, child, false), child, node * HV_SLOTS + slot);
+    hv_assert_expensive(!hv_node_fault(shadow, node));
 }
 
 void hv_entry_drop(struct hv_shadow *shadow, uint32_t node, unsigned slot)
@@ -182,6 +197,7 @@ static void unprotect_table(struct hv_shadow *shadow, hv_ppn ppn)
 void hv_node_drop(struct hv_shadow *shadow, uint32_t number)
 {
     struct hv_shadow_node *node = hv_node(shadow, number);
+    hv_assert(node->kind != HV_NODE_FREE);
     for (unsigned slot = 0; node->count > 0 && slot < HV_SLOTS; slot++)
         hv_entry_drop(shadow, number, slot);
     while (node->parents != HV_ENTRY_NONE) {
@@ -201,6 +217,7 @@ void hv_node_drop(struct hv_shadow *shadow, uint32_t number)
         if (shadow->current == number)
             shadow->current = HV_NODE_NONE;
     }
+    hv_assert(node->count == 0 && node->parents == HV_ENTRY_NONE && shadow->stats.nodes > 0);
     node->kind = HV_NODE_FREE;
     node->link = shadow->free_node;
     shadow->free_node = number;

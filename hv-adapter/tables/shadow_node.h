@@ -66,6 +66,9 @@ void hv_node_drop(struct hv_shadow *shadow, uint32_t number);
 /* Nodes that could still be made. */
 uint32_t hv_node_room(const struct hv_shadow *shadow);
 
+/* What is wrong with a node, by the invariants of shadow.h; NULL: nothing. It is not free. */
+const char *hv_node_fault(const struct hv_shadow *shadow, uint32_t number);
+
 /* slot is empty. */
 void hv_entry_put_leaf(struct hv_shadow *shadow, uint32_t node, unsigned slot, hv_ppn ppn,
                        uint64_t entry);

@@ -133,20 +133,18 @@ uint64_t hv_shadow_count(const struct hv_shadow *shadow, hv_ppn ppn, uint64_t *w
     return count;
 }
 
-static const char *check_node(const struct hv_shadow *shadow, const struct hv_shadow_node *node,
-                              uint64_t *leaves)
+const char *hv_node_fault(const struct hv_shadow *shadow, uint32_t number)
 {
+    const struct hv_shadow_node *node = hv_node(shadow, number);
     unsigned count = 0;
     for (unsigned slot = 0; slot < HV_SLOTS; slot++) {
         if (node->entry[slot] == 0)
             continue;
         count++;
         uint64_t target = hv_entry_target(node->entry[slot]);
-        if (node->level == 0)
-            ++*leaves;
-        else if (target >= shadow->nodes_made ||
-                 hv_node(shadow, (uint32_t)target)->kind == HV_NODE_FREE ||
-                 hv_node(shadow, (uint32_t)target)->level + 1 != node->level)
+        if (node->level > 0 && (target >= shadow->nodes_made ||
+                                hv_node(shadow, (uint32_t)target)->kind == HV_NODE_FREE ||
+                                hv_node(shadow, (uint32_t)target)->level + 1 != node->level))
             return "an entry names no node of the next level";
     }
     if (count != node->count)
@@ -158,11 +156,13 @@ static const char *check_node(const struct hv_shadow *shadow, const struct hv_sh
     return NULL;
 }
 
-static const char *check_page(const struct hv_shadow *shadow, hv_ppn ppn, uint64_t *leaves)
+/* *leaves: how many entries name the page. */
+static const char *page_fault(const struct hv_shadow *shadow, hv_ppn ppn, uint64_t *leaves)
 {
     const struct hv_physmap_entry *page = page_of(shadow, ppn);
     unsigned rank = HV_SHADOW_MAPS_MAX + 1;
     bool table = false;
+    *leaves = 0;
     if ((page->reasons & HV_REASON_SAMPLING) && page->maps != HV_ENTRY_NONE)
         return "a page that is watched for its first access has an entry";
     for (uint32_t at = page->maps; at != HV_ENTRY_NONE; at = next_of(shadow, at)) {
@@ -184,6 +184,12 @@ static const char *check_page(const struct hv_shadow *shadow, hv_ppn ppn, uint64
                : "a page without node is a page table";
 }
 
+const char *hv_shadow_page_fault(const struct hv_shadow *shadow, hv_ppn ppn)
+{
+    uint64_t leaves;
+    return page_fault(shadow, ppn, &leaves);
+}
+
 const char *hv_shadow_check(const struct hv_shadow *shadow)
 {
     uint64_t in_nodes = 0, on_lists = 0, nodes = 0;
@@ -192,10 +198,14 @@ const char *hv_shadow_check(const struct hv_shadow *shadow)
         if (hv_node(shadow, i)->kind == HV_NODE_FREE)
             continue;
         nodes++;
-        wrong = check_node(shadow, hv_node(shadow, i), &in_nodes);
+        wrong = hv_node_fault(shadow, i);
+        in_nodes += hv_node(shadow, i)->level == 0 ? hv_node(shadow, i)->count : 0;
     }
-    for (hv_ppn ppn = shadow->map->begin; !wrong && ppn.n < shadow->map->end.n; ppn.n++)
-        wrong = check_page(shadow, ppn, &on_lists);
+    for (hv_ppn ppn = shadow->map->begin; !wrong && ppn.n < shadow->map->end.n; ppn.n++) {
+        uint64_t leaves = 0;
+        wrong = page_fault(shadow, ppn, &leaves);
+        on_lists += leaves;
+    }
     if (!wrong && in_nodes != on_lists)
         wrong = "leaf entries are on no list";
     if (!wrong && (nodes != shadow->stats.nodes || nodes > shadow->nodes_max))

@@ -7,12 +7,8 @@
 #include "platform/board.h"
 #include "vm/vm.h"
 
-const struct hv_virtio_kind *const hv_virtio_kinds[] = {
-    &hv_virtio_rng,
-    &hv_virtio_balloon,
-    &hv_virtio_blk,
-    NULL,
-};
+#define POINTER(id) &hv_virtio_##id,
+static const struct hv_virtio_kind *const kinds[] = {HV_VIRTIO_KINDS(POINTER) NULL};
 
 static bool add(struct hv_vm *vm, const struct hv_virtio_kind *kind, unsigned number,
                 const struct hv_vm_config *config)
@@ -34,7 +30,7 @@ bool hv_devices_init(struct hv_vm *vm, const struct hv_vm_config *config)
         return false;
     for (unsigned i = 0; i < HV_VIRTIO_SLOTS; i++)
         hv_virtio_init(&vm->devices->slot[i], vm, i);
-    for (const struct hv_virtio_kind *const *kind = hv_virtio_kinds; *kind; kind++) {
+    for (const struct hv_virtio_kind *const *kind = kinds; *kind; kind++) {
         unsigned count = (*kind)->count ? (*kind)->count(config) : 1;
         for (unsigned number = 0; number < count; number++)
             if (!add(vm, *kind, number, config))

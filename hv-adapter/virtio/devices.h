@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The devices of one VM: those of each kind in hv_virtio_kinds[] that its configuration asks for,
+ * The devices of one VM: those of each kind in HV_VIRTIO_KINDS that its configuration asks for,
  * in that order, a slot each.
  *
  * Threads: the VM's, or between turns.
@@ -12,8 +12,12 @@
 #include "memory/guest_map.h"
 #include "virtio/mmio.h"
 
-/* Every kind there is. A new one is a file and a line here; NULL ends it. */
-extern const struct hv_virtio_kind *const hv_virtio_kinds[];
+/* Every kind there is: hv_virtio_NAME in a file of its own, with the smallest first: start there to
+ * write another, and add its name here. A VM's slots are in this order. */
+#define HV_VIRTIO_KINDS(each) each(rng) each(balloon) each(blk)
+
+#define HV_VIRTIO_DECLARE(id) extern const struct hv_virtio_kind hv_virtio_##id;
+HV_VIRTIO_KINDS(HV_VIRTIO_DECLARE)
 
 struct hv_devices {
     struct hv_virtio_mmio slot[HV_VIRTIO_SLOTS];

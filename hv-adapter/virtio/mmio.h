@@ -71,8 +71,4 @@ void hv_virtio_config_changed(struct hv_virtio_mmio *device);
 void hv_virtio_broken(struct hv_virtio_mmio *device);
 bool hv_virtio_has(const struct hv_virtio_mmio *device, unsigned feature);
 
-extern const struct hv_virtio_kind hv_virtio_rng; /* an entropy source; bytes of the VM's seed */
-extern const struct hv_virtio_kind hv_virtio_balloon;
-extern const struct hv_virtio_kind hv_virtio_blk;
-
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* virtio's entropy source (VIRTIO 1.2, 5.4): fills buffers from the VM's seed, so that a run
- * repeats. The smallest device: start here to write another. */
+ * repeats. The smallest device. */
 #include "platform/board.h"
 #include "prng.h"
 #include "residence/guest_mem.h"
-#include "virtio/mmio.h"
+#include "virtio/devices.h"
 #include "vm/vm.h"
 
 enum { CHAIN_NBYTES = 4096 }; /* a request gets no more at once: a kick's work is bounded */

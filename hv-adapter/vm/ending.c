@@ -5,13 +5,26 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "hv_assert.h"
 #include "vm/vm.h"
+
+/* The sequences of ending.h. */
+static bool may_become(enum hv_state from, enum hv_state to)
+{
+    return to == HV_FAILED || (from < HV_ENDED && from != to);
+}
+
+static void become(struct hv_vm *vm, enum hv_state to)
+{
+    hv_assert(may_become(vm->state, to));
+    vm->state = to;
+}
 
 void hv_vm_fail(struct hv_vm *vm, const char *why)
 {
     if (vm->state != HV_FAILED)
         snprintf(vm->reason, sizeof vm->reason, "%s", why);
-    vm->state = HV_FAILED;
+    become(vm, HV_FAILED);
     hv_hart_kick(vm->hart);
 }
 
@@ -20,7 +33,7 @@ void hv_vm_end(struct hv_vm *vm, const char *why)
     if (vm->state == HV_FAILED) /* its hart came to this before it saw the kick */
         return;
     snprintf(vm->reason, sizeof vm->reason, "%s", why);
-    vm->state = HV_ENDED;
+    become(vm, HV_ENDED);
 }
 
 /* Behind a newline, and what Linux puts before a message: "[    0.123456] ". */
@@ -77,11 +90,11 @@ const char *hv_vm_reason(const struct hv_vm *vm)
 void hv_vm_stop(struct hv_vm *vm)
 {
     if (vm->state == HV_RUNNING_VM)
-        vm->state = HV_STOPPED;
+        become(vm, HV_STOPPED);
 }
 
 void hv_vm_resume(struct hv_vm *vm)
 {
     if (vm->state == HV_STOPPED)
-        vm->state = HV_RUNNING_VM;
+        become(vm, HV_RUNNING_VM);
 }

@@ -2,6 +2,7 @@
 /* TLB shootdown between threads. See shootdown.h. */
 #include "vm/shootdown.h"
 
+#include "hv_assert.h"
 #include "vm/vm.h"
 
 void hv_shootdown_init(struct hv_shootdown *shootdown)
@@ -28,6 +29,7 @@ static void forget(struct hv_vm *vm, hv_mpn mpn, enum hv_shootdown_kind kind)
 static void stop_and_obey(struct hv_vm *vm)
 {
     struct hv_shootdown *shootdown = &vm->shootdown;
+    hv_assert(shootdown->running && shootdown->obeyed <= shootdown->asked);
     shootdown->running = false;
     if (shootdown->asked == shootdown->obeyed)
         return;
@@ -43,6 +45,7 @@ static void stop_and_obey(struct hv_vm *vm)
 
 static void run(struct hv_vm *vm)
 {
+    hv_assert(!vm->shootdown.running && vm->shootdown.obeyed == vm->shootdown.asked);
     vm->shootdown.running = true;
     vm->shootdown.runner = pthread_self();
 }

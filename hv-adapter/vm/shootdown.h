@@ -32,7 +32,10 @@ enum hv_shootdown_kind { HV_SHOOT_WRITES, HV_SHOOT_PAGE }; /* the right to write
 
 enum { HV_SHOOTDOWN_REQUESTS = 16 }; /* that wait; more become one for the whole TLB */
 
-/* Owned by the VM's lock. */
+/*
+ * Owned by the VM's lock. Not running: nothing waits (obeyed = asked). Running: obeyed <= asked.
+ *     not running -> running    begin_run, resume      running -> not running    end_run, pause
+ */
 struct hv_shootdown {
     bool running;           /* `runner` executes the hart and has not paused it */
     pthread_t runner;       /* valid while running */

@@ -73,8 +73,18 @@ static inline bool *hv_tables_untracked(struct hv_vm *vm)
     return vm->para ? &vm->para->writes_untracked : &vm->shadow.writes_untracked;
 }
 
+/* Whether entries, reasons and physmap agree on this page. */
+static inline bool hv_tables_page_is_valid(const struct hv_vm *vm, hv_ppn ppn)
+{
+    return hv_physmap_entry_is_valid(hv_physmap_at(&vm->map, ppn)) &&
+           !(vm->para ? hv_para_page_fault(vm->para, ppn) : hv_shadow_page_fault(&vm->shadow, ppn));
+}
+
 static inline const char *hv_tables_check(const struct hv_vm *vm)
 {
+    const char *wrong = hv_physmap_check(&vm->map);
+    if (wrong)
+        return wrong;
     return vm->para ? hv_para_check(vm->para) : hv_shadow_check(&vm->shadow);
 }
 

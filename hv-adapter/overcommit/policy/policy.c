@@ -2,11 +2,11 @@
 /* The policies by name, and what they refuse. See policy.h. */
 #include "overcommit/policy/policy.h"
 
-#include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
-const struct hv_policy *const hv_policies[] = {&hv_policy_shares, &hv_policy_working_set,
-                                               &hv_policy_idle_tax, NULL};
+#define POINTER(id) &hv_policy_##id,
+const struct hv_policy *const hv_policies[] = {HV_POLICIES(POINTER) NULL};
 
 const struct hv_policy *hv_policy_find(const char *name)
 {
@@ -14,6 +14,15 @@ const struct hv_policy *hv_policy_find(const char *name)
         if (strcmp((*at)->name, name) == 0)
             return *at;
     return NULL;
+}
+
+const char *hv_policy_names(char *text, size_t nbytes)
+{
+    int end = snprintf(text, nbytes, "none");
+    for (const struct hv_policy *const *at = hv_policies; *at && (size_t)end < nbytes; at++)
+        end +=
+            snprintf(text + end, nbytes - (size_t)end, "%s%s", at[1] ? ", " : " or ", (*at)->name);
+    return text;
 }
 
 enum hv_policy_fault hv_policy_check(const struct hv_policy_input *input)

@@ -8,7 +8,7 @@
  *     a VM's target depends on what the VMs are, not on their order
  *
  * Policies differ in one number a VM: how fast its target grows while memory is handed out. All of
- * them end in hv_policy_fill. A new policy is one file and a line in policy.c.
+ * them end in hv_policy_fill. A new policy is one file and a line in HV_POLICIES.
  *
  * Threads: any; nothing is kept.
  * Source: C. A. Waldspurger, Memory Resource Management in VMware ESX Server, OSDI 2002, 5.
@@ -17,6 +17,7 @@
 #define HV_POLICY_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* One VM as the policy sees it. */
@@ -53,11 +54,18 @@ struct hv_policy {
     void (*targets)(const struct hv_policy_input *input, uint64_t *targets);
 };
 
-extern const struct hv_policy hv_policy_shares, hv_policy_working_set, hv_policy_idle_tax;
+/* Every policy there is: hv_policy_NAME in a file of its own. A new one is a file and a line here.
+ */
+#define HV_POLICIES(each) each(shares) each(working_set) each(idle_tax)
 
-/* The policies, ended by NULL; one by its name, or NULL. */
+#define HV_POLICY_DECLARE(id) extern const struct hv_policy hv_policy_##id;
+HV_POLICIES(HV_POLICY_DECLARE)
+
+/* All of them, ended by NULL; one by its name, or NULL. */
 extern const struct hv_policy *const hv_policies[];
 const struct hv_policy *hv_policy_find(const char *name);
+/* For a person: "none, shares, ... or idle-tax", into text, cut to nbytes. Returns text. */
+const char *hv_policy_names(char *text, size_t nbytes);
 
 enum hv_policy_fault hv_policy_check(const struct hv_policy_input *input);
 /* For a person: what is wrong, and why that is not allowed. */
