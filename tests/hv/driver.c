@@ -61,10 +61,10 @@ static void start_queue(const struct driver *driver, unsigned queue)
     driver_store(driver, 0x044, 1);
 }
 
-void driver_start(struct driver *driver, struct hv_vm *vm, const struct hv_virtio_kind *kind,
-                  uint32_t features, unsigned queues)
+void driver_start_slot(struct driver *driver, struct hv_vm *vm, unsigned slot, uint32_t features,
+                       unsigned queues)
 {
-    *driver = (struct driver){.vm = vm, .slot = hv_device_at(vm, kind, 0)->source - 1};
+    *driver = (struct driver){.vm = vm, .slot = slot};
     driver_store(driver, 0x070, 0);
     driver_store(driver, 0x070, ACKNOWLEDGE | DRIVER);
     driver_store(driver, 0x024, 0);
@@ -75,6 +75,12 @@ void driver_start(struct driver *driver, struct hv_vm *vm, const struct hv_virti
     for (unsigned queue = 0; queue < queues; queue++)
         start_queue(driver, queue);
     driver_store(driver, 0x070, ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK);
+}
+
+void driver_start(struct driver *driver, struct hv_vm *vm, const struct hv_virtio_kind *kind,
+                  uint32_t features, unsigned queues)
+{
+    driver_start_slot(driver, vm, hv_device_at(vm, kind, 0)->source - 1, features, queues);
 }
 
 void driver_offer(struct driver *driver, unsigned queue, const struct driver_buffer *buffers,

@@ -22,8 +22,11 @@ uint64_t driver_used(unsigned queue);
 void driver_store(const struct driver *driver, uint64_t offset, uint32_t value);
 uint32_t driver_load(const struct driver *driver, uint64_t offset);
 
-/* Resets the first device of this kind, takes these features and VERSION_1, and sets up so many
- * queues. */
+/* Resets the device in this slot, takes these features and VERSION_1, and sets up so many queues.
+ */
+void driver_start_slot(struct driver *driver, struct hv_vm *vm, unsigned slot, uint32_t features,
+                       unsigned queues);
+/* The same with the first device of this kind. */
 void driver_start(struct driver *driver, struct hv_vm *vm, const struct hv_virtio_kind *kind,
                   uint32_t features, unsigned queues);
 struct driver_buffer {

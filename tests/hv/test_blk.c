@@ -17,7 +17,8 @@ static int set_up(void **state)
 {
     (void)state;
     struct hv_error error = {""};
-    struct hv_vm_config config = {.memory_bytes = 8 << 20, .disk_bytes = {SECTORS * SECTOR}};
+    struct hv_vm_config config = {.memory_bytes = 8 << 20,
+                                  .disk_bytes = {SECTORS * SECTOR, 2 * SECTORS * SECTOR}};
     world = rig_world(true, 1);
     vm = hv_vm_new(world, &config, &error);
     if (!vm)
@@ -157,12 +158,44 @@ static void requests_that_are_none(void **state)
     assert_int_equal(hv_devices_next(vm), UINT64_MAX); /* a reset forgets it */
 }
 
+/* What is written to one is not on the other; each has its size, its clock and its interrupt. */
+static void two_disks(void **state)
+{
+    (void)state;
+    static const char words[2][SECTOR] = {"first", "second"};
+    struct driver disk[2] = {driver};
+    char found[SECTOR];
+    driver_start_slot(&disk[1], vm, driver.slot + 1, 0, 1);
+    for (unsigned i = 0; i < 2; i++) {
+        driver = disk[i];
+        assert_int_equal(driver_load(&driver, 0x100), (i + 1) * SECTORS);
+        driver_store(&driver, 0x070, 0); /* both drivers have their rings in one place: in turn */
+        driver_start_slot(&driver, vm, disk[i].slot, 0, 1);
+        assert_true(hv_guest_write(vm, DATA, words[i], SECTOR));
+        submit(OUT, 7, SECTOR, 0);
+        assert_int_equal(finish(), 0);
+        assert_int_equal(driver_load(&driver, 0x060), 1);
+        assert_int_equal(hv_disk_at(vm, i)->writes, 1);
+        assert_int_equal(hv_disk_at(vm, !i)->writes, i);
+        disk[i] = driver;
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        driver_start_slot(&driver, vm, disk[i].slot, 0, 1);
+        submit(IN, 7, SECTOR, 0);
+        assert_int_equal(finish(), 0);
+        assert_true(hv_guest_read(vm, DATA, found, SECTOR));
+        assert_string_equal(found, words[i]);
+    }
+    assert_null(hv_disk_at(vm, 2));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(against_a_model, set_up, tear_down),
         cmocka_unit_test_setup_teardown(time_passes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(requests_that_are_none, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(two_disks, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Page tables under paravirtualization: they hold MPNs, and the VMM writes them when asked. Changes
  * are asked for in batches. */
-#include "kernel.h"
 #include "guest/hypercall.h"
+#include "kernel.h"
 
 const char tables_mode[] = "para";
 uint64_t tables_updates;
