@@ -5,7 +5,7 @@
 #ifndef HV_ACCESS_KIND_H
 #define HV_ACCESS_KIND_H
 
-#include "cpu/hart.h"
+#include "hart.h"
 
 /* HV_ALLOW_* that an access needs. */
 static inline unsigned hv_access_needs(enum hv_access access)

@@ -11,31 +11,15 @@
 #include <stddef.h>
 
 #include "access.h"
+#include "access_kind.h"
 #include "hv_assert.h"
 #include "state.h"
-
-static const enum hv_cause access_fault[] = {
-    [HV_ACCESS_FETCH] = HV_CAUSE_FETCH_ACCESS,
-    [HV_ACCESS_LOAD] = HV_CAUSE_LOAD_ACCESS,
-    [HV_ACCESS_STORE] = HV_CAUSE_STORE_ACCESS,
-    [HV_ACCESS_AMO] = HV_CAUSE_STORE_ACCESS,
-};
-
-static bool allows(unsigned allow, enum hv_access access)
-{
-    static const uint8_t needed[] = {
-        [HV_ACCESS_FETCH] = HV_ALLOW_EXEC,
-        [HV_ACCESS_LOAD] = HV_ALLOW_READ,
-        [HV_ACCESS_STORE] = HV_ALLOW_WRITE,
-        [HV_ACCESS_AMO] = HV_ALLOW_READ | HV_ALLOW_WRITE,
-    };
-    return (allow & needed[access]) == needed[access];
-}
 
 /* The VMM's answer is a page: what it owes the hart, by the comments of struct hv_tlb_fill. */
 static bool is_valid(const struct hv_tlb_fill *fill, enum hv_access access)
 {
-    return allows(fill->allow, access) && fill->page &&
+    unsigned needs = hv_access_needs(access);
+    return (fill->allow & needs) == needs && fill->page &&
            ((uintptr_t)fill->page & ~HV_PAGE_MASK) == 0 && fill->span_bits >= HV_PAGE_BITS &&
            fill->span_bits <= 30;
 }
@@ -74,7 +58,7 @@ enum hv_result hv_fill(struct hv_hart *hart, uint64_t va, enum hv_access access,
         return HV_DONE;
     case HV_FILL_MMIO:
         if (access == HV_ACCESS_FETCH || access == HV_ACCESS_AMO)
-            return hv_raise(hart, access_fault[access], va);
+            return hv_raise(hart, hv_access_fault(access), va);
         return HV_DONE;
     case HV_FILL_FAULT:
         return hv_raise(hart, out->cause, va);

@@ -2,6 +2,8 @@
 /* The Sv39 page-table walk. See sv39.h. */
 #include "sv39.h"
 
+#include "access_kind.h"
+
 enum {
     PTE_PPN_SHIFT = 10,
     PTE_RESERVED_SHIFT = 54,
@@ -16,13 +18,6 @@ static unsigned page_fault(enum hv_access access)
     return access == HV_ACCESS_FETCH  ? HV_CAUSE_FETCH_PAGE
            : access == HV_ACCESS_LOAD ? HV_CAUSE_LOAD_PAGE
                                       : HV_CAUSE_STORE_PAGE;
-}
-
-static unsigned access_fault(enum hv_access access)
-{
-    return access == HV_ACCESS_FETCH  ? HV_CAUSE_FETCH_ACCESS
-           : access == HV_ACCESS_LOAD ? HV_CAUSE_LOAD_ACCESS
-                                      : HV_CAUSE_STORE_ACCESS;
 }
 
 static bool is_canonical(uint64_t va)
@@ -76,13 +71,6 @@ unsigned hv_sv39_permitted(uint64_t pte, const struct hv_mmu *mmu)
     return mmu->sum ? allow & ~(unsigned)HV_ALLOW_EXEC : 0;
 }
 
-static unsigned needed(enum hv_access access)
-{
-    return access == HV_ACCESS_FETCH  ? HV_ALLOW_EXEC
-           : access == HV_ACCESS_LOAD ? HV_ALLOW_READ
-                                      : HV_ALLOW_WRITE;
-}
-
 /*
  * Checks the leaf in walk->pte[step] and sets A, and D for a store. When the entry changes under
  * it, it is checked anew.
@@ -91,19 +79,19 @@ static unsigned finish(const struct hv_sv39_ops *ops, void *ctx, const struct hv
                        enum hv_access access, struct hv_sv39_walk *walk)
 {
     unsigned step = walk->steps - 1u;
-    bool store = access == HV_ACCESS_STORE || access == HV_ACCESS_AMO;
+    unsigned needs = hv_access_needs(access);
     uint64_t *pte = &walk->pte[step];
     for (unsigned updates = 0; updates < UPDATES_MAX; updates++) {
         if (!is_well_formed(*pte, walk->level) || !is_leaf(*pte))
             break; /* it became a pointer: as if it had come just after this access's turn */
         unsigned allow = hv_sv39_permitted(*pte, mmu);
-        if (!(allow & needed(access)))
+        if ((allow & needs) != needs)
             break;
-        uint64_t marked = *pte | HV_PTE_A | (store ? HV_PTE_D : 0);
+        uint64_t marked = *pte | HV_PTE_A | (hv_access_stores(access) ? HV_PTE_D : 0);
         uint64_t expected = *pte;
         if (marked != expected) {
             if (!ops->update_pte(ctx, walk->pte_gpa[step], &expected, marked))
-                return access_fault(access);
+                return hv_access_fault(access);
             if (expected != *pte) {
                 *pte = expected;
                 continue;
@@ -135,7 +123,7 @@ unsigned hv_sv39_walk(const struct hv_sv39_ops *ops, void *ctx, const struct hv_
         walk->level = (uint8_t)level;
         walk->pte_gpa[step] = table + index * 8;
         if (!ops->read_pte(ctx, walk->pte_gpa[step], &walk->pte[step]))
-            return access_fault(access);
+            return hv_access_fault(access);
         uint64_t pte = walk->pte[step];
         if (!is_well_formed(pte, level))
             return page_fault(access);
