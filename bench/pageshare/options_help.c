@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { OPTION_COLUMN = 26 }; /* where an option's help begins */
+enum { OPTION_COLUMN = 27 }; /* where an option's help begins */
 
 static const char sources[] =
     "SOURCE   a dump (flat raw memory, ELF core; either compressed with zstd),\n"
@@ -19,14 +19,12 @@ static const char ending[] =
 
 static void print_row(const struct option_row *row)
 {
-    char left[64];
     char letter[] = {'-', row->letter, ',', ' ', 0};
-    int used = snprintf(left, sizeof left, "%s--%s%s%s", row->letter ? letter : "", row->name,
-                        row->argument ? " " : "", row->argument ? row->argument : "");
-    printf("  %-*s", OPTION_COLUMN - 2, left);
-    if (used >= OPTION_COLUMN - 2)
-        printf("\n%*s", OPTION_COLUMN, "");
-    printf(" %s\n", row->help);
+    int used = printf("  %s--%s%s%s", row->letter ? letter : "", row->name,
+                      row->argument ? " " : "", row->argument ? row->argument : "");
+    if (used > OPTION_COLUMN - 2)
+        used = printf("\n") - 1;
+    printf("%*s%s\n", OPTION_COLUMN - used, "", row->help);
 }
 
 static void print_options(void)
