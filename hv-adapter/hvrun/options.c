@@ -317,10 +317,12 @@ static void grammar_init(struct option grammar[ROWS + 1])
 /* What getopt did not understand: `result` is ':' if an argument is missing. */
 static bool wrong_option(int result, char **argv)
 {
+    const char letter[] = {'-', (char)optopt, 0};
+    bool is_letter = optopt > 0 && optopt < ROW;
     const char *what = result == ':'   ? "expected an argument"
                        : optopt >= ROW ? "expected no argument"
                                        : "no such option";
-    fprintf(stderr, "hvrun: %s: %s: %s\n", argv[0], argv[optind - 1], what);
+    fprintf(stderr, "hvrun: %s: %s: %s\n", argv[0], is_letter ? letter : argv[optind - 1], what);
     return false;
 }
 
