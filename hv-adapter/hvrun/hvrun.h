@@ -38,7 +38,10 @@ struct hvrun_options {
 void hvrun_options_init(struct hvrun_options *options);
 /* A whole number with an optional K, M or G. */
 bool hvrun_size(const char *text, uint64_t *value);
+/* argv[0] is the subcommand: boot or console. */
 bool hvrun_options_parse(struct hvrun_options *options, int argc, char **argv);
+/* Prints what --help says of all options, of workloads and of policies. */
+void hvrun_options_help(FILE *stream);
 /* In either order. */
 bool hvrun_options_kernel(struct hvrun_options *options, const char *path);
 bool hvrun_options_initrd(struct hvrun_options *options, const char *path);

@@ -1,67 +1,48 @@
 /* SPDX-License-Identifier: MIT */
-/* hvrun: guests on the tiny VMM, their pages shared live. */
+/* hvrun: guests on the tiny VMM, their pages shared live. The subcommands, a row each. */
 #include <string.h>
 
 #include "hvrun.h"
 
-static const char usage[] =
-    "usage: hvrun boot [options]          boots guests, runs a workload, shows what is shared\n"
-    "       hvrun console [options]       one guest at this terminal; Ctrl-A X leaves\n"
-    "       hvrun overcommit SCENARIO [options]   VMs that want more memory than there is\n"
-    "       hvrun COMMAND --control SOCKET, to an hvrun boot --control SOCKET:\n"
-    "         dump VM FILE                its memory as an ELF core, for pageshare measure\n"
-    "         walk VM VA                  one address through every table\n"
-    "         step                        one merge, narrated\n"
-    "         step break VM VA            one copy-on-write break, narrated\n"
-    "         share-now                   scans until nothing is left to share\n"
-    "         stop VM|all, resume VM|all  stopped VMs stand still; all: the scanner, too\n"
-    "         stats [json]                the table of now\n"
-    "         balloon VM [SIZE]           shows the balloon; asks the guest to give up SIZE\n"
-    "         check                       audits every table: slow\n"
-    "       hvrun --help | SUBCOMMAND --help\n"
+struct subcommand {
+    const char *name;
+    const char *arguments;             /* what stands behind its name on the command line */
+    const char *does;                  /* one line */
+    int (*run)(int argc, char **argv); /* argv[0] is its name; returns the exit code */
+};
+
+/* clang-format off */
+static const struct subcommand subcommands[] = {
+    {"boot", "[OPTION...]", "boots guests, runs a workload, shows what is shared", hvrun_boot},
+    {"console", "[OPTION...]", "one guest at this terminal; Ctrl-A X leaves", hvrun_console},
+    {"overcommit", "SCENARIO [OPTION...]", "VMs that want more memory than there is",
+     hvrun_overcommit},
+    /* These run in an hvrun boot: commands.c. */
+    {"dump", "VM FILE", "its memory as an ELF core, for pageshare measure", hvrun_client},
+    {"walk", "VM VA", "one address through every table", hvrun_client},
+    {"step", "[break VM VA]", "one merge, or one copy-on-write break, narrated", hvrun_client},
+    {"share-now", "", "scans until nothing is left to share", hvrun_client},
+    {"stop", "VM|all", "stopped VMs stand still; all: the scanner, too", hvrun_client},
+    {"resume", "VM|all", "they go on", hvrun_client},
+    {"stats", "[json]", "the table of now", hvrun_client},
+    {"balloon", "VM [SIZE]", "shows the balloon; asks the guest to give up SIZE", hvrun_client},
+    {"check", "", "audits every table: slow", hvrun_client},
+};
+/* clang-format on */
+enum { HELP_COLUMN = 28 /* where what a subcommand does begins */ };
+enum { SUBCOMMANDS = sizeof subcommands / sizeof *subcommands };
+
+static const char scenario[] =
     "\n"
-    "options of boot, and of console but for --vms, --control, --format and --settle:\n"
-    "  --vms N               how many (1)\n"
-    "  --memory SIZE         of each, as 64M (64M)\n"
-    "  --kernel FILE         Linux Image, ELF or flat binary (the built guest's)\n"
-    "  --initrd FILE         initramfs (the built guest's, with its kernel)\n"
-    "  --para                paravirtualized guests: our own kernel, and no shadow page tables\n"
-    "  --append TEXT         more kernel command line\n"
-    "  --workload NAME       idle, files, compute, touch, forks, sweep, reads, shell\n"
-    "                        (idle); our own kernel: idle, touch, forks, compute, mix,\n"
-    "                        signal\n"
-    "  --rounds N            of the workload, then idle (0: for ever)\n"
-    "  --touch KIB           how much touch, sweep and reads use (4096)\n"
-    "  --share off|on        (on)\n"
-    "  --groups N            VM i is of group i modulo N: pages are shared within a group (1)\n"
-    "  --scan-rate PAGES     looked at per virtual second, in all (10000)\n"
-    "  --seconds S           of virtual time (until all VMs ended)\n"
-    "  --settle              shares all that can be shared before the last figures\n"
-    "  --format table|json   of the last figures (table)\n"
-    "  --control SOCKET      answers commands there, and keeps to the clock's time\n"
-    "  --log DIR             keeps what VM N prints in DIR/vm-N.log\n"
-    "  --seed N              of everything random (1)\n"
-    "  --same-seed           all VMs get the same seed and start together\n"
-    "  --start-offset MS     each VM starts so much later than the one before (37)\n"
-    "  --disk SIZE           a blank disk for each VM: /dev/vda (none)\n"
-    "  --machine SIZE        memory of the host for guests (what they can need)\n"
-    "  --isa NAME            rv64imafdc, or rv64imac: without F and D (rv64imafdc)\n"
-    "  --threads N           runs VMs at the same time, the scanner beside them; figures then\n"
-    "                        differ a little from run to run (0: one thread, always the same)\n"
-    "  --scattered           machine memory as non-contiguous as possible\n"
-    "\n"
-    "hvrun overcommit SCENARIO: VMs on a host with less memory than they want, by a JSON file:\n"
+    "SCENARIO is a JSON file: VMs on a host with less memory than they want\n"
     "  memory, vms [{memory, ...}], seconds      what there is, who wants it, for how long\n"
-    "  policy      none, shares, working-set or idle-tax (none); tax, slack; period (1 s)\n"
+    "  policy      by its name (none); tax, slack; period (1 s)\n"
     "  sharing, scan_rate, census                false, 10000, false (the truth, to compare)\n"
     "  of a VM     name, memory, min, shares, workload, disk, active, balloon\n"
     "  events      [{at, tax}, {at, vm, active}] the tax or a VM's memory in use changes\n"
-    "options of overcommit:\n"
-    "  --policy NAME, --tax T, --seconds S       instead of the file's; T as 0.5, 50%, default\n"
-    "                                            (75 %), taught (50 %) or none; 100 % is refused\n"
-    "  --format table|json|csv, --plot FILE      every period; a picture as .svg or .png\n"
-    "  --log DIR, --kernel FILE, --initrd FILE   as above\n"
-    "ESX's figures as scenarios: hv-adapter/experiments/figure2, figure6, figure7, rise.\n"
+    "ESX's figures as scenarios: hv-adapter/experiments/figure2, figure6, figure7, rise.\n";
+
+static const char ending[] =
     "\n"
     "Virtual time: 100 million ticks a second; a tick is an instruction, or part of what an\n"
     "event costs (charges.h; printed with --format json). Same options, same figures.\n"
@@ -70,27 +51,42 @@ static const char usage[] =
     "The guest is built by hv-adapter/guest/build.\n"
     "Example: hvrun boot --vms 10 --workload files --seconds 20\n";
 
+static void print_help(FILE *stream)
+{
+    const char *before = "usage:";
+    const struct subcommand *end = subcommands + SUBCOMMANDS;
+    for (const struct subcommand *at = subcommands; at < end && at->run != hvrun_client; at++) {
+        fprintf(stream, "%-6s hvrun %s %s\n", before, at->name, at->arguments);
+        before = "";
+    }
+    fprintf(stream, "       hvrun COMMAND --control SOCKET\n       hvrun --help\n\n");
+    for (const struct subcommand *at = subcommands; at < end; at++) {
+        bool is_command = at->run == hvrun_client;
+        if (is_command && at[-1].run != hvrun_client)
+            fprintf(stream, "\nCOMMAND, to an hvrun boot --control SOCKET:\n");
+        int used =
+            fprintf(stream, "%s%s%s%s", is_command ? "    " : "", at->name,
+                    is_command && *at->arguments ? " " : "", is_command ? at->arguments : "");
+        fprintf(stream, "%*s%s\n", HELP_COLUMN - used, "", at->does);
+    }
+    hvrun_options_help(stream);
+    fputs(scenario, stream);
+    fputs(ending, stream);
+}
+
 int main(int argc, char **argv)
 {
-    static const char *const commands[] = {"dump",   "walk",  "step",  "share-now", "stop",
-                                           "resume", "stats", "check", "balloon"};
     for (int i = 1; i < argc; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            fputs(usage, stdout);
+            print_help(stdout);
             return 0;
         }
     const char *name = argc > 1 ? argv[1] : "";
-    if (strcmp(name, "boot") == 0)
-        return hvrun_boot(argc - 1, argv + 1);
-    if (strcmp(name, "overcommit") == 0)
-        return hvrun_overcommit(argc - 1, argv + 1);
-    if (strcmp(name, "console") == 0)
-        return hvrun_console(argc - 1, argv + 1);
-    for (unsigned i = 0; i < sizeof commands / sizeof *commands; i++)
-        if (strcmp(name, commands[i]) == 0)
-            return hvrun_client(argc - 1, argv + 1);
+    for (unsigned i = 0; i < SUBCOMMANDS; i++)
+        if (strcmp(name, subcommands[i].name) == 0)
+            return subcommands[i].run(argc - 1, argv + 1);
     if (*name)
         fprintf(stderr, "hvrun: no such subcommand: %s\n", name);
-    fputs(usage, stderr);
+    print_help(stderr);
     return 2;
 }

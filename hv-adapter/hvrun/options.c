@@ -1,69 +1,32 @@
 /* SPDX-License-Identifier: MIT */
-/* The options of boot and console. */
+/* The options of hvrun, a row each: boot and console are parsed by the table, --help prints it. */
 #include <getopt.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "hvrun.h"
+#include "overcommit/policy/policy.h"
 
 enum { VMS_MAX = 1024, THREADS_MAX = 256 };
+enum { HELP_COLUMN = 28 /* where a row's help begins */ };
 
-enum {
-    OPT_VMS = 256,
-    OPT_MEMORY,
-    OPT_KERNEL,
-    OPT_INITRD,
-    OPT_APPEND,
-    OPT_WORKLOAD,
-    OPT_SHARE,
-    OPT_SCAN_RATE,
-    OPT_SECONDS,
-    OPT_CONTROL,
-    OPT_FORMAT,
-    OPT_LOG,
-    OPT_SEED,
-    OPT_SAME_SEED,
-    OPT_SCATTERED,
-    OPT_SETTLE,
-    OPT_ROUNDS,
-    OPT_TOUCH,
-    OPT_START,
-    OPT_MACHINE,
-    OPT_THREADS,
-    OPT_DISK,
-    OPT_ISA,
-    OPT_PARA,
-    OPT_GROUPS,
-};
+/* Subcommands that take options. */
+enum { BOOT = 1, CONSOLE = 2, OVERCOMMIT = 4 };
 
-static const struct option words[] = {
-    {"vms", required_argument, NULL, OPT_VMS},
-    {"memory", required_argument, NULL, OPT_MEMORY},
-    {"kernel", required_argument, NULL, OPT_KERNEL},
-    {"initrd", required_argument, NULL, OPT_INITRD},
-    {"append", required_argument, NULL, OPT_APPEND},
-    {"workload", required_argument, NULL, OPT_WORKLOAD},
-    {"share", required_argument, NULL, OPT_SHARE},
-    {"scan-rate", required_argument, NULL, OPT_SCAN_RATE},
-    {"seconds", required_argument, NULL, OPT_SECONDS},
-    {"control", required_argument, NULL, OPT_CONTROL},
-    {"format", required_argument, NULL, OPT_FORMAT},
-    {"log", required_argument, NULL, OPT_LOG},
-    {"seed", required_argument, NULL, OPT_SEED},
-    {"same-seed", no_argument, NULL, OPT_SAME_SEED},
-    {"scattered", no_argument, NULL, OPT_SCATTERED},
-    {"settle", no_argument, NULL, OPT_SETTLE},
-    {"rounds", required_argument, NULL, OPT_ROUNDS},
-    {"touch", required_argument, NULL, OPT_TOUCH},
-    {"start-offset", required_argument, NULL, OPT_START},
-    {"machine", required_argument, NULL, OPT_MACHINE},
-    {"threads", required_argument, NULL, OPT_THREADS},
-    {"disk", required_argument, NULL, OPT_DISK},
-    {"isa", required_argument, NULL, OPT_ISA},
-    {"para", no_argument, NULL, OPT_PARA},
-    {"groups", required_argument, NULL, OPT_GROUPS},
-    {NULL, 0, NULL, 0},
+struct row;
+/* Takes the option's argument, NULL if it has none; false after a message. */
+typedef bool taker(struct hvrun_options *options, const struct row *row, const char *text);
+
+struct row {
+    unsigned of; /* the subcommands that take it */
+    const char *name;
+    const char *argument; /* what --help calls it; "off|on": one of two words; NULL: takes none */
+    const char *help;     /* one line */
+    taker *take;          /* NULL: another file takes it */
+    size_t at;            /* where in struct hvrun_options its value goes */
+    uint64_t least, most; /* of a number */
 };
 
 void hvrun_options_init(struct hvrun_options *options)
@@ -107,30 +70,70 @@ bool hvrun_size(const char *text, uint64_t *value)
     return end[shift ? 1 : 0] == 0 && n <= UINT64_MAX >> shift;
 }
 
-static bool number(const char *option, const char *text, uint64_t max, uint64_t *value)
+static bool number(const struct row *row, const char *text, uint64_t *value)
 {
+    char expected[96];
     if (*text < '0' || *text > '9')
-        return bad(option, text, "a number");
-    return (hvrun_size(text, value) && *value <= max) ||
-           bad(option, text, "a number (K, M, G allowed) within its limit");
+        return bad(row->name, text, "a number");
+    if (hvrun_size(text, value) && *value >= row->least && *value <= row->most)
+        return true;
+    snprintf(expected, sizeof expected, "a number from %llu to %llu (K, M, G allowed)",
+             (unsigned long long)row->least, (unsigned long long)row->most);
+    return bad(row->name, text, expected);
 }
 
-static bool small(const char *option, const char *text, unsigned max, unsigned *value)
+static void *place(struct hvrun_options *options, const struct row *row)
+{
+    return (char *)options + row->at;
+}
+
+static bool take_number(struct hvrun_options *options, const struct row *row, const char *text)
+{
+    return number(row, text, place(options, row));
+}
+
+static bool take_count(struct hvrun_options *options, const struct row *row, const char *text)
 {
     uint64_t n = 0;
-    bool right = number(option, text, max, &n);
-    *value = (unsigned)n;
+    bool right = number(row, text, &n);
+    *(unsigned *)place(options, row) = (unsigned)n;
     return right;
 }
 
-static bool word(const char *option, const char *text, const char *no, const char *yes, bool *value)
+static bool take_seconds(struct hvrun_options *options, const struct row *row, const char *text)
+{
+    char *end;
+    double *value = place(options, row);
+    *value = strtod(text, &end);
+    return (end != text && !*end && *value > 0 && *value < 1e9) ||
+           bad(row->name, text, "seconds above 0");
+}
+
+static bool take_text(struct hvrun_options *options, const struct row *row, const char *text)
+{
+    *(const char **)place(options, row) = text;
+    return true;
+}
+
+static bool take_flag(struct hvrun_options *options, const struct row *row, const char *text)
+{
+    (void)text;
+    *(bool *)place(options, row) = true;
+    return true;
+}
+
+/* Of the two words in row->argument the second one is true. */
+static bool take_word(struct hvrun_options *options, const struct row *row, const char *text)
 {
     char expected[64];
+    const char *no = row->argument, *yes = strchr(no, '|') + 1;
+    int no_length = (int)(yes - no) - 1;
+    bool *value = place(options, row);
     *value = strcmp(text, yes) == 0;
-    if (*value || strcmp(text, no) == 0)
+    if (*value || (strncmp(text, no, (size_t)no_length) == 0 && !text[no_length]))
         return true;
-    snprintf(expected, sizeof expected, "%s or %s", no, yes);
-    return bad(option, text, expected);
+    snprintf(expected, sizeof expected, "%.*s or %s", no_length, no, yes);
+    return bad(row->name, text, expected);
 }
 
 static bool path(const char *option, char *to, size_t room, const char *text)
@@ -152,11 +155,94 @@ bool hvrun_options_initrd(struct hvrun_options *options, const char *text)
     return path("initrd", options->initrd, sizeof options->initrd, text);
 }
 
+static bool take_kernel(struct hvrun_options *options, const struct row *row, const char *text)
+{
+    (void)row;
+    return hvrun_options_kernel(options, text);
+}
+
+static bool take_initrd(struct hvrun_options *options, const struct row *row, const char *text)
+{
+    (void)row;
+    return hvrun_options_initrd(options, text);
+}
+
+/* The ends of rows: how an option is taken, and into which field. */
+#define INTO(take, field)         take, offsetof(struct hvrun_options, field), 0, 0
+#define COUNT(field, least, most) take_count, offsetof(struct hvrun_options, field), least, most
+#define NUMBER(field, most)       take_number, offsetof(struct hvrun_options, field), 0, most
+#define BY(take)                  take, 0, 0, 0
+#define ELSEWHERE                 NULL, 0, 0, 0 /* overcommit_run.c; main.c for --help */
+
+#define BYTES_MAX (UINT64_C(1) << 46)
+#define BOOTS     (BOOT | CONSOLE)
+#define ALL       (BOOT | CONSOLE | OVERCOMMIT)
+
+/* Rows of the same subcommands stand together: --help prints them under one heading. */
+/* clang-format off */
+static const struct row rows[] = {
+    {ALL, "kernel", "FILE", "Linux Image, ELF or flat binary (the built guest's)", BY(take_kernel)},
+    {ALL, "initrd", "FILE", "initramfs (the built guest's, with its kernel)", BY(take_initrd)},
+    {ALL, "log", "DIR", "keeps what VM N prints in DIR/vm-N.log", INTO(take_text, log)},
+
+    {BOOTS, "memory", "SIZE", "of each VM, as 64M (64M)",
+     NUMBER(memory_bytes, BYTES_MAX)},
+    {BOOTS, "disk", "SIZE", "a blank disk for each VM: /dev/vda (none)",
+     NUMBER(disk_bytes, BYTES_MAX)},
+    {BOOTS, "machine", "SIZE", "memory of the host for guests (what they can need)",
+     NUMBER(machine_bytes, BYTES_MAX)},
+    {BOOTS, "scattered", NULL, "machine memory as non-contiguous as possible",
+     INTO(take_flag, scattered)},
+    {BOOTS, "para", NULL, "paravirtualized: our own kernel, and no shadow page tables",
+     INTO(take_flag, para)},
+    {BOOTS, "isa", "rv64imac|rv64imafdc", "without F and D, or with them (rv64imafdc)",
+     INTO(take_word, has_fp)},
+    {BOOTS, "append", "TEXT", "more kernel command line", INTO(take_text, append)},
+    {BOOTS, "workload", "NAME", "one of those below (idle; console: shell)",
+     INTO(take_text, workload)},
+    {BOOTS, "rounds", "N", "of the workload, then idle (0: for ever)",
+     COUNT(rounds, 0, 1000000000)},
+    {BOOTS, "touch", "KIB", "how much touch, sweep and reads use (4096)",
+     COUNT(touch_kib, 0, 1 << 30)},
+    {BOOTS, "share", "off|on", "whether pages are shared (on)", INTO(take_word, sharing)},
+    {BOOTS, "groups", "N", "VM i is of group i modulo N: pages are shared within a group (1)",
+     COUNT(groups, 1, HV_GROUPS_MAX)},
+    {BOOTS, "scan-rate", "PAGES", "looked at per virtual second, in all (10000)",
+     NUMBER(scan_rate, UINT64_C(1) << 32)},
+    {BOOTS, "seconds", "S", "of virtual time (until all VMs ended)", INTO(take_seconds, seconds)},
+    {BOOTS, "seed", "N", "of everything random (1)", NUMBER(seed, BYTES_MAX)},
+    {BOOTS, "same-seed", NULL, "all VMs get the same seed and start together",
+     INTO(take_flag, same_seed)},
+    {BOOTS, "start-offset", "MS", "each VM starts so much later than the one before (37)",
+     COUNT(start_ms, 0, 1000000)},
+    {BOOTS, "threads", "N", "run VMs at the same time; figures then differ (0: always the same)",
+     COUNT(threads, 0, THREADS_MAX)},
+
+    {BOOT, "vms", "N", "how many (1)", COUNT(vms, 1, VMS_MAX)},
+    {BOOT, "settle", NULL, "shares all that can be shared before the last figures",
+     INTO(take_flag, settle)},
+    {BOOT, "format", "table|json", "of the last figures (table)", INTO(take_word, json)},
+    {BOOT, "control", "SOCKET", "answers commands there, and keeps to the clock's time",
+     INTO(take_text, control)},
+
+    {OVERCOMMIT, "policy", "NAME", "one of those below, instead of the file's", ELSEWHERE},
+    {OVERCOMMIT, "tax", "T", "0.5, 50%, default (75 %), taught (50 %) or none; 100 % is refused",
+     ELSEWHERE},
+    {OVERCOMMIT, "seconds", "S", "of virtual time, instead of the file's", ELSEWHERE},
+    {OVERCOMMIT, "format", "table|json|csv", "of every period's figures (table)", ELSEWHERE},
+    {OVERCOMMIT, "plot", "FILE", "a picture as .svg or .png", ELSEWHERE},
+
+    {0, "help", NULL, "this text", ELSEWHERE},
+};
+/* clang-format on */
+enum { ROWS = sizeof rows / sizeof *rows, ROW = 256 /* beyond all letters */ };
+
+/* guest/userland/init.c and guest/mini/main.c */
+static const char linux_knows[] = "idle, files, compute, touch, forks, sweep, reads or shell",
+                  mini_knows[] = "idle, touch, forks, compute, mix or signal";
+
 const char *hvrun_workload_unknown(const struct hvrun_options *options, const char *name)
 {
-    /* guest/userland/init.c and guest/mini/main.c */
-    static const char linux_knows[] = "idle, files, compute, touch, forks, sweep, reads or shell",
-                      mini_knows[] = "idle, touch, forks, compute, mix or signal";
     const char *known = options->para ? mini_knows : linux_knows;
     size_t length = strlen(name);
     bool found = options->kernel_given; /* who knows what that one does */
@@ -168,82 +254,39 @@ const char *hvrun_workload_unknown(const struct hvrun_options *options, const ch
     return found ? NULL : known;
 }
 
-static bool seconds(const char *text, double *value)
+static void print_heading(FILE *stream, unsigned of)
 {
-    char *end;
-    *value = strtod(text, &end);
-    return (end != text && !*end && *value > 0 && *value < 1e9) ||
-           bad("seconds", text, "seconds above 0");
+    static const char *const names[] = {"boot", "console", "overcommit"};
+    const char *between = " of ";
+    fprintf(stream, "\noptions");
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+        if (of & 1u << i) {
+            fprintf(stream, "%s%s", between, names[i]);
+            between = ", ";
+        }
+    fprintf(stream, ":\n");
 }
 
-static bool set(struct hvrun_options *o, int option, const char *name, const char *text)
+static void print_row(FILE *stream, const struct row *row)
 {
-    uint64_t big = UINT64_C(1) << 46;
-    if (option == OPT_VMS || option == OPT_CONTROL || option == OPT_FORMAT || option == OPT_SETTLE)
-        o->boot_only = name;
-    switch (option) {
-    case OPT_VMS:
-        return small(name, text, VMS_MAX, &o->vms) && (o->vms || bad(name, text, "at least 1"));
-    case OPT_MEMORY:
-        return number(name, text, big, &o->memory_bytes);
-    case OPT_MACHINE:
-        return number(name, text, big, &o->machine_bytes);
-    case OPT_DISK:
-        return number(name, text, big, &o->disk_bytes);
-    case OPT_KERNEL:
-        return hvrun_options_kernel(o, text);
-    case OPT_INITRD:
-        return hvrun_options_initrd(o, text);
-    case OPT_APPEND:
-        o->append = text;
-        return true;
-    case OPT_WORKLOAD:
-        o->workload = text;
-        return true;
-    case OPT_SHARE:
-        return word(name, text, "off", "on", &o->sharing);
-    case OPT_SCAN_RATE:
-        return number(name, text, UINT64_C(1) << 32, &o->scan_rate);
-    case OPT_SECONDS:
-        return seconds(text, &o->seconds);
-    case OPT_CONTROL:
-        o->control = text;
-        return true;
-    case OPT_FORMAT:
-        return word(name, text, "table", "json", &o->json);
-    case OPT_LOG:
-        o->log = text;
-        return true;
-    case OPT_SEED:
-        return number(name, text, big, &o->seed);
-    case OPT_SAME_SEED:
-        o->same_seed = true;
-        return true;
-    case OPT_SCATTERED:
-        o->scattered = true;
-        return true;
-    case OPT_ISA:
-        return word(name, text, "rv64imac", "rv64imafdc", &o->has_fp);
-    case OPT_SETTLE:
-        o->settle = true;
-        return true;
-    case OPT_ROUNDS:
-        return small(name, text, 1000000000, &o->rounds);
-    case OPT_TOUCH:
-        return small(name, text, 1 << 30, &o->touch_kib);
-    case OPT_THREADS:
-        return small(name, text, THREADS_MAX, &o->threads);
-    case OPT_START:
-        return small(name, text, 1000000, &o->start_ms);
-    case OPT_PARA:
-        o->para = true;
-        return true;
-    case OPT_GROUPS:
-        return small(name, text, HV_GROUPS_MAX, &o->groups) &&
-               (o->groups || bad(name, text, "at least 1"));
-    default:
-        return false;
+    int used = fprintf(stream, "  --%s%s%s", row->name, row->argument ? " " : "",
+                       row->argument ? row->argument : "");
+    if (used > HELP_COLUMN - 2)
+        used = fprintf(stream, "\n") - 1;
+    fprintf(stream, "%*s%s\n", HELP_COLUMN - used, "", row->help);
+}
+
+void hvrun_options_help(FILE *stream)
+{
+    for (const struct row *row = rows; row < rows + ROWS; row++) {
+        if (row == rows || row->of != row[-1].of)
+            print_heading(stream, row->of);
+        print_row(stream, row);
     }
+    fprintf(stream, "\nworkloads: %s;\nof our own kernel: %s\n", linux_knows, mini_knows);
+    fprintf(stream, "\npolicies:\n  %-*s%s\n", HELP_COLUMN - 2, "none", "memory stays where it is");
+    for (const struct hv_policy *const *at = hv_policies; *at; at++)
+        fprintf(stream, "  %-*s%s\n", HELP_COLUMN - 2, (*at)->name, (*at)->does);
 }
 
 /* The paravirtualized kernel was built with this program, and lies beside it. */
@@ -258,13 +301,47 @@ static void find_para_kernel(struct hvrun_options *o)
     strcpy(slash ? slash : o->kernel, slash ? beside : beside + 4);
 }
 
+/* getopt's table: the rows of boot and console, then an empty one. getopt returns ROW and a row's
+ * number. */
+static void grammar_init(struct option grammar[ROWS + 1])
+{
+    unsigned count = 0;
+    memset(grammar, 0, (ROWS + 1) * sizeof *grammar);
+    for (int i = 0; i < ROWS; i++)
+        if (rows[i].of & BOOTS) {
+            int argument = rows[i].argument ? required_argument : no_argument;
+            grammar[count++] = (struct option){rows[i].name, argument, NULL, ROW + i};
+        }
+}
+
+/* What getopt did not understand: `result` is ':' if an argument is missing. */
+static bool wrong_option(int result, char **argv)
+{
+    const char letter[] = {'-', (char)optopt, 0};
+    bool is_letter = optopt > 0 && optopt < ROW;
+    const char *what = result == ':'   ? "expected an argument"
+                       : optopt >= ROW ? "expected no argument"
+                                       : "no such option";
+    fprintf(stderr, "hvrun: %s: %s: %s\n", argv[0], is_letter ? letter : argv[optind - 1], what);
+    return false;
+}
+
 bool hvrun_options_parse(struct hvrun_options *options, int argc, char **argv)
 {
-    int option, index = 0;
+    struct option grammar[ROWS + 1];
+    int result;
+    grammar_init(grammar);
     optind = 1;
-    while ((option = getopt_long(argc, argv, "", words, &index)) != -1)
-        if (option == '?' || !set(options, option, words[index].name, optarg))
+    opterr = 0;
+    while ((result = getopt_long(argc, argv, ":", grammar, NULL)) != -1) {
+        if (result == '?' || result == ':')
+            return wrong_option(result, argv);
+        const struct row *row = &rows[result - ROW];
+        if (!(row->of & CONSOLE))
+            options->boot_only = row->name;
+        if (!row->take(options, row, optarg))
             return false;
+    }
     if (options->para && !options->kernel_given)
         find_para_kernel(options);
     if (optind < argc) {

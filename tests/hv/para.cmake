@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Paravirtualization: hypercalls by hand, and our own guest kernel where it could be built.
 hv_test(test_hv_para hv test_para.c)
-hv_test(test_hv_para_orders hv_test_driver test_para_orders.c)
+hv_test(test_hv_para_orders guest_driver test_para_orders.c)
 
 # mini_test(NAME LABEL SOURCES...): skips where the kernels could not be built
 function(mini_test NAME LABEL)

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "../support/random.h"
 #include "inside.h"
 
 /* HV_TEST_SEED repeats a run; printed by who uses it. */
@@ -20,14 +21,6 @@ static inline uint64_t rig_seed(void)
 {
     const char *given = getenv("HV_TEST_SEED");
     return given ? strtoull(given, NULL, 0) : 1;
-}
-
-static inline uint64_t rig_random(uint64_t *state)
-{
-    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
 }
 
 static inline struct hv_world *rig_world(bool sharing, unsigned vms)

@@ -51,12 +51,12 @@ static void write_page(struct model *model, unsigned i, uint64_t word)
 static void inflate_some(struct model *model, uint64_t *random, bool in)
 {
     uint32_t pfns[40];
-    unsigned count = 1 + (unsigned)(rig_random(random) % 40);
+    unsigned count = 1 + (unsigned)(random_next(random) % 40);
     uint64_t refused = hv_balloon_of(model->vm)->refused, wrong = 0;
     for (unsigned n = 0; n < count; n++) {
-        unsigned i = (unsigned)(rig_random(random) % MODELLED);
-        bool lie = rig_random(random) % 16 == 0;
-        pfns[n] = lie ? (uint32_t)rig_random(random) | 0x40000000 : PPN(i);
+        unsigned i = (unsigned)(random_next(random) % MODELLED);
+        bool lie = random_next(random) % 16 == 0;
+        pfns[n] = lie ? (uint32_t)random_next(random) | 0x40000000 : PPN(i);
         wrong += lie;
         if (lie || model->ballooned[i] == in)
             continue;
@@ -71,7 +71,7 @@ static void inflate_some(struct model *model, uint64_t *random, bool in)
 /* Pages that the guest freed: their content may go; none is in the balloon. */
 static void report_some(struct model *model, uint64_t *random)
 {
-    unsigned first = (unsigned)(rig_random(random) % MODELLED), end = first;
+    unsigned first = (unsigned)(random_next(random) % MODELLED), end = first;
     while (end < MODELLED && end < first + 8 && !model->ballooned[end])
         model->word[end++] = 0;
     const struct driver_buffer buffer = {PAGE(first), (uint32_t)((end - first) * HV_PAGE_BYTES),
@@ -85,8 +85,8 @@ static void report_some(struct model *model, uint64_t *random)
 static void share_some(struct hv_world *world, const struct model *model, uint64_t *random)
 {
     enum share_outcome outcome;
-    share_ppn ppn = {PPN(rig_random(random) % MODELLED)};
-    if (rig_random(random) % 8 == 0)
+    share_ppn ppn = {PPN(random_next(random) % MODELLED)};
+    if (random_next(random) % 8 == 0)
         (void)hv_world_share_now(world);
     else
         assert_int_equal(share_offer(world->commons.share, model->vm->share, &ppn, 1, &outcome),
@@ -125,11 +125,11 @@ static void check_world(struct hv_world *world, struct model *models, bool read_
 
 static void step(struct hv_world *world, struct model *models, uint64_t *random)
 {
-    struct model *model = &models[rig_random(random) % VMS];
-    unsigned i = (unsigned)(rig_random(random) % MODELLED);
+    struct model *model = &models[random_next(random) % VMS];
+    unsigned i = (unsigned)(random_next(random) % MODELLED);
     if (!model->vm)
         return;
-    switch (rig_random(random) % 12) {
+    switch (random_next(random) % 12) {
     case 0:
     case 1:
         inflate_some(model, random, true);
@@ -139,7 +139,7 @@ static void step(struct hv_world *world, struct model *models, uint64_t *random)
         break;
     case 3:
     case 4:
-        write_page(model, i, rig_random(random) % 4); /* few contents: much to share */
+        write_page(model, i, random_next(random) % 4); /* few contents: much to share */
         break;
     case 5:
     case 6:

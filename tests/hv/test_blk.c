@@ -81,13 +81,13 @@ static void against_a_model(void **state)
     assert_int_equal(driver_load(&driver, 0x008), 2);
     assert_int_equal(driver_load(&driver, 0x100), SECTORS);
     for (unsigned n = 0; n < STEPS; n++) {
-        uint64_t sector = rig_random(&random) % SECTORS;
-        uint32_t sectors = 1 + (uint32_t)(rig_random(&random) % 32);
-        uint32_t first = (uint32_t)(rig_random(&random) % (sectors + 1)) * SECTOR;
+        uint64_t sector = random_next(&random) % SECTORS;
+        uint32_t sectors = 1 + (uint32_t)(random_next(&random) % 32);
+        uint32_t first = (uint32_t)(random_next(&random) % (sectors + 1)) * SECTOR;
         uint32_t nbytes = sectors * SECTOR;
-        bool out = rig_random(&random) % 2, fits = sector + sectors <= SECTORS;
+        bool out = random_next(&random) % 2, fits = sector + sectors <= SECTORS;
         for (unsigned i = 0; out && i < nbytes; i++)
-            bytes[i] = (uint8_t)(rig_random(&random) % 5);
+            bytes[i] = (uint8_t)(random_next(&random) % 5);
         assert_true(!out || hv_guest_write(vm, DATA, bytes, nbytes));
         submit(out ? OUT : IN, sector, first, nbytes - first);
         assert_int_equal(finish(), fits ? 0 : 1);

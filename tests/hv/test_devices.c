@@ -152,7 +152,7 @@ static void random_registers(void **state)
         before[i] = (uint8_t)i;
     assert_true(hv_guest_write(neighbour, BUF, before, 4096));
     for (unsigned i = 0; i < 200000; i++) {
-        uint64_t r = rig_random(&random),
+        uint64_t r = random_next(&random),
                  at = (r & 1 ? HV_VIRTIO_BASE : HV_PLIC_BASE) + (r >> 8) % 0x120;
         unsigned nbytes = 1u << (r >> 4 & 3);
         uint64_t word = r >> 32 & 3 ? r >> 40 & 0xff : HV_RAM_BASE + (r >> 20 & 0x7fffff);

@@ -103,7 +103,7 @@ static void next_present_agrees_with_a_scan(void **state)
     uint64_t random = rig_seed();
     assert_true(hv_physmap_init(&map, (hv_ppn){77}, PAGES));
     for (unsigned i = 0; i < 60; i++) {
-        hv_ppn ppn = {77 + rig_random(&random) % PAGES};
+        hv_ppn ppn = {77 + random_next(&random) % PAGES};
         if (hv_physmap_at(&map, ppn)->mpn == HV_MPN_NONE)
             hv_physmap_set(&map, ppn, (hv_mpn){i});
         else

@@ -7,12 +7,12 @@
 
 static uint64_t below(void *random, uint64_t bound)
 {
-    return rig_random(random) % bound;
+    return random_next(random) % bound;
 }
 
 static uint64_t word(void *random)
 {
-    return rig_random(random);
+    return random_next(random);
 }
 
 static void every_call_answers_as_the_model_says(void **state)

@@ -42,7 +42,7 @@ static void gains_smooth_as_derived(void **state)
     struct hv_estimate estimate = {0};
     double fast = 0, slow = 0;
     for (unsigned n = 0; n < PERIODS; n++) {
-        double noise = (double)(rig_random(&random) >> 11) * 0x1p-53 - 0.5; /* variance 1/12 */
+        double noise = (double)(random_next(&random) >> 11) * 0x1p-53 - 0.5; /* variance 1/12 */
         hv_estimate_period(&estimate, 0.5 + noise);
         fast += pow(estimate.fast - 0.5, 2) / PERIODS;
         slow += pow(estimate.slow - 0.5, 2) / PERIODS;

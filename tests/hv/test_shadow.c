@@ -8,12 +8,12 @@ enum { STEPS = 60000, CHECK_EVERY = 997 };
 
 static uint64_t word(void *ctx)
 {
-    return rig_random(ctx);
+    return random_next(ctx);
 }
 
 static uint64_t below(void *ctx, uint64_t bound)
 {
-    return rig_random(ctx) % bound;
+    return random_next(ctx) % bound;
 }
 
 static void run(uint32_t nodes, bool sharing)

@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "../support/random.h"
 #include "overcommit/policy/policy.h"
 
 enum { VMS = 12, INPUTS = 4000 };
@@ -25,10 +26,7 @@ static uint64_t state;
 
 static uint64_t draw(uint64_t below)
 {
-    uint64_t z = state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return (z ^ z >> 31) % below;
+    return random_next(&state) % below;
 }
 
 static void targets_of(const char *name, const struct hv_policy_input *input, uint64_t *targets)

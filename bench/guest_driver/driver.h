@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The least of a virtio driver, for tests: queues in the first MiB of the VM's memory, one buffer a
- * chain. Everything goes through the device's registers and the VM's memory, as a guest's would. */
-#ifndef TESTS_HV_DRIVER_H
-#define TESTS_HV_DRIVER_H
+/* The least of a virtio driver, for benchmarks and tests: queues in the first MiB of the VM's
+ * memory, one buffer a chain. Everything goes through the device's registers and the VM's memory,
+ * as a guest's would. */
+#ifndef GUEST_DRIVER_H
+#define GUEST_DRIVER_H
 
 #include "virtio/devices.h"
 #include "vm/vm.h"
