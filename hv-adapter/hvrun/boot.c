@@ -56,7 +56,7 @@ static bool collect(struct boot *boot)
 static void show(struct boot *boot)
 {
     uint64_t second = hv_world_ticks(boot->world) / HV_TICKS_PER_SECOND;
-    if (boot->options.json)
+    if (boot->options.format == HVRUN_JSON)
         return;
     if (!boot->terminal) {
         if (second > boot->printed)
@@ -106,7 +106,7 @@ static void finish(struct boot *boot)
 {
     if (boot->options.settle && boot->options.sharing && !hv_world_share_now(boot->world))
         fprintf(stderr, "hvrun: sharing did not settle\n");
-    if (boot->options.json) {
+    if (boot->options.format == HVRUN_JSON) {
         hvrun_report_json(stdout, boot->world);
         return;
     }

@@ -75,11 +75,7 @@ static bool parse(struct hvrun_options *options, int argc, char **argv)
 {
     hvrun_options_init(options);
     options->workload = "shell";
-    if (!hvrun_options_parse(options, argc, argv))
-        return false;
-    if (options->boot_only)
-        fprintf(stderr, "hvrun: console: --%s is of hvrun boot only\n", options->boot_only);
-    return !options->boot_only;
+    return hvrun_options_parse(options, argc, argv);
 }
 
 int hvrun_console(int argc, char **argv)

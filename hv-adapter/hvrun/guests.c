@@ -73,10 +73,10 @@ static bool add_vm(struct hvrun_guests *guests, const struct hvrun_options *o, u
         .para = o->para,
         .group = i % o->groups,
         .start_ticks = (uint64_t)o->start_ms * who * (HV_TICKS_PER_SECOND / 1000),
-        .disk_bytes = {o->disk_bytes},
         .output = output,
         .output_ctx = guests,
     };
+    memcpy(config.disk_bytes, o->disk_bytes, sizeof config.disk_bytes);
     int length = snprintf(append, sizeof append,
                           "console=hvc0 earlycon=sbi panic=-1 HV_WORKLOAD=%s HV_SEED=%llu "
                           "HV_NAME=vm%u HV_ROUNDS=%u HV_TOUCH_KIB=%u %s",

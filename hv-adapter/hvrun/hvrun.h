@@ -9,6 +9,8 @@
 
 #include "hv.h"
 
+enum hvrun_format { HVRUN_TABLE, HVRUN_JSON, HVRUN_CSV };
+
 struct hvrun_options {
     unsigned vms;
     uint64_t memory_bytes;
@@ -23,28 +25,26 @@ struct hvrun_options {
     double seconds; /* of virtual time; 0: until all VMs ended or a signal comes */
     const char *control;
     const char *log; /* directory for what the VMs print; NULL: not kept */
-    bool json;
+    enum hvrun_format format;
     bool same_seed, scattered, settle;
     bool has_fp;
     uint64_t seed;
     unsigned rounds, touch_kib, start_ms;
-    uint64_t disk_bytes;    /* of each VM; 0: none */
-    unsigned threads;       /* that run VMs at the same time; 0: one for everything */
-    uint64_t machine_bytes; /* 0: what the VMs need at most */
-    const char *boot_only;  /* an option that was given and means nothing to console; or NULL */
+    uint64_t disk_bytes[HV_DISKS_MAX]; /* of each VM, up to the first of 0 */
+    unsigned threads;                  /* that run VMs at the same time; 0: one for everything */
+    uint64_t machine_bytes;            /* 0: what the VMs need at most */
+    /* Of overcommit alone; NULL: not given. */
+    const char *scenario, *policy, *tax, *plot;
 };
 
 /* options.c: false after a message on stderr. */
 void hvrun_options_init(struct hvrun_options *options);
 /* A whole number with an optional K, M or G. */
 bool hvrun_size(const char *text, uint64_t *value);
-/* argv[0] is the subcommand: boot or console. */
+/* argv[0] is the subcommand: boot, console or overcommit. */
 bool hvrun_options_parse(struct hvrun_options *options, int argc, char **argv);
 /* Prints what --help says of all options, of workloads and of policies. */
 void hvrun_options_help(FILE *stream);
-/* In either order. */
-bool hvrun_options_kernel(struct hvrun_options *options, const char *path);
-bool hvrun_options_initrd(struct hvrun_options *options, const char *path);
 /* What the guest's kernel knows if this is none of it, else NULL; no message. */
 const char *hvrun_workload_unknown(const struct hvrun_options *options, const char *name);
 

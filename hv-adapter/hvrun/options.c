@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The options of hvrun, a row each: boot and console are parsed by the table, --help prints it. */
+/* The options of hvrun, a row each: the command line is parsed by the table, and --help prints it.
+ */
 #include <getopt.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -24,7 +25,7 @@ struct row {
     const char *name;
     const char *argument; /* what --help calls it; "off|on": one of two words; NULL: takes none */
     const char *help;     /* one line */
-    taker *take;          /* NULL: another file takes it */
+    taker *take;
     size_t at;            /* where in struct hvrun_options its value goes */
     uint64_t least, most; /* of a number */
 };
@@ -100,6 +101,24 @@ static bool take_count(struct hvrun_options *options, const struct row *row, con
     return right;
 }
 
+/* Disks, as 16M or 16M,1G. */
+static bool take_disks(struct hvrun_options *options, const struct row *row, const char *text)
+{
+    char one[32], expected[64];
+    unsigned count = 0;
+    for (const char *at = text; *at && count < HV_DISKS_MAX; at += *at == ',') {
+        size_t length = strcspn(at, ",");
+        snprintf(one, sizeof one, "%.*s", (int)length, at);
+        at += length;
+        if (!number(row, one, &options->disk_bytes[count++]))
+            return false;
+        if (!*at)
+            return true;
+    }
+    snprintf(expected, sizeof expected, "sizes of at most %d disks", HV_DISKS_MAX);
+    return bad(row->name, text, expected);
+}
+
 static bool take_seconds(struct hvrun_options *options, const struct row *row, const char *text)
 {
     char *end;
@@ -136,35 +155,39 @@ static bool take_word(struct hvrun_options *options, const struct row *row, cons
     return bad(row->name, text, expected);
 }
 
+/* The place of a word among those of row->argument. */
+static bool take_format(struct hvrun_options *options, const struct row *row, const char *text)
+{
+    size_t length = strlen(text);
+    unsigned place = 0;
+    for (const char *at = row->argument; at; place++) {
+        size_t word = strcspn(at, "|");
+        if (word == length && strncmp(at, text, word) == 0) {
+            options->format = (enum hvrun_format)place;
+            return true;
+        }
+        at = at[word] ? at + word + 1 : NULL;
+    }
+    return bad(row->name, text, row->argument);
+}
+
 static bool path(const char *option, char *to, size_t room, const char *text)
 {
     return (size_t)snprintf(to, room, "%s", text) < room || bad(option, text, "a shorter path");
 }
 
-bool hvrun_options_kernel(struct hvrun_options *options, const char *text)
+static bool take_kernel(struct hvrun_options *options, const struct row *row, const char *text)
 {
     options->kernel_given = true;
     if (!options->initrd_given)
         options->initrd[0] = 0; /* ours is for our kernel */
-    return path("kernel", options->kernel, sizeof options->kernel, text);
-}
-
-bool hvrun_options_initrd(struct hvrun_options *options, const char *text)
-{
-    options->initrd_given = true;
-    return path("initrd", options->initrd, sizeof options->initrd, text);
-}
-
-static bool take_kernel(struct hvrun_options *options, const struct row *row, const char *text)
-{
-    (void)row;
-    return hvrun_options_kernel(options, text);
+    return path(row->name, options->kernel, sizeof options->kernel, text);
 }
 
 static bool take_initrd(struct hvrun_options *options, const struct row *row, const char *text)
 {
-    (void)row;
-    return hvrun_options_initrd(options, text);
+    options->initrd_given = true;
+    return path(row->name, options->initrd, sizeof options->initrd, text);
 }
 
 /* The ends of rows: how an option is taken, and into which field. */
@@ -172,7 +195,6 @@ static bool take_initrd(struct hvrun_options *options, const struct row *row, co
 #define COUNT(field, least, most) take_count, offsetof(struct hvrun_options, field), least, most
 #define NUMBER(field, most)       take_number, offsetof(struct hvrun_options, field), 0, most
 #define BY(take)                  take, 0, 0, 0
-#define ELSEWHERE                 NULL, 0, 0, 0 /* overcommit_run.c; main.c for --help */
 
 #define BYTES_MAX (UINT64_C(1) << 46)
 #define BOOTS     (BOOT | CONSOLE)
@@ -187,8 +209,8 @@ static const struct row rows[] = {
 
     {BOOTS, "memory", "SIZE", "of each VM, as 64M (64M)",
      NUMBER(memory_bytes, BYTES_MAX)},
-    {BOOTS, "disk", "SIZE", "a blank disk for each VM: /dev/vda (none)",
-     NUMBER(disk_bytes, BYTES_MAX)},
+    {BOOTS, "disk", "SIZE[,SIZE]", "blank disks for each VM: /dev/vda and so on (none)",
+     take_disks, 0, 0, BYTES_MAX},
     {BOOTS, "machine", "SIZE", "memory of the host for guests (what they can need)",
      NUMBER(machine_bytes, BYTES_MAX)},
     {BOOTS, "scattered", NULL, "machine memory as non-contiguous as possible",
@@ -221,18 +243,19 @@ static const struct row rows[] = {
     {BOOT, "vms", "N", "how many (1)", COUNT(vms, 1, VMS_MAX)},
     {BOOT, "settle", NULL, "shares all that can be shared before the last figures",
      INTO(take_flag, settle)},
-    {BOOT, "format", "table|json", "of the last figures (table)", INTO(take_word, json)},
+    {BOOT, "format", "table|json", "of the last figures (table)", BY(take_format)},
     {BOOT, "control", "SOCKET", "answers commands there, and keeps to the clock's time",
      INTO(take_text, control)},
 
-    {OVERCOMMIT, "policy", "NAME", "one of those below, instead of the file's", ELSEWHERE},
+    {OVERCOMMIT, "policy", "NAME", "one of those below, instead of the file's",
+     INTO(take_text, policy)},
     {OVERCOMMIT, "tax", "T", "0.5, 50%, default (75 %), taught (50 %) or none; 100 % is refused",
-     ELSEWHERE},
-    {OVERCOMMIT, "seconds", "S", "of virtual time, instead of the file's", ELSEWHERE},
-    {OVERCOMMIT, "format", "table|json|csv", "of every period's figures (table)", ELSEWHERE},
-    {OVERCOMMIT, "plot", "FILE", "a picture as .svg or .png", ELSEWHERE},
-
-    {0, "help", NULL, "this text", ELSEWHERE},
+     INTO(take_text, tax)},
+    {OVERCOMMIT, "seconds", "S", "of virtual time, instead of the file's",
+     INTO(take_seconds, seconds)},
+    {OVERCOMMIT, "format", "table|json|csv", "of every period's figures (table)",
+     BY(take_format)},
+    {OVERCOMMIT, "plot", "FILE", "a picture as .svg or .png", INTO(take_text, plot)},
 };
 /* clang-format on */
 enum { ROWS = sizeof rows / sizeof *rows, ROW = 256 /* beyond all letters */ };
@@ -254,17 +277,27 @@ const char *hvrun_workload_unknown(const struct hvrun_options *options, const ch
     return found ? NULL : known;
 }
 
-static void print_heading(FILE *stream, unsigned of)
+/* [i]: of the bit 1 << i. */
+static const char *const subcommands[] = {"boot", "console", "overcommit"};
+enum { SUBCOMMANDS = sizeof subcommands / sizeof *subcommands };
+
+/* " of boot, console" */
+static void print_subcommands(FILE *stream, unsigned of)
 {
-    static const char *const names[] = {"boot", "console", "overcommit"};
     const char *between = " of ";
-    fprintf(stream, "\noptions");
-    for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+    for (unsigned i = 0; i < SUBCOMMANDS; i++)
         if (of & 1u << i) {
-            fprintf(stream, "%s%s", between, names[i]);
+            fprintf(stream, "%s%s", between, subcommands[i]);
             between = ", ";
         }
-    fprintf(stream, ":\n");
+}
+
+static unsigned bit_of(const char *subcommand)
+{
+    unsigned i = 0;
+    while (i < SUBCOMMANDS && strcmp(subcommands[i], subcommand) != 0)
+        i++;
+    return 1u << i;
 }
 
 static void print_row(FILE *stream, const struct row *row)
@@ -279,10 +312,14 @@ static void print_row(FILE *stream, const struct row *row)
 void hvrun_options_help(FILE *stream)
 {
     for (const struct row *row = rows; row < rows + ROWS; row++) {
-        if (row == rows || row->of != row[-1].of)
-            print_heading(stream, row->of);
+        if (row == rows || row->of != row[-1].of) {
+            fprintf(stream, "\noptions");
+            print_subcommands(stream, row->of);
+            fprintf(stream, ":\n");
+        }
         print_row(stream, row);
     }
+    fprintf(stream, "\n  %-*sthis text\n", HELP_COLUMN - 2, "--help");
     fprintf(stream, "\nworkloads: %s;\nof our own kernel: %s\n", linux_knows, mini_knows);
     fprintf(stream, "\npolicies:\n  %-*s%s\n", HELP_COLUMN - 2, "none", "memory stays where it is");
     for (const struct hv_policy *const *at = hv_policies; *at; at++)
@@ -301,53 +338,80 @@ static void find_para_kernel(struct hvrun_options *o)
     strcpy(slash ? slash : o->kernel, slash ? beside : beside + 4);
 }
 
-/* getopt's table: the rows of boot and console, then an empty one. getopt returns ROW and a row's
- * number. */
-static void grammar_init(struct option grammar[ROWS + 1])
+/* getopt's table: the subcommand's rows, then an empty one. getopt returns ROW and a row's number.
+ */
+static void grammar_init(struct option grammar[ROWS + 1], unsigned of)
 {
     unsigned count = 0;
     memset(grammar, 0, (ROWS + 1) * sizeof *grammar);
     for (int i = 0; i < ROWS; i++)
-        if (rows[i].of & BOOTS) {
+        if (rows[i].of & of) {
             int argument = rows[i].argument ? required_argument : no_argument;
             grammar[count++] = (struct option){rows[i].name, argument, NULL, ROW + i};
         }
+}
+
+/* The subcommands that have an option which this one has not. */
+static unsigned others_have(const char *word)
+{
+    unsigned of = 0;
+    size_t length = strncmp(word, "--", 2) == 0 ? strcspn(word + 2, "=") : 0;
+    for (int i = 0; i < ROWS; i++)
+        if (strlen(rows[i].name) == length && strncmp(rows[i].name, word + 2, length) == 0)
+            of |= rows[i].of;
+    return of;
 }
 
 /* What getopt did not understand: `result` is ':' if an argument is missing. */
 static bool wrong_option(int result, char **argv)
 {
     const char letter[] = {'-', (char)optopt, 0};
-    bool is_letter = optopt > 0 && optopt < ROW;
+    const char *word = optopt > 0 && optopt < ROW ? letter : argv[optind - 1];
+    unsigned of = optopt ? 0 : others_have(word);
     const char *what = result == ':'   ? "expected an argument"
                        : optopt >= ROW ? "expected no argument"
                                        : "no such option";
-    fprintf(stderr, "hvrun: %s: %s: %s\n", argv[0], is_letter ? letter : argv[optind - 1], what);
+    fprintf(stderr, "hvrun: %s: %s: %s", argv[0], word, of ? "is an option" : what);
+    print_subcommands(stderr, of);
+    fprintf(stderr, "\n");
+    return false;
+}
+
+/* What stands on the command line besides options. */
+static bool operands(struct hvrun_options *options, unsigned of, int argc, char **argv)
+{
+    if (of & OVERCOMMIT) {
+        options->scenario = argv[optind];
+        if (optind + 1 == argc)
+            return true;
+        fprintf(stderr, "hvrun: overcommit: expected one scenario file\n");
+        return false;
+    }
+    if (optind == argc)
+        return true;
+    fprintf(stderr, "hvrun: unexpected argument \"%s\"\n", argv[optind]);
     return false;
 }
 
 bool hvrun_options_parse(struct hvrun_options *options, int argc, char **argv)
 {
     struct option grammar[ROWS + 1];
+    unsigned of = bit_of(argv[0]);
     int result;
-    grammar_init(grammar);
+    grammar_init(grammar, of);
     optind = 1;
     opterr = 0;
     while ((result = getopt_long(argc, argv, ":", grammar, NULL)) != -1) {
         if (result == '?' || result == ':')
             return wrong_option(result, argv);
         const struct row *row = &rows[result - ROW];
-        if (!(row->of & CONSOLE))
-            options->boot_only = row->name;
         if (!row->take(options, row, optarg))
             return false;
     }
     if (options->para && !options->kernel_given)
         find_para_kernel(options);
-    if (optind < argc) {
-        fprintf(stderr, "hvrun: unexpected argument \"%s\"\n", argv[optind]);
+    if (!operands(options, of, argc, argv))
         return false;
-    }
-    const char *known = hvrun_workload_unknown(options, options->workload);
+    const char *known = of & OVERCOMMIT ? NULL : hvrun_workload_unknown(options, options->workload);
     return !known || bad("workload", options->workload, known);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* hvrun overcommit: runs a scenario, looks at it once a period, shows what came of it. */
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,15 +9,6 @@
 
 #include "hvrun.h"
 #include "overcommit_run.h"
-
-enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_CSV };
-
-struct settings {
-    struct hvrun_options guest; /* kernel and initrd */
-    const char *scenario, *policy, *tax, *plot, *log;
-    double seconds; /* 0: the scenario's */
-    enum format format;
-};
 
 /* One VM's output: the rounds that it tells of, and a copy. */
 struct listener {
@@ -30,7 +20,7 @@ struct listener {
 
 struct runner {
     struct overcommit_run run;
-    struct settings settings;
+    struct hvrun_options options;
     struct hv_world *world;
     struct hv_overcommit *overcommit;
     struct listener listeners[SCENARIO_VMS_MAX];
@@ -88,7 +78,7 @@ static bool plan_of(const struct scenario *scenario, unsigned vm, char *plan, si
 static bool add_vm(struct runner *runner, unsigned i)
 {
     const struct scenario_vm *vm = &runner->run.scenario.vms[i];
-    const struct hvrun_options *guest = &runner->settings.guest;
+    const struct hvrun_options *guest = &runner->options;
     char plan[1024], append[1400];
     struct hv_error error;
     if (!plan_of(&runner->run.scenario, i, plan, sizeof plan)) {
@@ -114,7 +104,7 @@ static bool add_vm(struct runner *runner, unsigned i)
 
 static bool open_log(struct runner *runner, unsigned i)
 {
-    const char *dir = runner->settings.log;
+    const char *dir = runner->options.log;
     char path[600];
     if (!dir)
         return true;
@@ -148,7 +138,7 @@ static bool start_policy(struct runner *runner)
         };
     runner->overcommit = hv_overcommit_new(runner->world, &config, claims, &error);
     if (!runner->overcommit)
-        fprintf(stderr, "hvrun: %s: %s\n", runner->settings.scenario, error.text);
+        fprintf(stderr, "hvrun: %s: %s\n", runner->options.scenario, error.text);
     return runner->overcommit != NULL;
 }
 
@@ -217,7 +207,7 @@ static bool set_tax(struct runner *runner, unsigned event)
     double tax = runner->run.scenario.events[event].tax;
     if (hv_overcommit_set_tax(runner->overcommit, tax, &error))
         return true;
-    fprintf(stderr, "hvrun: %s: event %u: %s\n", runner->settings.scenario, event, error.text);
+    fprintf(stderr, "hvrun: %s: event %u: %s\n", runner->options.scenario, event, error.text);
     return false;
 }
 
@@ -289,14 +279,14 @@ static bool run_scenario(struct runner *runner)
 
 static bool report(struct runner *runner)
 {
-    const struct settings *settings = &runner->settings;
-    if (settings->format == FORMAT_JSON)
+    const struct hvrun_options *options = &runner->options;
+    if (options->format == HVRUN_JSON)
         overcommit_json(stdout, &runner->run);
-    else if (settings->format == FORMAT_CSV)
+    else if (options->format == HVRUN_CSV)
         overcommit_csv(stdout, &runner->run);
     else if (!runner->run.live)
         overcommit_live(stdout, &runner->run);
-    return !settings->plot || overcommit_plot(settings->plot, &runner->run);
+    return !options->plot || overcommit_plot(options->plot, &runner->run);
 }
 
 static void clean_up(struct runner *runner)
@@ -319,89 +309,31 @@ static bool bad(const char *option, const char *expected, const char *found)
     return false;
 }
 
-static bool format_of(const char *text, enum format *format)
-{
-    static const char *const names[] = {"table", "json", "csv"};
-    for (unsigned i = 0; i < 3; i++)
-        if (strcmp(text, names[i]) == 0) {
-            *format = (enum format)i;
-            return true;
-        }
-    return bad("format", "table, json or csv", text);
-}
-
-static bool parse(struct settings *settings, int argc, char **argv)
-{
-    enum { POLICY = 256, TAX, SECONDS, FORMAT, PLOT, LOG, KERNEL, INITRD };
-    static const struct option words[] = {{"policy", required_argument, NULL, POLICY},
-                                          {"tax", required_argument, NULL, TAX},
-                                          {"seconds", required_argument, NULL, SECONDS},
-                                          {"format", required_argument, NULL, FORMAT},
-                                          {"plot", required_argument, NULL, PLOT},
-                                          {"log", required_argument, NULL, LOG},
-                                          {"kernel", required_argument, NULL, KERNEL},
-                                          {"initrd", required_argument, NULL, INITRD},
-                                          {NULL, 0, NULL, 0}};
-    char *end = NULL;
-    int option;
-    optind = 1;
-    hvrun_options_init(&settings->guest);
-    while ((option = getopt_long(argc, argv, "", words, NULL)) != -1) {
-        bool right = option != '?';
-        if (option == POLICY)
-            settings->policy = optarg;
-        else if (option == TAX)
-            settings->tax = optarg;
-        else if (option == PLOT)
-            settings->plot = optarg;
-        else if (option == LOG)
-            settings->log = optarg;
-        else if (option == FORMAT)
-            right = format_of(optarg, &settings->format);
-        else if (option == SECONDS) {
-            settings->seconds = strtod(optarg, &end);
-            right = (!*end && settings->seconds > 0 && settings->seconds < 1e6) ||
-                    bad("seconds", "seconds above 0", optarg);
-        } else if (option == KERNEL)
-            right = hvrun_options_kernel(&settings->guest, optarg);
-        else if (option == INITRD)
-            right = hvrun_options_initrd(&settings->guest, optarg);
-        if (!right)
-            return false;
-    }
-    if (optind + 1 == argc) {
-        settings->scenario = argv[optind];
-        return true;
-    }
-    fprintf(stderr, "hvrun: overcommit: expected one scenario file\n");
-    return false;
-}
-
 /* What the command line says goes before the file. */
 static bool override(struct runner *runner)
 {
-    const struct settings *settings = &runner->settings;
+    const struct hvrun_options *options = &runner->options;
     struct scenario *scenario = &runner->run.scenario;
     char names[128];
-    if (settings->policy && !scenario_policy(settings->policy, &scenario->policy))
-        return bad("policy", hv_policy_names(names, sizeof names), settings->policy);
-    if (settings->tax && !scenario_tax(settings->tax, &scenario->tax))
-        return bad("tax", "a fraction, 50%, default, taught or none", settings->tax);
-    if (settings->seconds > 0)
-        scenario->seconds = settings->seconds;
+    if (options->policy && !scenario_policy(options->policy, &scenario->policy))
+        return bad("policy", hv_policy_names(names, sizeof names), options->policy);
+    if (options->tax && !scenario_tax(options->tax, &scenario->tax))
+        return bad("tax", "a fraction, 50%, default, taught or none", options->tax);
+    if (options->seconds > 0)
+        scenario->seconds = options->seconds;
     for (unsigned i = 0; i < scenario->vms_count; i++) {
         const struct scenario_vm *vm = &scenario->vms[i];
-        const char *known = hvrun_workload_unknown(&settings->guest, vm->workload);
+        const char *known = hvrun_workload_unknown(options, vm->workload);
         if (!known)
             continue;
         fprintf(stderr, "hvrun: %s: VM %u: \"workload\": expected %s, found \"%s\"\n",
-                settings->scenario, i, known, vm->workload);
+                options->scenario, i, known, vm->workload);
         return false;
     }
-    if (access(settings->guest.kernel, R_OK) == 0)
+    if (access(options->kernel, R_OK) == 0)
         return true;
     fprintf(stderr, "hvrun: %s: %s: run hv-adapter/guest/build, or name a kernel by --kernel\n",
-            settings->guest.kernel, strerror(errno));
+            options->kernel, strerror(errno));
     return false;
 }
 
@@ -411,11 +343,12 @@ int hvrun_overcommit(int argc, char **argv)
     int code = 2;
     if (!runner)
         return 1;
-    if (parse(&runner->settings, argc, argv)) {
-        runner->run.live = runner->settings.format == FORMAT_TABLE && isatty(STDOUT_FILENO) == 1;
+    hvrun_options_init(&runner->options);
+    if (hvrun_options_parse(&runner->options, argc, argv)) {
+        runner->run.live = runner->options.format == HVRUN_TABLE && isatty(STDOUT_FILENO) == 1;
         signal(SIGINT, interrupt);
         signal(SIGTERM, interrupt);
-        bool done = scenario_read(&runner->run.scenario, runner->settings.scenario) &&
+        bool done = scenario_read(&runner->run.scenario, runner->options.scenario) &&
                     override(runner) && start(runner) && try_taxes(runner) &&
                     run_scenario(runner) && report(runner);
         code = done ? 0 : 1;
