@@ -9,7 +9,7 @@
 #include "hvrun.h"
 #include "memory/physmap.h"
 
-struct command {
+struct hvrun_request {
     struct hv_world *world;
     char *words[4];
     unsigned count;
@@ -22,7 +22,7 @@ static void fail(FILE *answer, const char *what, const char *found)
 }
 
 /* The VM that a word names; NULL after an answer. */
-static struct hv_vm *vm_named(const struct command *command, const char *word)
+static struct hv_vm *vm_named(const struct hvrun_request *command, const char *word)
 {
     char *end;
     unsigned long i = word ? strtoul(word, &end, 10) : 0;
@@ -34,7 +34,7 @@ static struct hv_vm *vm_named(const struct command *command, const char *word)
     return vm;
 }
 
-static void cmd_dump(const struct command *command)
+static void cmd_dump(const struct hvrun_request *command)
 {
     struct hv_error error;
     struct hv_vm *vm = vm_named(command, command->words[1]);
@@ -146,7 +146,7 @@ static void say_physmap(FILE *answer, const struct hv_view *view)
             view->tlb_store ? "hit" : "-", view->tlb_fetch ? "hit" : "-");
 }
 
-static void cmd_walk(const struct command *command)
+static void cmd_walk(const struct hvrun_request *command)
 {
     struct hv_view view;
     struct hv_vm *vm = vm_named(command, command->words[1]);
@@ -195,7 +195,7 @@ static void say_now(FILE *answer, struct hv_vm *vm, hv_ppn ppn)
     say_frame(answer, vm, ppn);
 }
 
-static void step_merge(const struct command *command)
+static void step_merge(const struct hvrun_request *command)
 {
     struct hv_vm *vm;
     hv_ppn ppn;
@@ -211,7 +211,7 @@ static void step_merge(const struct command *command)
     say_now(command->answer, vm, ppn);
 }
 
-static void step_break(const struct command *command)
+static void step_break(const struct hvrun_request *command)
 {
     struct share_page_info before;
     struct hv_view view;
@@ -234,7 +234,7 @@ static void step_break(const struct command *command)
     say_now(command->answer, vm, ppn);
 }
 
-static void cmd_step(const struct command *command)
+static void cmd_step(const struct hvrun_request *command)
 {
     if (!hv_world_share(command->world))
         fail(command->answer, "sharing is off", NULL);
@@ -244,7 +244,7 @@ static void cmd_step(const struct command *command)
         step_merge(command);
 }
 
-static void cmd_share_now(const struct command *command)
+static void cmd_share_now(const struct hvrun_request *command)
 {
     if (!hv_world_share(command->world)) {
         fail(command->answer, "sharing is off", NULL);
@@ -255,7 +255,7 @@ static void cmd_share_now(const struct command *command)
     hvrun_report_line(command->answer, command->world);
 }
 
-static void cmd_stop(const struct command *command)
+static void cmd_stop(const struct hvrun_request *command)
 {
     bool stop = strcmp(command->words[0], "stop") == 0;
     bool all = command->words[1] && strcmp(command->words[1], "all") == 0;
@@ -274,7 +274,7 @@ static void cmd_stop(const struct command *command)
     fprintf(command->answer, "ok\n");
 }
 
-static void cmd_stats(const struct command *command)
+static void cmd_stats(const struct hvrun_request *command)
 {
     fprintf(command->answer, "ok\n");
     if (command->words[1] && strcmp(command->words[1], "json") == 0) {
@@ -305,7 +305,7 @@ static void say_guest(FILE *answer, struct hv_vm *vm)
 }
 
 /* balloon VM: what is in it; balloon VM SIZE: asks for that many bytes. */
-static void cmd_balloon(const struct command *command)
+static void cmd_balloon(const struct hvrun_request *command)
 {
     FILE *answer = command->answer;
     struct hv_vm *vm = vm_named(command, command->words[1]);
@@ -330,7 +330,7 @@ static void cmd_balloon(const struct command *command)
     hv_vm_balloon_ask(vm);
 }
 
-static void cmd_check(const struct command *command)
+static void cmd_check(const struct hvrun_request *command)
 {
     const char *wrong = hv_world_check(command->world);
     if (wrong)
@@ -339,24 +339,31 @@ static void cmd_check(const struct command *command)
         fprintf(command->answer, "ok\neverything is consistent\n");
 }
 
+/* clang-format off */
+const struct hvrun_command hvrun_commands[] = {
+    {"dump", "VM FILE", "its memory as an ELF core, for pageshare measure", cmd_dump},
+    {"walk", "VM VA", "one address through every table", cmd_walk},
+    {"step", "[break VM VA]", "one merge, or one copy-on-write break, narrated", cmd_step},
+    {"share-now", "", "scans until nothing is left to share", cmd_share_now},
+    {"stop", "VM|all", "stopped VMs stand still; all: the scanner, too", cmd_stop},
+    {"resume", "VM|all", "they go on", cmd_stop},
+    {"stats", "[json]", "the table of now", cmd_stats},
+    {"balloon", "VM [SIZE]", "shows the balloon; asks the guest to give up SIZE", cmd_balloon},
+    {"check", "", "audits every table: slow", cmd_check},
+    {NULL, NULL, NULL, NULL},
+};
+/* clang-format on */
+
 void hvrun_command(struct hv_world *world, char *line, FILE *answer)
 {
-    static const struct {
-        const char *name;
-        void (*run)(const struct command *command);
-    } all[] = {
-        {"dump", cmd_dump},           {"walk", cmd_walk},   {"step", cmd_step},
-        {"share-now", cmd_share_now}, {"stop", cmd_stop},   {"resume", cmd_stop},
-        {"stats", cmd_stats},         {"check", cmd_check}, {"balloon", cmd_balloon},
-    };
-    struct command command = {.world = world, .answer = answer};
+    struct hvrun_request request = {.world = world, .answer = answer};
     char *rest = line;
-    for (char *word; command.count < 4 && (word = strtok_r(rest, "\t", &rest));)
-        command.words[command.count++] = word;
-    for (unsigned i = 0; command.count && i < sizeof all / sizeof *all; i++)
-        if (strcmp(command.words[0], all[i].name) == 0) {
-            all[i].run(&command);
+    for (char *word; request.count < 4 && (word = strtok_r(rest, "\t", &rest));)
+        request.words[request.count++] = word;
+    for (const struct hvrun_command *at = hvrun_commands; request.count && at->name; at++)
+        if (strcmp(request.words[0], at->name) == 0) {
+            at->run(&request);
             return;
         }
-    fail(answer, "no such command", command.words[0]);
+    fail(answer, "no such command", request.words[0]);
 }

@@ -81,7 +81,15 @@ struct hvrun_control *hvrun_control_new(const char *path, struct hv_world *world
 void hvrun_control_free(struct hvrun_control *control);
 /* Waits at most so long for a command, and answers all that came. */
 void hvrun_control_serve(struct hvrun_control *control, int wait_ms);
-/* commands.c: runs one command line and writes the answer. */
+/* commands.c: a row each, ended by a NULL name. */
+struct hvrun_request;
+struct hvrun_command {
+    const char *name, *arguments;
+    const char *does; /* one line */
+    void (*run)(const struct hvrun_request *request);
+};
+extern const struct hvrun_command hvrun_commands[];
+/* Runs one command line and writes the answer. */
 void hvrun_command(struct hv_world *world, char *line, FILE *answer);
 
 /* Subcommands: exit codes. */

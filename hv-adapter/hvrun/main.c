@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* hvrun: guests on the tiny VMM, their pages shared live. The subcommands, a row each. */
+/* hvrun: guests on the tiny VMM, their pages shared live. The subcommands, a row each; those that
+ * run in an hvrun boot are rows of commands.c. */
 #include <string.h>
 
 #include "hvrun.h"
@@ -17,16 +18,6 @@ static const struct subcommand subcommands[] = {
     {"console", "[OPTION...]", "one guest at this terminal; Ctrl-A X leaves", hvrun_console},
     {"overcommit", "SCENARIO [OPTION...]", "VMs that want more memory than there is",
      hvrun_overcommit},
-    /* These run in an hvrun boot: commands.c. */
-    {"dump", "VM FILE", "its memory as an ELF core, for pageshare measure", hvrun_client},
-    {"walk", "VM VA", "one address through every table", hvrun_client},
-    {"step", "[break VM VA]", "one merge, or one copy-on-write break, narrated", hvrun_client},
-    {"share-now", "", "scans until nothing is left to share", hvrun_client},
-    {"stop", "VM|all", "stopped VMs stand still; all: the scanner, too", hvrun_client},
-    {"resume", "VM|all", "they go on", hvrun_client},
-    {"stats", "[json]", "the table of now", hvrun_client},
-    {"balloon", "VM [SIZE]", "shows the balloon; asks the guest to give up SIZE", hvrun_client},
-    {"check", "", "audits every table: slow", hvrun_client},
 };
 /* clang-format on */
 enum { HELP_COLUMN = 28 /* where what a subcommand does begins */ };
@@ -54,19 +45,17 @@ static const char ending[] =
 static void print_help(FILE *stream)
 {
     const char *before = "usage:";
-    const struct subcommand *end = subcommands + SUBCOMMANDS;
-    for (const struct subcommand *at = subcommands; at < end && at->run != hvrun_client; at++) {
-        fprintf(stream, "%-6s hvrun %s %s\n", before, at->name, at->arguments);
+    for (unsigned i = 0; i < SUBCOMMANDS; i++) {
+        fprintf(stream, "%-6s hvrun %s %s\n", before, subcommands[i].name,
+                subcommands[i].arguments);
         before = "";
     }
     fprintf(stream, "       hvrun COMMAND --control SOCKET\n       hvrun --help\n\n");
-    for (const struct subcommand *at = subcommands; at < end; at++) {
-        bool is_command = at->run == hvrun_client;
-        if (is_command && at[-1].run != hvrun_client)
-            fprintf(stream, "\nCOMMAND, to an hvrun boot --control SOCKET:\n");
-        int used =
-            fprintf(stream, "%s%s%s%s", is_command ? "    " : "", at->name,
-                    is_command && *at->arguments ? " " : "", is_command ? at->arguments : "");
+    for (unsigned i = 0; i < SUBCOMMANDS; i++)
+        fprintf(stream, "%-*s%s\n", HELP_COLUMN, subcommands[i].name, subcommands[i].does);
+    fprintf(stream, "\nCOMMAND, to an hvrun boot --control SOCKET:\n");
+    for (const struct hvrun_command *at = hvrun_commands; at->name; at++) {
+        int used = fprintf(stream, "    %s %s", at->name, at->arguments);
         fprintf(stream, "%*s%s\n", HELP_COLUMN - used, "", at->does);
     }
     hvrun_options_help(stream);
@@ -85,6 +74,9 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < SUBCOMMANDS; i++)
         if (strcmp(name, subcommands[i].name) == 0)
             return subcommands[i].run(argc - 1, argv + 1);
+    for (const struct hvrun_command *at = hvrun_commands; at->name; at++)
+        if (strcmp(name, at->name) == 0)
+            return hvrun_client(argc - 1, argv + 1);
     if (*name)
         fprintf(stderr, "hvrun: no such subcommand: %s\n", name);
     print_help(stderr);
