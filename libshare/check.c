@@ -6,7 +6,7 @@
  * in the table belongs to exactly one hinted page and the other way round, each frame's count is
  * the number of pages that name it, and every gauge is a sum that can be taken again.
  */
-#include "engine.h"
+#include "enter.h"
 #include <string.h>
 
 struct audit {
@@ -139,7 +139,7 @@ static bool check_content(struct audit *audit, share_frame frame, uint64_t hash)
         return fail_all(audit, "a frame's machine page cannot be read");
     uint64_t now = share_hash_stable(&share_group_at(share, view.group)->secret, bytes);
     share_unpeek(share, view.mpn, bytes);
-    if ((now ^ hash) >> 28 != 0)
+    if (!share_entry_hash_equal(now, hash))
         return fail_all(audit, "a shared page's content has changed");
     return true;
 }

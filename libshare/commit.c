@@ -34,8 +34,7 @@ static void count_framed(struct share_vm_object *vm, uint64_t pages, uint64_t co
 /* The page is on its frame now, and maps it. It has been counted. */
 static void finish(struct share_run *run, struct share_item *item, enum share_outcome outcome)
 {
-    if (item->hinted)
-        share_hint_drop(run->share, item->was, item->page.id);
+    share_item_drop_hint(run, item);
     share_step(SHARE_STEP_RELEASE);
     atomic_store_explicit(item->page.word, shared_word(item->code, share_with(run, item)->frame),
                           memory_order_release);
@@ -44,15 +43,14 @@ static void finish(struct share_run *run, struct share_item *item, enum share_ou
     run->progress++;
 }
 
-/* A committed page goes back to private: the remap was refused, or the partner was lost. The
- * frame's reference has been dropped. */
+/* A committed page goes back to what it was: the remap was refused, or the partner was lost. The
+ * caller gives that back. */
 static void uncommit(struct share_run *run, struct share_item *item, enum share_outcome outcome)
 {
-    struct share_protect page = {run->vm->number, item->ppn, item->mpn, SHARE_ANSWER_OK};
     if (!run->share->immutable)
-        run->share->ops.unprotect(run->share->ops_ctx, &page, 1);
+        share_unprotect(run->share, run->vm->number, item->ppn, item->mpn);
     share_step(SHARE_STEP_RELEASE);
-    atomic_store(item->page.word, item->hinted ? item->was : share_word(SHARE_WORD_NONE, 0));
+    atomic_store(item->page.word, share_item_word_before(item));
     item->stage = SHARE_ITEM_DONE;
     item->outcome = (uint8_t)outcome;
     run->progress++;
@@ -99,7 +97,7 @@ static bool commit_hint(struct share_run *run, struct share_item *item, share_fr
         share_frame_put(&share->frames, frame);
         share_frame_put(&share->frames, frame);
         share_frame_retire(&share->frames, frame);
-        share_partner_release(run, item, false);
+        share_partner_release(run, item);
         uncommit(run, item, SHARE_BUSY);
         return false;
     }
@@ -149,7 +147,7 @@ static bool commit(struct share_run *run, struct share_item *item)
 {
     share_step(SHARE_STEP_COMMIT);
     if (!commit_word(&item->page, share_word(SHARE_WORD_MOVING, 0))) {
-        share_item_give_up(run, item, SHARE_BUSY);
+        share_item_release(run, item, SHARE_BUSY);
         return false;
     }
     item->stage = SHARE_ITEM_COMMITTED;

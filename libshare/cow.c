@@ -8,6 +8,7 @@
  * and sees a miss. *Flush the TLB before a frame is reused*: remap has done so when it returns.
  */
 #include "cow.h"
+#include "enter.h"
 #include "group.h"
 #include <string.h>
 
@@ -26,7 +27,7 @@ static void unlink_frame(struct share *share, share_frame frame)
     bool found = false;
     if (bytes) {
         uint64_t hash = share_hash_stable(&share_group_at(share, view.group)->secret, bytes);
-        found = share_table_remove(&share->table, hash, 36, entry);
+        found = share_table_remove(&share->table, hash, SHARE_ENTRY_HASH_BITS, entry);
         share_unpeek(share, view.mpn, bytes);
     }
     if (!found) /* somebody wrote the page past its protection */
@@ -53,12 +54,6 @@ void share_hint_drop(struct share *share, uint32_t word, uint32_t page_id)
                        (struct share_hit){SHARE_KIND_HINT, page_id});
 }
 
-static void unprotect(struct share *share, share_vm vm, share_ppn ppn, share_mpn mpn)
-{
-    struct share_protect page = {.vm = vm, .ppn = ppn, .mpn = mpn};
-    share->ops.unprotect(share->ops_ctx, &page, 1);
-}
-
 static void tell(struct share *share, enum share_event_kind kind, const struct share_vm_object *vm,
                  share_ppn ppn, share_mpn mpn, share_frame frame)
 {
@@ -82,7 +77,7 @@ static bool break_last(struct share *share, struct share_vm_object *vm,
     if (!share_frame_put_if_last(&share->frames, frame))
         return false;
     unlink_frame(share, frame);
-    unprotect(share, vm->number, share_page_ppn(page), mpn);
+    share_unprotect(share, vm->number, share_page_ppn(page), mpn);
     count_left(vm, word);
     share_step(SHARE_STEP_RELEASE);
     atomic_store(page->word, share_word(SHARE_WORD_NONE, 0));
@@ -164,7 +159,7 @@ static bool break_look(struct share *share, struct share_vm_object *vm,
     share_mpn mpn = {0};
     share->ops.resolve(share->ops_ctx, vm->number, share_page_ppn(page), &mpn);
     share_step(SHARE_STEP_COPY);
-    unprotect(share, vm->number, share_page_ppn(page), mpn);
+    share_unprotect(share, vm->number, share_page_ppn(page), mpn);
     atomic_fetch_sub(page->word, 1);
     if (first)
         share_count(&vm->counts.breaks_abandoned, 1);

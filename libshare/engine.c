@@ -1,46 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* An engine's life, and the gate that share_check closes. */
+/* An engine's life, and names of results. */
 #include "engine.h"
 #include "fetch.h"
 #include "group.h"
 #include <string.h>
 
-#define GATE_CLOSED         (UINT32_C(1) << 31)
 #define EXPECTED_MAX        (UINT64_C(1) << 32) /* page numbers have 32 bits */
 #define SETTLED_PPM_DEFAULT 1000u
-
-#ifdef SHARE_STEPS
-void (*share_step_hook)(enum share_step step);
-#endif
-
-/* ----------------------------------------------------------------------------------- gate -- */
-
-void share_gate_enter(struct share *share)
-{
-    while (atomic_fetch_add_explicit(&share->gate, 1, memory_order_acquire) & GATE_CLOSED) {
-        atomic_fetch_sub_explicit(&share->gate, 1, memory_order_relaxed);
-        while (atomic_load_explicit(&share->gate, memory_order_relaxed) & GATE_CLOSED)
-            share_pause();
-    }
-}
-
-void share_gate_leave(struct share *share)
-{
-    atomic_fetch_sub_explicit(&share->gate, 1, memory_order_release);
-}
-
-void share_gate_close(struct share *share)
-{
-    while (atomic_fetch_or(&share->gate, GATE_CLOSED) & GATE_CLOSED)
-        share_pause(); /* another check */
-    while (atomic_load(&share->gate) != GATE_CLOSED)
-        share_pause();
-}
-
-void share_gate_open(struct share *share)
-{
-    atomic_fetch_and(&share->gate, ~GATE_CLOSED);
-}
 
 /* ---------------------------------------------------------------------------------- engine -- */
 

@@ -69,7 +69,7 @@ static void judge_change(struct share_run *run, struct share_item *item)
     if (state == SHARE_WORD_HINTED && item->changed)
         share_hint_drop(run->share, item->was, item->page.id);
     if (state == SHARE_WORD_NO_MATCH && !item->changed)
-        share_item_settle(run, item, item->was, SHARE_INELIGIBLE);
+        share_item_end(run, item, item->was, SHARE_INELIGIBLE);
 }
 
 /* Makes the page ours and finds its bytes. NULL: the item is done, with its outcome. */

@@ -4,7 +4,7 @@
  *
  * *Protect before the deciding compare*: until both pages are write-protected, bytes that compare
  * equal prove nothing. From protect to commit a writer may win at any time: its break turns OWNED
- * into BROKEN, the commit's compare-and-swap fails, and the merge is given up.
+ * into BROKEN, the commit's compare-and-swap fails, and the merge is given up (share_item_release).
  */
 #include "compare.h"
 #include "cow.h"
@@ -12,25 +12,7 @@
 
 #define VECTOR_MAX (2 * SHARE_RUN_PAGES)
 
-void share_item_give_up(struct share_run *run, struct share_item *item, enum share_outcome outcome)
-{
-    share_partner_release(run, item, false);
-    share_item_release(run, item, outcome);
-}
-
 /* -------------------------------------------------------------------------------- protect -- */
-
-enum share_outcome share_outcome_of(enum share_answer answer)
-{
-    switch (answer) {
-    case SHARE_ANSWER_STALE:
-        return SHARE_PAGE_GONE;
-    case SHARE_ANSWER_BUSY:
-        return SHARE_BUSY;
-    default:
-        return SHARE_ERROR;
-    }
-}
 
 static bool granted(enum share_answer answer)
 {
@@ -44,20 +26,14 @@ static void take_answers(struct share_run *run, struct share_item *item,
     item->is_protected = true; /* or part of it: unprotect leaves alone what is not */
     item->code = own->answer == SHARE_ANSWER_READONLY;
     share_with(run, item)->code = with && with->answer == SHARE_ANSWER_READONLY;
-    if (!granted(own->answer)) {
-        share_partner_release(run, item, false);
-        if (own->answer == SHARE_ANSWER_STALE)
-            share_item_drop(run, item, SHARE_PAGE_GONE);
-        else
-            share_item_release(run, item, share_outcome_of(own->answer));
-    } else if (with && with->answer == SHARE_ANSWER_STALE) {
-        share_partner_release(run, item, true);
-        item->replaced = true;
-        item->stage = SHARE_ITEM_OPEN; /* stays protected: it will be released or merged */
-        run->progress++;
-    } else if (with && !granted(with->answer)) {
-        share_item_give_up(run, item, share_outcome_of(with->answer));
-    }
+    if (own->answer == SHARE_ANSWER_STALE)
+        share_item_drop(run, item, SHARE_PAGE_GONE);
+    else if (!granted(own->answer))
+        share_item_release(run, item, share_outcome_of(own->answer));
+    else if (with && with->answer == SHARE_ANSWER_STALE)
+        share_partner_drop(run, item); /* its own page stays protected: released or merged later */
+    else if (with && !granted(with->answer))
+        share_item_release(run, item, share_outcome_of(with->answer));
 }
 
 static void protect_all(struct share_run *run)
@@ -113,26 +89,23 @@ static void judge_difference(struct share_run *run, struct share_item *item, uin
                              uint64_t with_hash)
 {
     if (own_hash != item->hash) {
-        share_partner_release(run, item, false);
         share_item_drop(run, item, SHARE_VOLATILE);
         return;
     }
     if (write_has_won(run, item)) { /* bytes and hash are of different moments */
-        share_item_give_up(run, item, SHARE_BUSY);
+        share_item_release(run, item, SHARE_BUSY);
         return;
     }
     if (share_with(run, item)->kind == SHARE_WITH_ZERO) {
         item->not_zero = true;
-    } else if ((with_hash ^ item->hash) >> 28 == 0 ||
+        item->stage = SHARE_ITEM_OPEN;
+        run->progress++;
+    } else if (share_entry_hash_equal(with_hash, item->hash) ||
                share_with(run, item)->kind == SHARE_WITH_FRAME) {
-        share_item_tried(run, item, with_hash == item->hash);
-        return;
+        share_partner_reject(run, item, with_hash == item->hash);
     } else {
-        share_partner_release(run, item, true);
-        item->replaced = true;
+        share_partner_drop(run, item);
     }
-    item->stage = SHARE_ITEM_OPEN;
-    run->progress++;
 }
 
 /* What a compare found out about one item, to be acted on when its pages are held no more. */
@@ -145,7 +118,7 @@ struct finding {
  * table under a hash that is not its content's. */
 static void end_changed_alike(struct share_run *run, struct share_item *item)
 {
-    share_partner_release(run, item, true);
+    share_partner_drop(run, item);
     share_item_drop(run, item, SHARE_VOLATILE);
 }
 
@@ -163,7 +136,7 @@ static void compare_with_zero(struct share_run *run, struct share_item *item)
 {
     const void *own = share_peek(run->share, item->mpn);
     if (!own) {
-        share_item_give_up(run, item, SHARE_ERROR);
+        share_item_release(run, item, SHARE_ERROR);
         return;
     }
     struct finding found = {.equal = share_page_is_zero(own), .own_hash = item->hash};
@@ -204,7 +177,7 @@ static unsigned gather(struct share_run *run, struct compared *group, unsigned f
             group->pair[group->count++] = pair;
         } else {
             let_go(run, item, &pair);
-            share_item_give_up(run, item, SHARE_ERROR);
+            share_item_release(run, item, SHARE_ERROR);
         }
     }
     return from;

@@ -2,6 +2,7 @@
 /* Offers: runs of pages through look, match and merge, in rounds, and the counting of outcomes.
  */
 #include "offer.h"
+#include "enter.h"
 #include "run.h"
 
 /* One page of a batch has this outcome, and nobody looked at it. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Pages that the caller told are dirty: a mark each in its chunk, looked at before all others. */
+#include "enter.h"
 #include "scan_batch.h"
 
 static void count_dirty(struct share *share, struct share_vm_object *vm, uint64_t more)

@@ -114,7 +114,7 @@ static struct share_place seek(const struct share_partition *part, uint64_t hash
 bool share_table_replace(struct share_partition *part, uint64_t hash, struct share_hit from,
                          struct share_hit to)
 {
-    struct share_place place = seek(part, hash, SHARE_PARTITION_BITS + SHARE_KEY_BITS, from);
+    struct share_place place = seek(part, hash, SHARE_ENTRY_HASH_BITS, from);
     if (place.bucket)
         share_bucket_put(place.bucket, place.slot, share_bucket_key(place.bucket, place.slot), to);
     return place.bucket != NULL;
@@ -188,8 +188,7 @@ static bool walk_array(const struct share_array *array, uint64_t top,
             const struct share_bucket *bucket = &array->bucket[b];
             uint64_t key = share_bucket_key(bucket, i);
             if (bucket->id[i] &&
-                !each(ctx, top | key << (64 - SHARE_PARTITION_BITS - SHARE_KEY_BITS),
-                      share_bucket_hit(bucket, i)))
+                !each(ctx, top | key << (64 - SHARE_ENTRY_HASH_BITS), share_bucket_hit(bucket, i)))
                 return false;
         }
     return true;

@@ -33,6 +33,9 @@
 #define SHARE_PARTITION_BITS   6
 #define SHARE_TABLE_PARTITIONS (1u << SHARE_PARTITION_BITS)
 
+/* Hash bits that an entry and its partition tell, the top ones: 36. */
+#define SHARE_ENTRY_HASH_BITS (SHARE_PARTITION_BITS + SHARE_KEY_BITS)
+
 struct share_partition {
     _Alignas(64) struct share_lock lock;
     uint32_t entries;
@@ -66,6 +69,12 @@ static inline uint32_t share_table_key(uint64_t hash)
 static inline unsigned share_table_partition(uint64_t hash)
 {
     return (unsigned)(hash >> (64 - SHARE_PARTITION_BITS));
+}
+
+/* Would entries of these hashes look the same? */
+static inline bool share_entry_hash_equal(uint64_t a, uint64_t b)
+{
+    return (a ^ b) >> (64 - SHARE_ENTRY_HASH_BITS) == 0;
 }
 
 /* Room for `expected` entries at once, and for more by growing. False: memory was refused, nothing
@@ -113,7 +122,7 @@ static inline void share_table_unlock(struct share_partition *part)
     share_lock_drop(&part->lock);
 }
 
-/* With the lock held: entries with this hash (36 bits of it), at most SHARE_TABLE_HITS. */
+/* With the lock held: entries whose hash looks the same, at most SHARE_TABLE_HITS. */
 unsigned share_table_find(const struct share_partition *part, uint64_t hash,
                           struct share_hit hits[static SHARE_TABLE_HITS]);
 
@@ -146,8 +155,9 @@ unsigned share_table_find_or_insert(struct share_table *table, struct share_part
 bool share_table_replace(struct share_partition *part, uint64_t hash, struct share_hit from,
                          struct share_hit to);
 
-/* Takes the lock itself: removes an entry of which the top `bits` hash bits are known (8..36); bits
- * below do not matter. False if it is not there. */
+/* Takes the lock itself: removes an entry of which the top `bits` hash bits are known,
+ * SHARE_PARTITION_BITS to SHARE_ENTRY_HASH_BITS; bits below do not matter. False if it is not
+ * there. */
 bool share_table_remove(struct share_table *table, uint64_t hash, unsigned bits,
                         struct share_hit entry);
 
@@ -168,8 +178,8 @@ struct share_table_moves {
 };
 struct share_table_moves share_table_moves(struct share_table *table);
 
-/* Calls `each` for every entry with its top 36 hash bits in place; stops if it returns false. For
- * share_check: nothing else runs. */
+/* Calls `each` for every entry with those hash bits in place that it tells; stops if it returns
+ * false. For share_check: nothing else runs. */
 bool share_table_walk(const struct share_table *table,
                       bool (*each)(void *ctx, uint64_t hash, struct share_hit entry), void *ctx);
 

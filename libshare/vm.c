@@ -1,26 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* VMs: adding, pinning, removing, moving to another group. */
+/* VMs: adding, removing, moving to another group. */
 #include "cow.h"
+#include "enter.h"
 #include "group.h"
 #include <string.h>
-
-struct share_vm_object *share_vm_enter(struct share *share, share_vm number)
-{
-    if (number >= share_vm_end(share))
-        return NULL;
-    struct share_vm_object *vm = share_vm_at(share, number);
-    atomic_fetch_add(&vm->users, 1);
-    share_step(SHARE_STEP_ENTER);
-    if (atomic_load(&vm->state) == SHARE_VM_LIVE)
-        return vm;
-    atomic_fetch_sub(&vm->users, 1);
-    return NULL;
-}
-
-void share_vm_leave(struct share_vm_object *vm)
-{
-    atomic_fetch_sub(&vm->users, 1);
-}
 
 /* One VM more in a group that lives. Admin lock held. */
 static struct share_group_object *join_group(struct share *share, share_group group)
