@@ -6,7 +6,7 @@ static const struct share_place nowhere = {NULL, 0};
 
 bool share_array_new(struct share_mem *mem, struct share_array *array, uint32_t buckets)
 {
-    array->bucket = share_mem_new(mem, buckets * sizeof *array->bucket, 64);
+    array->bucket = share_mem_new(mem, buckets * sizeof *array->bucket, SHARE_LINE_NBYTES);
     array->buckets = array->bucket ? buckets : 0;
     return array->bucket != NULL;
 }

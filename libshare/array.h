@@ -16,7 +16,7 @@
 #include "mem.h"
 
 #define SHARE_KEY_BITS   30
-#define SHARE_TABLE_HITS 6u /* entries of one hash that a lookup returns at most */
+#define SHARE_TABLE_HITS 6u /* entries of one hash that a lookup returns at most: see run.h */
 
 struct share_array {
     struct share_bucket *bucket;

@@ -14,19 +14,21 @@
 #ifndef SHARE_BUCKET_H
 #define SHARE_BUCKET_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "mem.h"
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
 
 #define SHARE_TABLE_SLOTS 8u /* entries a bucket */
-#define SHARE_ALL_SLOTS   0xffu
+#define SHARE_ALL_SLOTS   ((1u << SHARE_TABLE_SLOTS) - 1)
 
 #define SHARE_TAG_KEY_SHIFT 2
 #define SHARE_TAG_SPILL     2u
 #define SHARE_TAG_KIND      1u
-#define SHARE_CLASS_SHIFT   10
+
+/* A key's class is the lowest three of its bits that a page's word keeps, too, so that a hint can
+ * be sought by its word: engine.h asserts which those are. */
+#define SHARE_CLASS_SHIFT 10
 
 enum share_kind {
     SHARE_KIND_HINT = 0, /* id is a page number: unproven */
@@ -39,9 +41,10 @@ struct share_hit {
 };
 
 struct share_bucket {
-    _Alignas(64) uint32_t tag[SHARE_TABLE_SLOTS];
+    _Alignas(SHARE_LINE_NBYTES) uint32_t tag[SHARE_TABLE_SLOTS];
     uint32_t id[SHARE_TABLE_SLOTS];
 };
+_Static_assert(sizeof(struct share_bucket) == SHARE_LINE_NBYTES, "a line");
 
 /* Sets of slots, a bit a slot. */
 struct share_slots {
@@ -78,7 +81,6 @@ static inline unsigned share_slots_first(unsigned slots)
     return (unsigned)__builtin_ctz(slots);
 }
 
-/* A key's class: of bits that a page's word keeps, too (page.h), so that a hint can be sought. */
 static inline unsigned share_key_class(uint32_t key)
 {
     return key >> SHARE_CLASS_SHIFT & (SHARE_TABLE_SLOTS - 1);

@@ -104,8 +104,8 @@ static bool check_vm(struct audit *audit, struct share_vm_object *vm)
             if (!check_page(audit, vm, &page))
                 return false;
         }
-        for (unsigned half = 0; half < SHARE_CHUNK_PAGES / 32; half++)
-            dirty += (unsigned)__builtin_popcount(atomic_load(&chunk->dirty[half]));
+        for (unsigned i = 0; i < SHARE_DIRTY_WORDS; i++)
+            dirty += (unsigned)__builtin_popcount(atomic_load(&chunk->dirty[i]));
     }
     if (audit->framed_pages - framed != atomic_load(&vm->counts.framed_pages))
         return fail(audit, "a VM's count of pages on frames is wrong", vm->number, (share_ppn){0});
@@ -227,8 +227,9 @@ enum share_result share_check(struct share *share, struct share_check_report *re
     memset(report, 0, sizeof *report);
     share_gate_close(share);
     audit.frames_end = share_pool_end(&share->frames.pool);
-    audit.refs = share_mem_new(&share->mem, audit.frames_end * sizeof *audit.refs, 64);
-    audit.seen = share_mem_new(&share->mem, audit.frames_end, 64);
+    audit.refs =
+        share_mem_new(&share->mem, audit.frames_end * sizeof *audit.refs, SHARE_LINE_NBYTES);
+    audit.seen = share_mem_new(&share->mem, audit.frames_end, SHARE_LINE_NBYTES);
     if (audit.refs && audit.seen)
         result = check_all(&audit) ? SHARE_OK : SHARE_FAIL;
     share_mem_free(&share->mem, audit.refs, audit.frames_end * sizeof *audit.refs);

@@ -22,12 +22,12 @@
  * the thread sanitizer gets to see relaxed atomic bytes.
  */
 #include "compare.h"
+#include "mem.h"
 #include <string.h>
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
 
-#define LINE_NBYTES  64u
 #define BLOCK_NBYTES 1024u /* after each of these, is any pair still equal? */
 #define NEXT_BLOCK   2u    /* while this one is compared, the first of the next group is fetched */
 
@@ -108,10 +108,10 @@ static inline bool is_any(const words *some)
 INLINE void pairs_base(struct group *group, size_t start, unsigned count)
 {
     words differ[SHARE_COMPARE_MAX] = {{0}}, x, y;
-    for (size_t at = start; at < start + BLOCK_NBYTES; at += LINE_NBYTES)
+    for (size_t at = start; at < start + BLOCK_NBYTES; at += SHARE_LINE_NBYTES)
         EACH_PAIR (i, count) {
             fetch_next(group, i, start, at);
-            for (size_t half = at; half < at + LINE_NBYTES; half += sizeof x) {
+            for (size_t half = at; half < at + SHARE_LINE_NBYTES; half += sizeof x) {
                 load(&x, group->a[i] + half);
                 load(&y, group->b[i] + half);
                 differ[i] |= x ^ y;
@@ -133,7 +133,7 @@ __attribute__((target("avx2"))) INLINE void pairs_avx2(struct group *group, size
     __m256i differ[SHARE_COMPARE_MAX];
     EACH_PAIR (i, count)
         differ[i] = _mm256_setzero_si256();
-    for (size_t at = start; at < start + BLOCK_NBYTES; at += LINE_NBYTES)
+    for (size_t at = start; at < start + BLOCK_NBYTES; at += SHARE_LINE_NBYTES)
         EACH_PAIR (i, count) {
             const __m256i_u *x = (const __m256i_u *)(group->a[i] + at);
             const __m256i_u *y = (const __m256i_u *)(group->b[i] + at);
@@ -157,7 +157,7 @@ __attribute__((target("avx512f"))) INLINE void pairs_avx512(struct group *group,
     __m512i differ[SHARE_COMPARE_MAX];
     EACH_PAIR (i, count)
         differ[i] = _mm512_setzero_si512();
-    for (size_t at = start; at < start + BLOCK_NBYTES; at += LINE_NBYTES)
+    for (size_t at = start; at < start + BLOCK_NBYTES; at += SHARE_LINE_NBYTES)
         EACH_PAIR (i, count) {
             fetch_next(group, i, start, at);
             differ[i] = _mm512_ternarylogic_epi64(differ[i], _mm512_loadu_si512(group->a[i] + at),

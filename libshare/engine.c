@@ -7,6 +7,7 @@
 
 #define EXPECTED_MAX        (UINT64_C(1) << 32) /* page numbers have 32 bits */
 #define SETTLED_PPM_DEFAULT 1000u
+#define VMS_SLAB_LOG2       2
 
 /* ---------------------------------------------------------------------------------- engine -- */
 
@@ -28,7 +29,8 @@ static bool init_tables(struct share *share, uint64_t expected_contents)
 {
     share_pages_init(&share->pages, &share->mem);
     share_frames_init(&share->frames, &share->mem);
-    share_pool_init(&share->vms, &share->mem, sizeof(struct share_vm_object), 2, SHARE_VMS_MAX);
+    share_pool_init(&share->vms, &share->mem, sizeof(struct share_vm_object), VMS_SLAB_LOG2,
+                    SHARE_VMS_MAX);
     return share_table_init(&share->table, &share->mem, expected_contents) &&
            share_groups_init(share);
 }
@@ -51,12 +53,14 @@ enum share_result share_new(const struct share_config *config, struct share **ou
         return SHARE_INVALID;
 
     share_mem_init(&mem, wanted.alloc);
-    struct share *share = share_mem_new(&mem, sizeof *share, 64);
+    struct share *share = share_mem_new(&mem, sizeof *share, SHARE_LINE_NBYTES);
     if (!share)
         return SHARE_NOMEM;
     share->mem = mem;
     share->ops = ops;
     share->ops_ctx = wanted.ops_ctx;
+    share->tuner.now_ns = ops.now_ns;
+    share->tuner.ctx = wanted.ops_ctx;
     if (wanted.observer)
         share->observer = *wanted.observer;
     share->salt = wanted.salt;

@@ -27,6 +27,9 @@ struct share_counts {
     _Atomic uint64_t dirty_pages;
 };
 
+_Static_assert(SHARE_CLASS_SHIFT == SHARE_ENTRY_HASH_BITS - SHARE_HINT_HASH_BITS,
+               "the lowest bits of a key that a word keeps tell its class");
+
 enum share_vm_state { SHARE_VM_FREE, SHARE_VM_LIVE, SHARE_VM_DYING };
 
 struct share_vm_object {

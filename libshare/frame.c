@@ -4,9 +4,26 @@
 #include "fetch.h"
 #include "page.h"
 
+#define FRAMES_SLAB_LOG2 8
+
+/* The parts of `rest`. */
+#define MPN_LOW_BITS  32
+#define MPN_HIGH_BITS 8
+#define GROUP_SHIFT   MPN_HIGH_BITS
+#define GROUP_BITS    16
+#define ZERO_SHIFT    (GROUP_SHIFT + GROUP_BITS)
+_Static_assert(SHARE_MPN_END <= UINT64_C(1) << (MPN_LOW_BITS + MPN_HIGH_BITS), "an MPN fits");
+_Static_assert(SHARE_GROUPS_MAX < 1u << GROUP_BITS, "a group fits");
+
+static uint32_t low_bits(uint32_t value, unsigned bits)
+{
+    return value & ((UINT32_C(1) << bits) - 1);
+}
+
 void share_frames_init(struct share_frames *frames, struct share_mem *mem)
 {
-    share_pool_init(&frames->pool, mem, sizeof(struct share_frame_object), 8, SHARE_FRAMES_MAX);
+    share_pool_init(&frames->pool, mem, sizeof(struct share_frame_object), FRAMES_SLAB_LOG2,
+                    SHARE_FRAMES_MAX);
 }
 
 void share_frames_fini(struct share_frames *frames)
@@ -28,7 +45,8 @@ void share_frame_make(struct share_frames *frames, share_frame frame, share_mpn 
                       share_group group, bool zero, uint32_t refs)
 {
     struct share_frame_object *object = object_of(frames, frame);
-    uint32_t rest = (uint32_t)(mpn.n >> 32) | group << 8 | (uint32_t)zero << 24;
+    uint32_t rest =
+        (uint32_t)(mpn.n >> MPN_LOW_BITS) | group << GROUP_SHIFT | (uint32_t)zero << ZERO_SHIFT;
     atomic_store_explicit(&object->mpn_low, (uint32_t)mpn.n, memory_order_relaxed);
     atomic_store_explicit(&object->rest, rest, memory_order_relaxed);
     atomic_store_explicit(&object->refs, refs, memory_order_release);
@@ -85,9 +103,9 @@ struct share_frame_view share_frame_view(const struct share_frames *frames, shar
     uint32_t low = atomic_load_explicit(&object->mpn_low, memory_order_relaxed);
     uint32_t rest = atomic_load_explicit(&object->rest, memory_order_relaxed);
     return (struct share_frame_view){
-        .mpn = {(uint64_t)(rest & 0xff) << 32 | low},
-        .group = rest >> 8 & 0xffff,
-        .zero = rest >> 24 & 1,
+        .mpn = {(uint64_t)low_bits(rest, MPN_HIGH_BITS) << MPN_LOW_BITS | low},
+        .group = low_bits(rest >> GROUP_SHIFT, GROUP_BITS),
+        .zero = rest >> ZERO_SHIFT & 1,
         .refs = atomic_load_explicit(&object->refs, memory_order_acquire),
     };
 }

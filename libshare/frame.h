@@ -15,7 +15,7 @@
 
 struct share_frame_object {
     _Atomic uint32_t mpn_low; /* the pool's link while free */
-    _Atomic uint32_t rest;    /* MPN bits 39..32 | group << 8 | zero << 24 */
+    _Atomic uint32_t rest;    /* from bit 0: MPN bits 39..32, group (16 bits), zero (1) */
     _Atomic uint32_t refs;
 };
 

@@ -2,6 +2,8 @@
 /* Groups of VMs that share with each other. */
 #include "group.h"
 
+#define GROUPS_SLAB_LOG2 2
+
 /* With a number reserved in share->groups. */
 static share_group make_group(struct share *share, bool sharing)
 {
@@ -17,8 +19,8 @@ static share_group make_group(struct share *share, bool sharing)
 
 bool share_groups_init(struct share *share)
 {
-    share_pool_init(&share->groups, &share->mem, sizeof(struct share_group_object), 2,
-                    SHARE_GROUPS_MAX);
+    share_pool_init(&share->groups, &share->mem, sizeof(struct share_group_object),
+                    GROUPS_SLAB_LOG2, SHARE_GROUPS_MAX);
     if (!share_pool_reserve(&share->groups, 1))
         return false;
     make_group(share, true);

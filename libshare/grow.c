@@ -7,7 +7,17 @@
 #define SPARSE_PERCENT 45u /* shrink below this one */
 #define SHRINK_BUCKETS 4u  /* and not below this size */
 
-#define SPREAD_STEP_Q UINT64_C(4322263975) /* 2^32 * 1.5^(1/64) */
+/* A partition that removals have worn gets new buckets once so many entries have gone: twice as
+ * many as it has slots, or a quarter of them if it is sparse, too. */
+#define WORN_SLOTS        2u
+#define WORN_SPARSE_SLOTS 4u /* one in so many */
+
+/* Hashes fall on partitions like dice: where n entries are expected, n + n / 64 + 16 is four
+ * standard deviations more from n = 2^16 on. Smaller partitions may grow once more. */
+#define UNEVEN_ONE_IN  64u
+#define UNEVEN_ENTRIES 16u
+
+#define SPREAD_STEP_Q UINT64_C(4322263975) /* 2^32 * 1.5^(1/SHARE_TABLE_PARTITIONS) */
 
 static uint64_t times_q(uint64_t a, uint64_t b_q)
 {
@@ -21,7 +31,7 @@ uint64_t share_grow_spread_q(uint64_t ideal_q)
 
 uint64_t share_grow_ideal_q(uint64_t entries)
 {
-    entries += entries / 64 + 16; /* some partitions get more than others */
+    entries += entries / UNEVEN_ONE_IN + UNEVEN_ENTRIES;
     return (entries * 100 / FULL_PERCENT << 32) / SHARE_TABLE_SLOTS;
 }
 
@@ -41,7 +51,8 @@ static bool is_sparse(const struct share_partition *part)
 static bool is_worn(const struct share_partition *part)
 {
     uint32_t slots = part->now.buckets * SHARE_TABLE_SLOTS;
-    return part->removed > slots * 2 || (part->removed > slots / 4 && is_sparse(part));
+    return part->removed > slots * WORN_SLOTS ||
+           (part->removed > slots / WORN_SPARSE_SLOTS && is_sparse(part));
 }
 
 void share_grow_want_if_worn(struct share_table *table, const struct share_partition *part)
@@ -53,7 +64,7 @@ void share_grow_want_if_worn(struct share_table *table, const struct share_parti
 static uint64_t next_ideal_q(const struct share_partition *part)
 {
     uint64_t ideal_q = part->ideal_buckets_q;
-    if (part->entries + part->entries / 64 >= part->grow_at) {
+    if (part->entries + part->entries / UNEVEN_ONE_IN >= part->grow_at) {
         do
             ideal_q += ideal_q / 2;
         while (ideal_q >> 32 == part->now.buckets);

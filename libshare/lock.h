@@ -17,6 +17,9 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+/* Some microseconds of pauses: a holder that runs is done long before. */
+#define SHARE_SPINS_MAX 128u
+
 struct share_lock {
     _Atomic uint32_t held;
 };
@@ -35,7 +38,7 @@ static inline void share_lock_take(struct share_lock *lock)
     unsigned spins = 0;
     while (atomic_exchange_explicit(&lock->held, 1, memory_order_acquire)) {
         while (atomic_load_explicit(&lock->held, memory_order_relaxed)) {
-            if (++spins % 128 == 0)
+            if (++spins % SHARE_SPINS_MAX == 0)
                 sched_yield(); /* the holder may have been preempted */
             else
                 share_cpu_relax();

@@ -28,6 +28,9 @@
 
 #define SHARE_CHUNK_PAGES 64u
 #define SHARE_CHUNK_BITS  6
+#define SHARE_NODE_BITS   6
+#define SHARE_DIRTY_BITS  32u /* marks a word of them */
+#define SHARE_DIRTY_WORDS (SHARE_CHUNK_PAGES / SHARE_DIRTY_BITS)
 
 enum share_word_state {
     SHARE_WORD_NONE,
@@ -84,14 +87,15 @@ static inline unsigned share_word_backoff(uint32_t word)
 }
 
 struct share_chunk {
-    _Atomic uint32_t vm;                            /* the pool's link while free */
-    uint32_t index;                                 /* first PPN / 64 */
-    _Atomic uint32_t dirty[SHARE_CHUNK_PAGES / 32]; /* a bit a page: told to share_dirty */
+    _Atomic uint32_t vm;                       /* the pool's link while free */
+    uint32_t index;                            /* first PPN / 64 */
+    _Atomic uint32_t dirty[SHARE_DIRTY_WORDS]; /* a mark a page: named to share_dirty */
     _Atomic uint32_t word[SHARE_CHUNK_PAGES];
 };
 
 struct share_node {
-    _Atomic uint32_t child[64]; /* chunk numbers at the lowest level, else node numbers; 0: none */
+    /* Chunk numbers at the lowest level, else node numbers; 0: none. */
+    _Atomic uint32_t child[1u << SHARE_NODE_BITS];
 };
 
 /* A VM's radix tree. root: height in the upper half (levels of nodes), node number in the lower. */

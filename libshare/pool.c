@@ -3,6 +3,8 @@
 #include "pool.h"
 #include <string.h>
 
+#define FIRST_SLABS_MAX 4u /* of the first directory */
+
 void share_pool_init(struct share_pool *pool, struct share_mem *mem, uint32_t item_nbytes,
                      uint32_t slab_log2, uint32_t items_max)
 {
@@ -42,7 +44,7 @@ static struct share_pool_dir *dir_with_room(struct share_pool *pool)
     struct share_pool_dir *dir = atomic_load_explicit(&pool->dir, memory_order_relaxed);
     if (dir && pool->slabs < dir->slabs_max)
         return dir;
-    uint32_t slabs_max = dir ? dir->slabs_max * 2 : 4;
+    uint32_t slabs_max = dir ? dir->slabs_max * 2 : FIRST_SLABS_MAX;
     struct share_pool_dir *larger =
         share_mem_new(pool->mem, dir_nbytes(slabs_max), _Alignof(struct share_pool_dir));
     if (!larger)
@@ -70,7 +72,7 @@ static bool add_slab(struct share_pool *pool)
     struct share_pool_dir *dir = dir_with_room(pool);
     if (!dir)
         return false;
-    unsigned char *slab = share_mem_new(pool->mem, slab_nbytes(pool), 64);
+    unsigned char *slab = share_mem_new(pool->mem, slab_nbytes(pool), SHARE_LINE_NBYTES);
     if (!slab)
         return false;
     atomic_store_explicit(&dir->slab[pool->slabs], slab, memory_order_release);

@@ -24,11 +24,12 @@ struct share_pool_dir {
 struct share_pool {
     struct share_mem *mem;
     uint32_t item_nbytes;
-    uint32_t slab_log2; /* items a slab, as a power of two */
+    uint32_t slab_log2; /* items a slab, as a power of two: together 2 to 5 KiB, so that a small
+                           engine holds little, and a large one seldom asks for memory */
     uint32_t items_max; /* ids are 1 .. items_max */
     _Atomic(struct share_pool_dir *) dir;
     /* Apart from those above, which every look at an object reads. */
-    _Alignas(64) struct share_lock lock;
+    _Alignas(SHARE_LINE_NBYTES) struct share_lock lock;
     _Atomic uint32_t next_unused; /* ids from here on were never taken */
     uint32_t free_head;           /* ids put back, linked through their first four bytes,
                                      which every object declares as an _Atomic uint32_t */

@@ -35,7 +35,7 @@ enum share_partner_kind { SHARE_WITH_NONE, SHARE_WITH_HINT, SHARE_WITH_FRAME, SH
 /* One page on its way, in one cache line: the pages that are hashed drive it out of the first-level
  * cache between one step and the next. */
 struct share_item {
-    _Alignas(64) share_ppn ppn;
+    _Alignas(SHARE_LINE_NBYTES) share_ppn ppn;
     share_mpn mpn;
     uint64_t hash;
     struct share_page_ref page; /* word NULL: the PPN is outside the VM */
@@ -52,7 +52,7 @@ struct share_item {
     bool is_protected : 1;      /* sharing was added to its reasons */
     bool code : 1;              /* and no mapping permitted a write */
 };
-_Static_assert(sizeof(struct share_item) == 64, "a line a page");
+_Static_assert(sizeof(struct share_item) == SHARE_LINE_NBYTES, "a line a page");
 
 /* What a page matched. HINT: a page that the run owns. FRAME: a reference that the run holds. */
 struct share_partner {

@@ -195,6 +195,12 @@ struct share_ops {
     /* Releases machine pages that nothing maps. Cannot fail. May block: until the
      * kernel has taken the memory back, for instance. */
     void (*free)(void *ctx, const share_mpn *mpns, size_t count);
+
+    /* Optional: nanoseconds of a clock that never goes back, CLOCK_MONOTONIC for instance. The
+     * engine times a run of pages with it now and then, to learn which of two ways to fetch them
+     * is faster on this machine. NULL, or a struct_size that ends before it: the engine does not
+     * learn, and keeps to the way that is faster on most machines. Must not block. */
+    uint64_t (*now_ns)(void *ctx);
 };
 
 /* Where metadata comes from. `alignment` is a power of two; free gets the size back. */

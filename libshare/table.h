@@ -37,7 +37,7 @@
 #define SHARE_ENTRY_HASH_BITS (SHARE_PARTITION_BITS + SHARE_KEY_BITS)
 
 struct share_partition {
-    _Alignas(64) struct share_lock lock;
+    _Alignas(SHARE_LINE_NBYTES) struct share_lock lock;
     uint32_t entries;
     uint32_t removed;         /* since the array was made: worn spill bits */
     uint32_t move_next;       /* the old array's next bucket to be emptied */
@@ -47,7 +47,10 @@ struct share_partition {
     struct share_array now;
     struct share_array old; /* being emptied; no buckets if none */
 };
-_Static_assert(sizeof(struct share_partition) == 64, "a lock brings all that it guards");
+_Static_assert(sizeof(struct share_partition) == SHARE_LINE_NBYTES,
+               "a lock brings all that it guards");
+
+_Static_assert(SHARE_TABLE_PARTITIONS <= 64, "share_table.wanted has a bit each");
 
 struct share_table {
     struct share_mem *mem;

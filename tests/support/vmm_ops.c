@@ -203,6 +203,13 @@ static void free_pages(void *ctx, const share_mpn *mpns, size_t count)
     }
 }
 
+/* A page is read in 150 ns. Where calls are not counted, it stands still. */
+static uint64_t now_ns(void *ctx)
+{
+    struct vmm *vmm = ctx;
+    return 150 * atomic_load_explicit(&vmm->calls[VMM_PEEK], memory_order_relaxed);
+}
+
 const struct share_ops vmm_ops = {
     .struct_size = sizeof vmm_ops,
     .resolve = resolve,
@@ -214,4 +221,5 @@ const struct share_ops vmm_ops = {
     .remap = remap,
     .alloc = alloc,
     .free = free_pages,
+    .now_ns = now_ns,
 };

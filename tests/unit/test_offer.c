@@ -318,16 +318,16 @@ static void offer_calls_of_any_size(enum share_fetch_way way)
     vmm_must_be_sound(vmm);
 }
 
-static void calls_of_any_size_abreast(void **state)
+static void calls_of_any_size_every_page(void **state)
 {
     (void)state;
-    offer_calls_of_any_size(SHARE_FETCH_ABREAST);
+    offer_calls_of_any_size(SHARE_FETCH_EVERY);
 }
 
-static void calls_of_any_size_apart(void **state)
+static void calls_of_any_size_jumps(void **state)
 {
     (void)state;
-    offer_calls_of_any_size(SHARE_FETCH_APART);
+    offer_calls_of_any_size(SHARE_FETCH_JUMPS);
 }
 
 /* They take no room in a run: each outcome still stands at its page. */
@@ -393,8 +393,8 @@ int main(void)
         TEST(error),
         TEST(a_full_table_is_an_error),
         TEST(one_call_shares_all),
-        TEST(calls_of_any_size_abreast),
-        TEST(calls_of_any_size_apart),
+        TEST(calls_of_any_size_every_page),
+        TEST(calls_of_any_size_jumps),
         TEST(shared_pages_among_others),
         TEST(read_only_pages_are_code),
         TEST(outcomes_may_be_left_out),
