@@ -14,6 +14,7 @@
 #ifndef SHARE_BUCKET_H
 #define SHARE_BUCKET_H
 
+#include "invariant.h"
 #include "mem.h"
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -115,11 +116,21 @@ static inline struct share_hit share_bucket_hit(const struct share_bucket *bucke
     return (struct share_hit){kind, bucket->id[slot]};
 }
 
+/* The invariant: of no slot that is empty a tag says more than that a class has spilled. */
+static inline bool share_bucket_is_valid(const struct share_bucket *bucket)
+{
+    bool valid = true;
+    for (unsigned i = 0; i < SHARE_TABLE_SLOTS; i++)
+        valid = valid && (bucket->id[i] || !(bucket->tag[i] & ~SHARE_TAG_SPILL));
+    return valid;
+}
+
 /* Writes a slot and keeps its spill bit. */
 static inline void share_bucket_put(struct share_bucket *bucket, unsigned slot, uint32_t key,
                                     struct share_hit entry)
 {
     uint32_t tag = key << SHARE_TAG_KEY_SHIFT | (uint32_t)entry.kind;
+    share_assert(entry.id && tag >> SHARE_TAG_KEY_SHIFT == key);
     bucket->tag[slot] = tag | (bucket->tag[slot] & SHARE_TAG_SPILL);
     bucket->id[slot] = entry.id;
 }

@@ -84,6 +84,8 @@ static bool check_page(struct audit *audit, const struct share_vm_object *vm,
     default:
         return fail(audit, "a page is owned though no call runs", vm->number, ppn);
     }
+    if (!share_word_is_valid(word))
+        return fail(audit, "a page's word is none that there is", vm->number, ppn);
     if (word && !share_ppn_valid(vm, ppn))
         return fail(audit, "a page outside its VM is known", vm->number, ppn);
     return true;
@@ -192,6 +194,8 @@ static bool check_frames(struct audit *audit)
         if (audit->seen[frame] &&
             audit->refs[frame] != share_frame_view(&share->frames, frame).refs)
             return fail_all(audit, "a frame's reference count is wrong");
+        if (audit->seen[frame] && !share_frame_is_valid(&share->frames, frame))
+            return fail_all(audit, "a frame has no references, or a number out of range");
         single += audit->refs[frame] == 1;
     }
     if (single != atomic_load(&share->frames.single))
@@ -214,10 +218,30 @@ static bool check_sums(struct audit *audit)
     return true;
 }
 
+static bool check_pool(struct audit *audit, struct share_pool *pool)
+{
+    share_lock_take(&pool->lock);
+    bool valid = share_pool_is_valid(pool);
+    share_lock_drop(&pool->lock);
+    return valid || fail_all(audit, "a pool's counts are wrong");
+}
+
+/* What the parts of the engine are made of, each by the invariants in its header. */
+static bool check_parts(struct audit *audit)
+{
+    struct share *share = audit->share;
+    if (!share_table_is_valid(&share->table))
+        return fail_all(audit, "the table's counts or chains are wrong");
+    return check_pool(audit, &share->pages.chunks) && check_pool(audit, &share->pages.nodes) &&
+           check_pool(audit, &share->frames.pool) && check_pool(audit, &share->vms) &&
+           check_pool(audit, &share->groups);
+}
+
 static bool check_all(struct audit *audit)
 {
     return check_vms(audit) && share_table_walk(&audit->share->table, check_entry, audit) &&
-           check_zero_frames(audit) && check_frames(audit) && check_sums(audit);
+           check_zero_frames(audit) && check_frames(audit) && check_sums(audit) &&
+           check_parts(audit);
 }
 
 enum share_result share_check(struct share *share, struct share_check_report *report)

@@ -22,6 +22,7 @@
  * the thread sanitizer gets to see relaxed atomic bytes.
  */
 #include "compare.h"
+#include "invariant.h"
 #include "mem.h"
 #include <string.h>
 #if defined(__x86_64__)
@@ -184,6 +185,7 @@ static bool all_differ(const struct group *group)
 static void compare_blocks(struct share_pair *pairs, unsigned count, block_fn block)
 {
     struct group group = {.count = count};
+    share_assert(count <= SHARE_COMPARE_MAX);
     for (unsigned i = 0; i < count; i++) {
         group.a[i] = pairs[i].a;
         group.b[i] = pairs[i].b;

@@ -34,7 +34,7 @@ enum share_vm_state { SHARE_VM_FREE, SHARE_VM_LIVE, SHARE_VM_DYING };
 
 struct share_vm_object {
     _Atomic uint32_t pool_link;
-    _Atomic uint32_t state;
+    _Atomic uint32_t state;  /* FREE -> LIVE -> DYING -> FREE: share_vm_may_become */
     _Atomic uint32_t users;  /* calls on this VM under way */
     _Atomic uint32_t offers; /* of those, offers: share_vm_regroup waits for them */
     _Atomic uint32_t regrouping;

@@ -15,6 +15,7 @@ void share_gate_enter(struct share *share)
 
 void share_gate_leave(struct share *share)
 {
+    share_assert(share_gate_is_entered(share));
     atomic_fetch_sub_explicit(&share->gate, 1, memory_order_release);
 }
 
@@ -28,10 +29,18 @@ void share_gate_close(struct share *share)
 
 void share_gate_open(struct share *share)
 {
+    share_assert(share_gate_is_closed(share));
     atomic_fetch_and(&share->gate, ~SHARE_GATE_CLOSED);
 }
 
 /* ----------------------------------------------------------------------------------- pins -- */
+
+bool share_vm_may_become(enum share_vm_state from, enum share_vm_state to)
+{
+    return (from == SHARE_VM_FREE && to == SHARE_VM_LIVE) ||
+           (from == SHARE_VM_LIVE && to == SHARE_VM_DYING) ||
+           (from == SHARE_VM_DYING && to == SHARE_VM_FREE);
+}
 
 struct share_vm_object *share_vm_enter(struct share *share, share_vm number)
 {
@@ -48,5 +57,7 @@ struct share_vm_object *share_vm_enter(struct share *share, share_vm number)
 
 void share_vm_leave(struct share_vm_object *vm)
 {
+    share_assert(atomic_load(&vm->users) > 0);
+    share_assert(atomic_load(&vm->state) != SHARE_VM_FREE);
     atomic_fetch_sub(&vm->users, 1);
 }

@@ -15,6 +15,7 @@
 #define SHARE_ENTER_H
 
 #include "engine.h"
+#include "invariant.h"
 
 #define SHARE_GATE_CLOSED (UINT32_C(1) << 31)
 
@@ -26,13 +27,29 @@ void share_gate_leave(struct share *share);
 void share_gate_close(struct share *share);
 void share_gate_open(struct share *share);
 
+/* Is a call inside? For asserts of functions that are called inside. */
+static inline bool share_gate_is_entered(const struct share *share)
+{
+    return (atomic_load_explicit(&share->gate, memory_order_relaxed) & ~SHARE_GATE_CLOSED) != 0;
+}
+
+/* Has share_check closed it? */
+static inline bool share_gate_is_closed(const struct share *share)
+{
+    return atomic_load_explicit(&share->gate, memory_order_relaxed) & SHARE_GATE_CLOSED;
+}
+
 /* Are other calls inside, too? For what pays only then. */
 static inline bool share_gate_is_shared(const struct share *share)
 {
     return atomic_load_explicit(&share->gate, memory_order_relaxed) > 1;
 }
 
-/* Pins a VM for a call; NULL if it is not there or going. Inside the gate. */
+/* The sequence above. */
+bool share_vm_may_become(enum share_vm_state from, enum share_vm_state to);
+
+/* Pins a VM for a call; NULL if it is not there or going. Inside the gate, if the call changes
+ * anything. */
 struct share_vm_object *share_vm_enter(struct share *share, share_vm vm);
 void share_vm_leave(struct share_vm_object *vm);
 

@@ -2,6 +2,7 @@
 /* Reference counts of shared frames, and nothing else. */
 #include "frame.h"
 #include "fetch.h"
+#include "invariant.h"
 #include "page.h"
 
 #define FRAMES_SLAB_LOG2 8
@@ -41,15 +42,28 @@ void share_frame_prefetch(const struct share_frames *frames, share_frame frame)
     share_fetch_to_write((uintptr_t)object_of(frames, frame));
 }
 
+bool share_refs_may_become(uint32_t from, uint32_t to)
+{
+    return from == 0 ? to > 0 : to == from + 1 || to == from - 1;
+}
+
+bool share_frame_is_valid(const struct share_frames *frames, share_frame frame)
+{
+    struct share_frame_view view = share_frame_view(frames, frame);
+    return view.refs > 0 && view.mpn.n < SHARE_MPN_END && view.group < SHARE_GROUPS_MAX;
+}
+
 void share_frame_make(struct share_frames *frames, share_frame frame, share_mpn mpn,
                       share_group group, bool zero, uint32_t refs)
 {
     struct share_frame_object *object = object_of(frames, frame);
     uint32_t rest =
         (uint32_t)(mpn.n >> MPN_LOW_BITS) | group << GROUP_SHIFT | (uint32_t)zero << ZERO_SHIFT;
+    share_assert(share_refs_may_become(atomic_load(&object->refs), refs));
     atomic_store_explicit(&object->mpn_low, (uint32_t)mpn.n, memory_order_relaxed);
     atomic_store_explicit(&object->rest, rest, memory_order_relaxed);
     atomic_store_explicit(&object->refs, refs, memory_order_release);
+    share_assert_internal(share_frame_is_valid(frames, frame));
     if (zero)
         atomic_fetch_add_explicit(&frames->zero, 1, memory_order_relaxed);
     if (refs == 1)
@@ -63,8 +77,10 @@ bool share_frame_get(struct share_frames *frames, share_frame frame)
     do {
         if (now == 0 || now == UINT32_MAX)
             return false;
+        share_assert(now && share_refs_may_become(now, now + 1));
     } while (!atomic_compare_exchange_weak_explicit(refs, &now, now + 1, memory_order_acq_rel,
                                                     memory_order_relaxed));
+    share_assert_internal(share_frame_is_valid(frames, frame));
     if (now == 1)
         atomic_fetch_sub_explicit(&frames->single, 1, memory_order_relaxed);
     return true;
@@ -74,6 +90,7 @@ bool share_frame_put(struct share_frames *frames, share_frame frame)
 {
     uint32_t was =
         atomic_fetch_sub_explicit(&object_of(frames, frame)->refs, 1, memory_order_acq_rel);
+    share_assert(was && share_refs_may_become(was, was - 1));
     if (was == 2)
         atomic_fetch_add_explicit(&frames->single, 1, memory_order_relaxed);
     else if (was == 1)
@@ -92,6 +109,7 @@ bool share_frame_put_if_last(struct share_frames *frames, share_frame frame)
 
 void share_frame_retire(struct share_frames *frames, share_frame frame)
 {
+    share_assert(share_frame_view(frames, frame).refs == 0);
     atomic_fetch_sub_explicit(&frames->zero, share_frame_view(frames, frame).zero,
                               memory_order_relaxed);
     share_pool_put(&frames->pool, frame);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Groups of VMs that share with each other. */
 #include "group.h"
+#include "invariant.h"
 
 #define GROUPS_SLAB_LOG2 2
 
@@ -73,6 +74,7 @@ void share_group_zero_unlink(struct share *share, share_group group, share_frame
 {
     struct share_group_object *object = share_group_at(share, group);
     share_lock_take(&object->lock);
+    share_assert(share_frame_view(&share->frames, frame).refs == 0);
     if (object->zero_frame == frame)
         object->zero_frame = 0;
     share_lock_drop(&object->lock);

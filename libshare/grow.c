@@ -74,6 +74,11 @@ static uint64_t next_ideal_q(const struct share_partition *part)
     return ideal_q;
 }
 
+uint32_t share_grow_at(uint32_t buckets)
+{
+    return (uint32_t)((uint64_t)buckets * SHARE_TABLE_SLOTS * FULL_PERCENT / 100);
+}
+
 /* Makes `array` the one that entries go to. Lock held, or nobody else knows of the table yet. */
 void share_grow_install(struct share_table *table, struct share_partition *part,
                         struct share_array array, uint64_t ideal_q)
@@ -81,11 +86,19 @@ void share_grow_install(struct share_table *table, struct share_partition *part,
     size_t p = (size_t)(part - table->partition);
     part->now = array;
     part->ideal_buckets_q = ideal_q;
-    part->grow_at = (uint32_t)((uint64_t)array.buckets * SHARE_TABLE_SLOTS * FULL_PERCENT / 100);
+    part->grow_at = share_grow_at(array.buckets);
     part->removed = 0;
     part->move_next = 0;
     atomic_store_explicit(&table->fetch[p].bucket, array.bucket, memory_order_relaxed);
     atomic_store_explicit(&table->fetch[p].buckets, array.buckets, memory_order_relaxed);
+}
+
+static bool is_empty(const struct share_array *array)
+{
+    bool empty = true;
+    for (uint32_t b = 0; b < array->buckets; b++)
+        empty = empty && share_bucket_slots(&array->bucket[b], 0).empty == SHARE_ALL_SLOTS;
+    return empty;
 }
 
 /* Frees an array that has been emptied, outside the lock. */
@@ -94,6 +107,7 @@ static void drop_old(struct share_table *table, struct share_partition *part)
     struct share_array emptied = {NULL, 0};
     share_lock_take(&part->lock);
     if (part->old.buckets && part->move_next == part->old.buckets) {
+        share_assert_expensive(is_empty(&part->old));
         emptied = part->old;
         part->old = (struct share_array){NULL, 0};
     }
@@ -195,6 +209,7 @@ static void move_bucket(struct share_partition *part, struct share_bucket *bucke
             unsigned slot = share_slots_first(to->empty[at]);
             share_bucket_put(&part->now.bucket[home], slot, key, entry);
             to->empty[at] &= (uint8_t)(to->empty[at] - 1);
+            share_assert_internal(share_array_bucket_is_valid(&part->now, home));
         } else {
             place_aside(part, to, key, entry);
         }
@@ -205,6 +220,8 @@ static void move_bucket(struct share_partition *part, struct share_bucket *bucke
 /* share_table_reserve frees the old array when it is empty. */
 void share_grow_move(struct share_table *table, struct share_partition *part)
 {
+    share_assert(share_lock_is_held(&part->lock));
+    share_assert_internal(share_partition_is_valid(part));
     uint32_t left = part->old.buckets - part->move_next;
     uint32_t moved = left < SHARE_TABLE_MOVES ? left : SHARE_TABLE_MOVES;
     struct stretch to = stretch_of(part, part->move_next, part->move_next + moved);

@@ -12,9 +12,11 @@
 #ifndef SHARE_LOCK_H
 #define SHARE_LOCK_H
 
+#include "invariant.h"
 #include "step.h"
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Some microseconds of pauses: a holder that runs is done long before. */
@@ -46,8 +48,15 @@ static inline void share_lock_take(struct share_lock *lock)
     }
 }
 
+/* For asserts of functions that want it held: by somebody, who is not known. */
+static inline bool share_lock_is_held(const struct share_lock *lock)
+{
+    return atomic_load_explicit(&lock->held, memory_order_relaxed);
+}
+
 static inline void share_lock_drop(struct share_lock *lock)
 {
+    share_assert(share_lock_is_held(lock));
     atomic_store_explicit(&lock->held, 0, memory_order_release);
 }
 

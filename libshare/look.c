@@ -54,8 +54,7 @@ static bool claim(struct share_run *run, struct share_item *item)
     }
     uint32_t expected = item->was;
     share_step(SHARE_STEP_SWAP);
-    return atomic_compare_exchange_strong(item->page.word, &expected,
-                                          share_word(SHARE_WORD_OWNED, 0));
+    return share_word_swap(&item->page, &expected, share_word(SHARE_WORD_OWNED, 0));
 }
 
 /* With the hash known: what the last look left no longer holds, or still does. */

@@ -42,7 +42,7 @@ static enum verdict take_hint(struct share_run *run, struct share_partner *with,
         return NONE;
     uint32_t was = atomic_load(page.word);
     if (share_word_state(was) != SHARE_WORD_HINTED ||
-        !atomic_compare_exchange_strong(page.word, &was, share_word(SHARE_WORD_OWNED, 0)))
+        !share_word_swap(&page, &was, share_word(SHARE_WORD_OWNED, 0)))
         return CONFLICT;
     with->kind = SHARE_WITH_HINT;
     with->page = page;
@@ -164,6 +164,7 @@ static bool ask(struct share_run *run, struct share_item *item)
     if (verdict == FOUND) {
         item->stage = SHARE_ITEM_MATCHED;
         run->progress++;
+        share_assert_internal(share_item_is_valid(run, item));
         return true;
     }
     if (verdict == NONE && item->hinted) {
@@ -281,6 +282,7 @@ void share_run_match(struct share_run *run)
         struct share_item *item = &run->item[run->open[i]];
         share_item_fetch_ahead(run, run->open, run->open_count, i);
         fetch_met(run, i + ahead);
+        share_assert_internal(share_item_is_valid(run, item));
         if (item->stage == SHARE_ITEM_OPEN && decide(run, item))
             hinted[count++] = item;
         if (count == SHARE_FETCH_PAGES || (count && i + 1 == run->open_count)) {

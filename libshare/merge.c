@@ -8,6 +8,7 @@
  */
 #include "compare.h"
 #include "cow.h"
+#include "invariant.h"
 #include "run.h"
 
 #define VECTOR_MAX (2 * SHARE_RUN_PAGES)
@@ -45,6 +46,7 @@ static void protect_all(struct share_run *run)
         struct share_item *item = share_matched_at(run, i, SHARE_ITEM_MATCHED);
         if (!item)
             continue;
+        share_assert_internal(share_item_is_valid(run, item));
         pages[count++] =
             (struct share_protect){run->vm->number, item->ppn, item->mpn, SHARE_ANSWER_FAIL};
         if (share_with(run, item)->kind == SHARE_WITH_HINT)
@@ -124,6 +126,7 @@ static void end_changed_alike(struct share_run *run, struct share_item *item)
 
 static void act_on(struct share_run *run, struct share_item *item, const struct finding *found)
 {
+    share_assert_internal(share_item_is_valid(run, item));
     if (found->equal && found->own_hash == item->hash)
         item->stage = SHARE_ITEM_EQUAL;
     else if (found->equal)

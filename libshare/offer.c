@@ -131,6 +131,7 @@ static void count_outcomes(struct share_run *run, enum share_outcome *outcomes)
     uint32_t sums[SHARE_OUTCOMES] = {0};
     for (unsigned i = 0; i < run->count; i++) {
         const struct share_item *item = &run->item[i];
+        share_assert(item->outcome < SHARE_OUTCOMES);
         sums[item->outcome]++;
         if (outcomes)
             outcomes[item->at] = (enum share_outcome)item->outcome;
@@ -152,6 +153,7 @@ static enum share_result run_items(struct share_run *run)
     run->memory_refused = false;
     run->frames_taken = 0;
     drive(run);
+    share_assert(run->frames_taken <= run->count);
     share_pool_unreserve(frames, run->count - run->frames_taken);
     return run->memory_refused ? SHARE_NOMEM : SHARE_OK;
 }
@@ -198,6 +200,7 @@ static enum share_result offer_all(struct share *share, struct share_vm_object *
 
 enum share_result share_offer_batch(struct share *share, const struct share_offer_batch *batch)
 {
+    share_assert(share_gate_is_entered(share));
     struct share_vm_object *vm = share_vm_enter(share, batch->vm);
     if (!vm)
         return SHARE_GONE;
@@ -208,6 +211,7 @@ enum share_result share_offer_batch(struct share *share, const struct share_offe
         settle_without_look(share, vm, batch, SHARE_GROUP_OFF);
     else
         result = offer_all(share, vm, batch);
+    share_assert(atomic_load(&vm->offers) > 0);
     atomic_fetch_sub(&vm->offers, 1);
     share_vm_leave(vm);
     return result;

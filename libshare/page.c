@@ -2,6 +2,7 @@
 /* From (VM, PPN) to the page's word, and back from a page number. */
 #include "page.h"
 #include "fetch.h"
+#include "invariant.h"
 #include <string.h>
 
 #define CHUNKS_SLAB_LOG2 4
@@ -26,6 +27,60 @@ void share_pages_fini(struct share_pages *pages)
     share_pool_fini(&pages->chunks);
     share_pool_fini(&pages->nodes);
 }
+
+/* ---------------------------------------------------------------------------------- words -- */
+
+bool share_word_is_valid(uint32_t word)
+{
+    switch (share_word_state(word)) {
+    case SHARE_WORD_NONE:
+    case SHARE_WORD_OWNED:
+    case SHARE_WORD_MOVING:
+        return share_word_payload(word) == 0;
+    case SHARE_WORD_HINTED:
+    case SHARE_WORD_NO_MATCH:
+        return share_word_backoff(word) <= SHARE_BACKOFF_MAX;
+    case SHARE_WORD_SHARED:
+    case SHARE_WORD_CODE:
+        return share_word_frame(word) != 0;
+    case SHARE_WORD_BROKEN:
+        break;
+    }
+    return true;
+}
+
+#define BIT(state) (1u << SHARE_WORD_##state)
+
+bool share_word_may_become(uint32_t from, uint32_t to)
+{
+    static const uint8_t next[] = {
+        [SHARE_WORD_NONE] = BIT(OWNED),
+        [SHARE_WORD_HINTED] = BIT(OWNED) | BIT(MOVING),
+        [SHARE_WORD_NO_MATCH] = BIT(OWNED) | BIT(MOVING),
+        [SHARE_WORD_OWNED] = BIT(NONE) | BIT(HINTED) | BIT(NO_MATCH) | BIT(BROKEN) | BIT(MOVING),
+        [SHARE_WORD_BROKEN] = BIT(BROKEN) | BIT(NONE) | BIT(HINTED),
+        [SHARE_WORD_MOVING] = BIT(SHARED) | BIT(CODE) | BIT(NONE) | BIT(HINTED),
+        [SHARE_WORD_SHARED] = BIT(MOVING),
+        [SHARE_WORD_CODE] = BIT(MOVING),
+    };
+    bool listed = next[share_word_state(from)] >> share_word_state(to) & 1;
+    uint32_t writers = share_word_payload(from);
+    if (share_word_state(from) == SHARE_WORD_BROKEN && share_word_state(to) == SHARE_WORD_BROKEN)
+        listed = to == from + 1 || (writers && to == from - 1);
+    else if (share_word_state(from) == SHARE_WORD_BROKEN)
+        listed = listed && !writers;
+    return listed && share_word_is_valid(from) && share_word_is_valid(to);
+}
+
+bool share_chunk_is_valid(const struct share_chunk *chunk, share_vm vm, uint64_t index)
+{
+    bool valid = atomic_load(&chunk->vm) == vm && chunk->index == index;
+    for (unsigned slot = 0; slot < SHARE_CHUNK_PAGES; slot++)
+        valid = valid && share_word_is_valid(atomic_load(&chunk->word[slot]));
+    return valid;
+}
+
+/* ----------------------------------------------------------------------------------- tree -- */
 
 static unsigned height_of(uint64_t root)
 {
@@ -156,7 +211,10 @@ bool share_page_prepare(struct share_pages *pages, struct share_tree *tree, shar
     share_lock_drop(&tree->lock);
     share_pool_unreserve(&pages->nodes, nodes_needed - nodes_used);
     share_pool_unreserve(&pages->chunks, 1 - chunks_used);
-    return share_page_find(pages, tree, ppn, page);
+    bool found = share_page_find(pages, tree, ppn, page);
+    share_assert(found);
+    share_assert_internal(share_chunk_is_valid(share_page_chunk(page), vm, index));
+    return found;
 }
 
 /* Below `node` at `level`: the first chunk at or after *index; leaves *index after it if none. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* How claimed pages are given back: the item's own, and its partner. run.h has the table. */
 #include "cow.h"
+#include "invariant.h"
 #include "run.h"
 
 enum share_outcome share_outcome_of(enum share_answer answer)
@@ -29,7 +30,8 @@ static void give_back(struct share *share, share_vm vm, const struct share_page_
     if (share_word_state(word) == SHARE_WORD_NO_MATCH)
         word = share_word(SHARE_WORD_NONE, 0);
     uint32_t state = share_word(SHARE_WORD_BROKEN, 0);
-    while (!atomic_compare_exchange_weak(page->word, &state, word)) {
+    while (!share_word_swap(page, &state, word)) {
+        share_assert(share_word_state(state) == SHARE_WORD_BROKEN);
         state = share_word(SHARE_WORD_BROKEN, 0);
         share_pause();
     }
@@ -40,6 +42,7 @@ static void give_back(struct share *share, share_vm vm, const struct share_page_
 static void give_partner_back(struct share_run *run, struct share_item *item, bool stale)
 {
     struct share_partner *with = share_with(run, item);
+    share_assert(share_item_has_partner(item) && with->kind != SHARE_WITH_NONE);
     if (with->kind == SHARE_WITH_FRAME)
         share_frame_leave(run->share, with->frame);
     if (with->kind == SHARE_WITH_HINT) {
@@ -94,6 +97,8 @@ void share_item_drop_hint(struct share_run *run, struct share_item *item)
 void share_item_end(struct share_run *run, struct share_item *item, uint32_t word,
                     enum share_outcome outcome)
 {
+    share_assert(!share_item_has_partner(item) || share_with(run, item)->kind == SHARE_WITH_NONE);
+    share_assert(share_page_is_owned(&item->page));
     if (item->is_protected || !share_owner_give(&item->page, word))
         give_back(run->share, run->vm->number, &item->page, item->mpn, item->is_protected, word);
     item->stage = SHARE_ITEM_DONE;

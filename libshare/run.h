@@ -169,6 +169,17 @@ void share_partner_release(struct share_run *run, struct share_item *item);
 /* A part of several: the item's own hint leaves the table, if it has one. */
 void share_item_drop_hint(struct share_run *run, struct share_item *item);
 
+/*
+ * What holds between two steps, for asserts:
+ *     OPEN, MATCHED, EQUAL   the page is the run's: OWNED, or BROKEN since
+ *     COMMITTED              its word is MOVING, and the partner has a frame with references
+ *     DONE                   it has an outcome; the page may be anybody's
+ *     MATCHED, EQUAL         a partner that is a hint is a page that is the run's, too, HINTED
+ *                            before; one that is a frame has references
+ *     hinted                 `was` is HINTED
+ */
+bool share_item_is_valid(struct share_run *run, const struct share_item *item);
+
 static inline bool share_item_has_partner(const struct share_item *item)
 {
     return item->stage > SHARE_ITEM_OPEN && item->stage < SHARE_ITEM_DONE;
@@ -186,7 +197,7 @@ static inline bool share_owner_give(const struct share_page_ref *page, uint32_t 
 {
     uint32_t owned = share_word(SHARE_WORD_OWNED, 0);
     share_step(SHARE_STEP_RELEASE);
-    return atomic_compare_exchange_strong(page->word, &owned, word);
+    return share_word_swap(page, &owned, word);
 }
 
 #endif

@@ -4,18 +4,22 @@
  *
  * A pass ends when the cursor has gone over all VMs and every batch of the pass is accounted.
  */
+#include "invariant.h"
 #include "scan_batch.h"
 
 #define PPM 1000000u
 
 void share_batch_start(struct share_scanner *scanner, struct share_batch *batch)
 {
+    share_assert(share_lock_is_held(&scanner->lock));
+    share_assert(batch->count && batch->count <= batch->room);
     batch->pass = scanner->passes;
     scanner->inflight++;
 }
 
 void share_pass_end(struct share_scanner *scanner)
 {
+    share_assert(share_lock_is_held(&scanner->lock) && !scanner->inflight);
     scanner->last = scanner->now;
     scanner->now = (struct share_pass){0};
     scanner->passes++;
@@ -30,6 +34,7 @@ void share_batch_account(struct share_scanner *scanner, const struct share_scan_
     scanner->now.looked += batch->looked_pages;
     scanner->now.merged += batch->merged_pages;
     scanner->now.changed += batch->changed_pages;
+    share_assert(scanner->inflight > 0);
     scanner->inflight--;
     share_lock_drop(&scanner->lock);
 }

@@ -21,7 +21,13 @@
  *
  * Files: bucket.h (a cache line of entries), array.c (buckets in a row), grow.c (a larger array,
  * entry by entry), table.c (partitions and locks).
- * Invariant: a partition's entries are those in `now` and those still in `old`.
+ * Invariants of a partition, lock held:
+ *     its entries are those in `now` and those still in `old`: entries = their sum
+ *     old.bucket[0 .. move_next) are empty; all of them, and `old` waits to be freed
+ *     now.buckets = the whole part of ideal_buckets_q, and grow_at follows from it
+ *     every entry can be found (array.h)
+ * `old` goes none -> full (a new array is installed) -> emptied, move_next up to old.buckets ->
+ * none.
  */
 #ifndef SHARE_TABLE_H
 #define SHARE_TABLE_H
@@ -112,6 +118,9 @@ static inline void share_table_prefetch_partition(const struct share_table *tabl
     share_fetch_to_write((uintptr_t)&table->partition[share_table_partition(hash)]);
 }
 
+/* The invariants of a partition but for those of its entries. Lock held. */
+bool share_partition_is_valid(const struct share_partition *part);
+
 /* Between lock and unlock of a hash, its entries do not change. */
 static inline struct share_partition *share_table_lock(struct share_table *table, uint64_t hash)
 {
@@ -141,12 +150,17 @@ void share_table_note_full(struct share_table *table, struct share_partition *pa
 static inline bool share_table_insert_near(struct share_table *table, struct share_partition *part,
                                            uint64_t hash, struct share_hit entry)
 {
+    share_assert(share_lock_is_held(&part->lock));
     if (part->old.buckets || !share_array_insert_near(&part->now, share_table_key(hash), entry))
         return false;
     if (++part->entries >= part->grow_at)
         share_table_note_full(table, part);
+    share_assert_internal(share_partition_is_valid(part));
     return true;
 }
+
+/* The invariants of all of them, entry by entry. O(table). Nothing else runs. */
+bool share_table_is_valid(const struct share_table *table);
 
 /* The same as find; and if nothing is found, the same as insert, in one walk. Room for the entry
  * may be refused: then nothing is found and *inserted is false. */
