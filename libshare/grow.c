@@ -79,6 +79,14 @@ uint32_t share_grow_at(uint32_t buckets)
     return (uint32_t)((uint64_t)buckets * SHARE_TABLE_SLOTS * FULL_PERCENT / 100);
 }
 
+bool share_partition_is_valid(const struct share_partition *part)
+{
+    uint64_t slots = ((uint64_t)part->now.buckets + part->old.buckets) * SHARE_TABLE_SLOTS;
+    return part->now.bucket && part->now.buckets == part->ideal_buckets_q >> 32 &&
+           part->grow_at == share_grow_at(part->now.buckets) && part->entries <= slots &&
+           (!part->old.buckets || part->move_next <= part->old.buckets);
+}
+
 /* Makes `array` the one that entries go to. Lock held, or nobody else knows of the table yet. */
 void share_grow_install(struct share_table *table, struct share_partition *part,
                         struct share_array array, uint64_t ideal_q)

@@ -32,14 +32,6 @@ void share_table_fini(struct share_table *table)
     }
 }
 
-bool share_partition_is_valid(const struct share_partition *part)
-{
-    uint64_t slots = ((uint64_t)part->now.buckets + part->old.buckets) * SHARE_TABLE_SLOTS;
-    return part->now.bucket && part->now.buckets == part->ideal_buckets_q >> 32 &&
-           part->grow_at == share_grow_at(part->now.buckets) && part->entries <= slots &&
-           (!part->old.buckets || part->move_next <= part->old.buckets);
-}
-
 /* Counts the entries of an array, and looks at each. False: one stands where it cannot be found. */
 static bool count_entries(const struct share_array *array, uint32_t *entries)
 {
