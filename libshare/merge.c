@@ -155,7 +155,7 @@ struct compared {
     struct share_item *item[SHARE_COMPARE_MAX];
     struct share_pair pair[SHARE_COMPARE_MAX];
 };
-_Static_assert(2 * 2 * SHARE_COMPARE_MAX <= SHARE_PEEKS_MAX, "two groups, as promised");
+_Static_assert(2 * 2 * SHARE_COMPARE_MAX <= SHARE_PEEKS_MAX, "two of them, as promised");
 
 static void let_go(struct share_run *run, const struct share_item *item,
                    const struct share_pair *pair)
@@ -164,11 +164,11 @@ static void let_go(struct share_run *run, const struct share_item *item,
     share_unpeek(run->share, item->mpn, pair->a);
 }
 
-/* Makes a group of items from the `from`-th matched one on. The first one that is left. */
-static unsigned gather(struct share_run *run, struct compared *group, unsigned from)
+/* Gathers items from the `from`-th matched one on. The first one that is left. */
+static unsigned gather(struct share_run *run, struct compared *now, unsigned from)
 {
-    group->count = 0;
-    for (; from < run->matched_count && group->count < SHARE_COMPARE_MAX; from++) {
+    now->count = 0;
+    for (; from < run->matched_count && now->count < SHARE_COMPARE_MAX; from++) {
         struct share_item *item = share_matched_at(run, from, SHARE_ITEM_MATCHED);
         if (!item || share_with(run, item)->kind == SHARE_WITH_ZERO)
             continue;
@@ -176,8 +176,8 @@ static unsigned gather(struct share_run *run, struct compared *group, unsigned f
         struct share_pair pair = {.a = share_peek(run->share, item->mpn),
                                   .b = share_peek(run->share, share_with(run, item)->mpn)};
         if (pair.a && pair.b) {
-            group->item[group->count] = item;
-            group->pair[group->count++] = pair;
+            now->item[now->count] = item;
+            now->pair[now->count++] = pair;
         } else {
             let_go(run, item, &pair);
             share_item_release(run, item, SHARE_ERROR);
@@ -198,26 +198,25 @@ static struct finding finding_of(struct share_run *run, const struct share_item 
     return found;
 }
 
-/* Compares a group; the next one's partners, of which nothing is in the cache yet, are fetched
+/* Compares some; the next ones' partners, of which nothing is in the cache yet, are fetched
  * meanwhile. Pages are let go before they are given back: whoever gets one may free it at once. */
-static void compare_group(struct share_run *run, struct compared *group,
-                          const struct compared *next)
+static void compare_some(struct share_run *run, struct compared *now, const struct compared *next)
 {
     struct finding found[SHARE_COMPARE_MAX];
-    for (unsigned i = 0; i < next->count && i < group->count; i++)
-        group->pair[i].next = next->pair[i].b;
-    run->share->compare(group->pair, group->count);
-    for (unsigned i = 0; i < group->count; i++) {
-        found[i] = finding_of(run, group->item[i], &group->pair[i]);
-        let_go(run, group->item[i], &group->pair[i]);
+    for (unsigned i = 0; i < next->count && i < now->count; i++)
+        now->pair[i].next = next->pair[i].b;
+    run->share->compare(now->pair, now->count);
+    for (unsigned i = 0; i < now->count; i++) {
+        found[i] = finding_of(run, now->item[i], &now->pair[i]);
+        let_go(run, now->item[i], &now->pair[i]);
     }
-    for (unsigned i = 0; i < group->count; i++)
-        act_on(run, group->item[i], &found[i]);
+    for (unsigned i = 0; i < now->count; i++)
+        act_on(run, now->item[i], &found[i]);
 }
 
 static void compare_all(struct share_run *run)
 {
-    struct compared groups[2];
+    struct compared some[2];
     for (unsigned i = 0; i < run->matched_count; i++) {
         struct share_item *item = share_matched_at(run, i, SHARE_ITEM_MATCHED);
         if (item && share_with(run, item)->kind == SHARE_WITH_ZERO) {
@@ -225,10 +224,10 @@ static void compare_all(struct share_run *run)
             compare_with_zero(run, item);
         }
     }
-    unsigned left = gather(run, &groups[0], 0);
-    for (unsigned now = 0; groups[now].count; now ^= 1) {
-        left = gather(run, &groups[now ^ 1], left);
-        compare_group(run, &groups[now], &groups[now ^ 1]);
+    unsigned left = gather(run, &some[0], 0);
+    for (unsigned now = 0; some[now].count; now ^= 1) {
+        left = gather(run, &some[now ^ 1], left);
+        compare_some(run, &some[now], &some[now ^ 1]);
     }
 }
 
