@@ -184,8 +184,8 @@ struct share_ops {
     /* Maps (vm, ppn) to `to` where it maps `from`, else answers STALE. Returns only after every
      * vCPU has dropped the old translation, read-only ones too: *flush the TLB before a frame is
      * reused*, and the engine frees `from` next. Not OK: nothing changed. May block as protect
-     * does; in a break a writer waits for it. A pin refuses a merge's remap (BUSY), a break's if
-     * the page may be written already. */
+     * does; in a break a writer waits for it. On a pinned page a merge's remap (not writable)
+     * answers BUSY. */
     void (*remap)(void *ctx, struct share_remap *pages, size_t count);
 
     /* A machine page for a private copy of a page of vm, with its bytes for writing. False: none.

@@ -12,7 +12,7 @@ static void step(struct vmm *vmm, enum vmm_op op)
 
 static enum share_answer wanted_answer(struct vmm *vmm, enum vmm_op op, share_vm vm, share_ppn ppn)
 {
-    return vmm->answer ? vmm->answer(vmm, op, vm, ppn) : SHARE_ANSWER_OK;
+    return vmm->answer ? vmm->answer(vmm, op, vm, ppn) : vmm->answers[op];
 }
 
 /* False for a VM that the engine got to know this moment. */
