@@ -23,7 +23,7 @@
 #define share_assert_at(price, condition)             \
     do {                                              \
         if (SHARE_ASSERTS >= (price) && !(condition)) \
-            assert(!#condition);                      \
+            assert(0 && #condition);                  \
     } while (0)
 
 #define share_assert(condition)           share_assert_at(1, condition)
