@@ -18,8 +18,8 @@ static void tell_without_look(struct share *share, const struct share_offer_batc
 }
 
 /* All pages of a batch. */
-static void settle_without_look(struct share *share, struct share_vm_object *vm,
-                                const struct share_offer_batch *batch, enum share_outcome why)
+static void end_without_look(struct share *share, struct share_vm_object *vm,
+                             const struct share_offer_batch *batch, enum share_outcome why)
 {
     share_count(&vm->counts.outcomes[why], batch->count);
     for (size_t i = 0; i < batch->count; i++)
@@ -180,7 +180,7 @@ static enum share_result offer_all(struct share *share, struct share_vm_object *
     struct share_run run;
     share_group group = atomic_load(&vm->group);
     if (!share_group_at(share, group)->sharing) {
-        settle_without_look(share, vm, batch, SHARE_GROUP_OFF);
+        end_without_look(share, vm, batch, SHARE_GROUP_OFF);
         return SHARE_OK;
     }
     run.share = share;
@@ -194,7 +194,7 @@ static enum share_result offer_all(struct share *share, struct share_vm_object *
     struct share_offer_batch left = *batch;
     while (left.count && result == SHARE_OK)
         result = offer_run(&run, &left);
-    settle_without_look(share, vm, &left, SHARE_ERROR);
+    end_without_look(share, vm, &left, SHARE_ERROR);
     return result;
 }
 
@@ -208,7 +208,7 @@ enum share_result share_offer_batch(struct share *share, const struct share_offe
     atomic_fetch_add(&vm->offers, 1);
     share_step(SHARE_STEP_ENTER);
     if (atomic_load(&vm->regrouping))
-        settle_without_look(share, vm, batch, SHARE_GROUP_OFF);
+        end_without_look(share, vm, batch, SHARE_GROUP_OFF);
     else
         result = offer_all(share, vm, batch);
     share_assert(atomic_load(&vm->offers) > 0);
