@@ -6,7 +6,7 @@ static const struct share_place nowhere = {NULL, 0};
 
 bool share_array_new(struct share_mem *mem, struct share_array *array, uint32_t buckets)
 {
-    array->bucket = share_mem_new(mem, buckets * sizeof *array->bucket, 64);
+    array->bucket = share_mem_new(mem, buckets * sizeof *array->bucket, SHARE_LINE_NBYTES);
     array->buckets = array->bucket ? buckets : 0;
     return array->bucket != NULL;
 }
@@ -35,6 +35,33 @@ void share_array_walk(const struct share_array *array, uint32_t key, struct shar
     }
 }
 
+/* Is the bucket in the chain of a key: its home, or behind buckets that have all spilled its class?
+ */
+static bool is_in_chain(const struct share_array *array, uint32_t key, uint32_t bucket)
+{
+    uint32_t at = share_array_home(array, key);
+    for (uint32_t probes = 0; at != bucket && probes < array->buckets; probes++) {
+        if (!share_bucket_spills(&array->bucket[at], key))
+            return false;
+        at = share_array_next(array, at);
+    }
+    return at == bucket;
+}
+
+bool share_array_bucket_is_valid(const struct share_array *array, uint32_t bucket)
+{
+    const struct share_bucket *at = &array->bucket[bucket];
+    bool valid = bucket < array->buckets && share_bucket_is_valid(at);
+    for (unsigned i = 0; i < SHARE_TABLE_SLOTS; i++)
+        valid = valid && (!at->id[i] || is_in_chain(array, share_bucket_key(at, i), bucket));
+    return valid;
+}
+
+bool share_array_holds(const struct share_array *array, uint32_t key, struct share_hit entry)
+{
+    return share_array_seek(array, key, key, entry).bucket != NULL;
+}
+
 struct share_place share_array_insert(struct share_array *array, uint32_t key,
                                       struct share_hit entry)
 {
@@ -45,6 +72,7 @@ struct share_place share_array_insert(struct share_array *array, uint32_t key,
         if (empty) {
             struct share_place place = {bucket, share_slots_first(empty)};
             share_bucket_put(bucket, place.slot, key, entry);
+            share_assert_internal(share_array_bucket_is_valid(array, at));
             return place;
         }
         share_bucket_spill(bucket, key);

@@ -16,7 +16,7 @@
 #include "mem.h"
 
 #define SHARE_KEY_BITS   30
-#define SHARE_TABLE_HITS 6u /* entries of one hash that a lookup returns at most */
+#define SHARE_TABLE_HITS 6u /* entries of one hash that a lookup returns at most: see run.h */
 
 struct share_array {
     struct share_bucket *bucket;
@@ -46,6 +46,9 @@ static inline uint32_t share_array_next(const struct share_array *array, uint32_
     return bucket + 1 == array->buckets ? 0 : bucket + 1;
 }
 
+/* The invariant, of all entries of one bucket. O(chain). */
+bool share_array_bucket_is_valid(const struct share_array *array, uint32_t bucket);
+
 /* Inserts if the key's home and the bucket behind it tell that nothing has this key, and there is
  * room in one of them. Else false, and nothing is done. */
 static inline bool share_array_insert_near(struct share_array *array, uint32_t key,
@@ -72,11 +75,15 @@ static inline bool share_array_insert_near(struct share_array *array, uint32_t k
         }
     }
     share_bucket_put(place, share_slots_first(slots.empty), key, entry);
+    share_assert_internal(share_array_bucket_is_valid(array, (uint32_t)(place - array->bucket)));
     return true;
 }
 
 bool share_array_new(struct share_mem *mem, struct share_array *array, uint32_t buckets);
 void share_array_free(struct share_mem *mem, struct share_array *array);
+
+/* Does an entry stand in its key's chain? O(chain). */
+bool share_array_holds(const struct share_array *array, uint32_t key, struct share_hit entry);
 
 /* Adds what the key's chain holds to *walk. An array without buckets holds nothing. */
 void share_array_walk(const struct share_array *array, uint32_t key, struct share_walk *walk);

@@ -14,19 +14,22 @@
 #ifndef SHARE_BUCKET_H
 #define SHARE_BUCKET_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "invariant.h"
+#include "mem.h"
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
 
 #define SHARE_TABLE_SLOTS 8u /* entries a bucket */
-#define SHARE_ALL_SLOTS   0xffu
+#define SHARE_ALL_SLOTS   ((1u << SHARE_TABLE_SLOTS) - 1)
 
 #define SHARE_TAG_KEY_SHIFT 2
 #define SHARE_TAG_SPILL     2u
 #define SHARE_TAG_KIND      1u
-#define SHARE_CLASS_SHIFT   10
+
+/* A key's class is the lowest three of its bits that a page's word keeps, too, so that a hint can
+ * be sought by its word: engine.h asserts which those are. */
+#define SHARE_CLASS_SHIFT 10
 
 enum share_kind {
     SHARE_KIND_HINT = 0, /* id is a page number: unproven */
@@ -39,9 +42,10 @@ struct share_hit {
 };
 
 struct share_bucket {
-    _Alignas(64) uint32_t tag[SHARE_TABLE_SLOTS];
+    _Alignas(SHARE_LINE_NBYTES) uint32_t tag[SHARE_TABLE_SLOTS];
     uint32_t id[SHARE_TABLE_SLOTS];
 };
+_Static_assert(sizeof(struct share_bucket) == SHARE_LINE_NBYTES, "a line");
 
 /* Sets of slots, a bit a slot. */
 struct share_slots {
@@ -78,7 +82,6 @@ static inline unsigned share_slots_first(unsigned slots)
     return (unsigned)__builtin_ctz(slots);
 }
 
-/* A key's class: of bits that a page's word keeps, too (page.h), so that a hint can be sought. */
 static inline unsigned share_key_class(uint32_t key)
 {
     return key >> SHARE_CLASS_SHIFT & (SHARE_TABLE_SLOTS - 1);
@@ -113,11 +116,21 @@ static inline struct share_hit share_bucket_hit(const struct share_bucket *bucke
     return (struct share_hit){kind, bucket->id[slot]};
 }
 
+/* The invariant: of no slot that is empty a tag says more than that a class has spilled. */
+static inline bool share_bucket_is_valid(const struct share_bucket *bucket)
+{
+    bool valid = true;
+    for (unsigned i = 0; i < SHARE_TABLE_SLOTS; i++)
+        valid = valid && (bucket->id[i] || !(bucket->tag[i] & ~SHARE_TAG_SPILL));
+    return valid;
+}
+
 /* Writes a slot and keeps its spill bit. */
 static inline void share_bucket_put(struct share_bucket *bucket, unsigned slot, uint32_t key,
                                     struct share_hit entry)
 {
     uint32_t tag = key << SHARE_TAG_KEY_SHIFT | (uint32_t)entry.kind;
+    share_assert(entry.id && tag >> SHARE_TAG_KEY_SHIFT == key);
     bucket->tag[slot] = tag | (bucket->tag[slot] & SHARE_TAG_SPILL);
     bucket->id[slot] = entry.id;
 }

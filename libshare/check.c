@@ -6,7 +6,7 @@
  * in the table belongs to exactly one hinted page and the other way round, each frame's count is
  * the number of pages that name it, and every gauge is a sum that can be taken again.
  */
-#include "engine.h"
+#include "enter.h"
 #include <string.h>
 
 struct audit {
@@ -84,6 +84,8 @@ static bool check_page(struct audit *audit, const struct share_vm_object *vm,
     default:
         return fail(audit, "a page is owned though no call runs", vm->number, ppn);
     }
+    if (!share_word_is_valid(word))
+        return fail(audit, "a page's word is none that there is", vm->number, ppn);
     if (word && !share_ppn_valid(vm, ppn))
         return fail(audit, "a page outside its VM is known", vm->number, ppn);
     return true;
@@ -104,8 +106,8 @@ static bool check_vm(struct audit *audit, struct share_vm_object *vm)
             if (!check_page(audit, vm, &page))
                 return false;
         }
-        for (unsigned half = 0; half < SHARE_CHUNK_PAGES / 32; half++)
-            dirty += (unsigned)__builtin_popcount(atomic_load(&chunk->dirty[half]));
+        for (unsigned i = 0; i < SHARE_DIRTY_WORDS; i++)
+            dirty += (unsigned)__builtin_popcount(atomic_load(&chunk->dirty[i]));
     }
     if (audit->framed_pages - framed != atomic_load(&vm->counts.framed_pages))
         return fail(audit, "a VM's count of pages on frames is wrong", vm->number, (share_ppn){0});
@@ -139,7 +141,7 @@ static bool check_content(struct audit *audit, share_frame frame, uint64_t hash)
         return fail_all(audit, "a frame's machine page cannot be read");
     uint64_t now = share_hash_stable(&share_group_at(share, view.group)->secret, bytes);
     share_unpeek(share, view.mpn, bytes);
-    if ((now ^ hash) >> 28 != 0)
+    if (!share_entry_hash_equal(now, hash))
         return fail_all(audit, "a shared page's content has changed");
     return true;
 }
@@ -192,6 +194,8 @@ static bool check_frames(struct audit *audit)
         if (audit->seen[frame] &&
             audit->refs[frame] != share_frame_view(&share->frames, frame).refs)
             return fail_all(audit, "a frame's reference count is wrong");
+        if (audit->seen[frame] && !share_frame_is_valid(&share->frames, frame))
+            return fail_all(audit, "a frame has no references, or a number out of range");
         single += audit->refs[frame] == 1;
     }
     if (single != atomic_load(&share->frames.single))
@@ -214,10 +218,30 @@ static bool check_sums(struct audit *audit)
     return true;
 }
 
+static bool check_pool(struct audit *audit, struct share_pool *pool)
+{
+    share_lock_take(&pool->lock);
+    bool valid = share_pool_is_valid(pool);
+    share_lock_drop(&pool->lock);
+    return valid || fail_all(audit, "a pool's counts are wrong");
+}
+
+/* What the parts of the engine are made of, each by the invariants in its header. */
+static bool check_parts(struct audit *audit)
+{
+    struct share *share = audit->share;
+    if (!share_table_is_valid(&share->table))
+        return fail_all(audit, "the table's counts or chains are wrong");
+    return check_pool(audit, &share->pages.chunks) && check_pool(audit, &share->pages.nodes) &&
+           check_pool(audit, &share->frames.pool) && check_pool(audit, &share->vms) &&
+           check_pool(audit, &share->groups);
+}
+
 static bool check_all(struct audit *audit)
 {
     return check_vms(audit) && share_table_walk(&audit->share->table, check_entry, audit) &&
-           check_zero_frames(audit) && check_frames(audit) && check_sums(audit);
+           check_zero_frames(audit) && check_frames(audit) && check_sums(audit) &&
+           check_parts(audit);
 }
 
 enum share_result share_check(struct share *share, struct share_check_report *report)
@@ -227,8 +251,9 @@ enum share_result share_check(struct share *share, struct share_check_report *re
     memset(report, 0, sizeof *report);
     share_gate_close(share);
     audit.frames_end = share_pool_end(&share->frames.pool);
-    audit.refs = share_mem_new(&share->mem, audit.frames_end * sizeof *audit.refs, 64);
-    audit.seen = share_mem_new(&share->mem, audit.frames_end, 64);
+    audit.refs =
+        share_mem_new(&share->mem, audit.frames_end * sizeof *audit.refs, SHARE_LINE_NBYTES);
+    audit.seen = share_mem_new(&share->mem, audit.frames_end, SHARE_LINE_NBYTES);
     if (audit.refs && audit.seen)
         result = check_all(&audit) ? SHARE_OK : SHARE_FAIL;
     share_mem_free(&share->mem, audit.refs, audit.frames_end * sizeof *audit.refs);

@@ -21,7 +21,7 @@ static uint32_t shared_word(bool code, share_frame frame)
 static bool commit_word(const struct share_page_ref *page, uint32_t word)
 {
     uint32_t owned = share_word(SHARE_WORD_OWNED, 0);
-    return atomic_compare_exchange_strong(page->word, &owned, word);
+    return share_word_swap(page, &owned, word);
 }
 
 /* Before they can be broken again. */
@@ -34,25 +34,23 @@ static void count_framed(struct share_vm_object *vm, uint64_t pages, uint64_t co
 /* The page is on its frame now, and maps it. It has been counted. */
 static void finish(struct share_run *run, struct share_item *item, enum share_outcome outcome)
 {
-    if (item->hinted)
-        share_hint_drop(run->share, item->was, item->page.id);
+    share_item_drop_hint(run, item);
     share_step(SHARE_STEP_RELEASE);
-    atomic_store_explicit(item->page.word, shared_word(item->code, share_with(run, item)->frame),
-                          memory_order_release);
+    share_word_set(&item->page, shared_word(item->code, share_with(run, item)->frame),
+                   memory_order_release);
     item->stage = SHARE_ITEM_DONE;
     item->outcome = (uint8_t)outcome;
     run->progress++;
 }
 
-/* A committed page goes back to private: the remap was refused, or the partner was lost. The
- * frame's reference has been dropped. */
+/* A committed page goes back to what it was: the remap was refused, or the partner was lost. The
+ * caller gives that back. */
 static void uncommit(struct share_run *run, struct share_item *item, enum share_outcome outcome)
 {
-    struct share_protect page = {run->vm->number, item->ppn, item->mpn, SHARE_ANSWER_OK};
     if (!run->share->immutable)
-        run->share->ops.unprotect(run->share->ops_ctx, &page, 1);
+        share_unprotect(run->share, run->vm->number, item->ppn, item->mpn);
     share_step(SHARE_STEP_RELEASE);
-    atomic_store(item->page.word, item->hinted ? item->was : share_word(SHARE_WORD_NONE, 0));
+    share_word_set(&item->page, share_item_word_before(item), memory_order_seq_cst);
     item->stage = SHARE_ITEM_DONE;
     item->outcome = (uint8_t)outcome;
     run->progress++;
@@ -99,7 +97,7 @@ static bool commit_hint(struct share_run *run, struct share_item *item, share_fr
         share_frame_put(&share->frames, frame);
         share_frame_put(&share->frames, frame);
         share_frame_retire(&share->frames, frame);
-        share_partner_release(run, item, false);
+        share_partner_release(run, item);
         uncommit(run, item, SHARE_BUSY);
         return false;
     }
@@ -110,12 +108,11 @@ static bool commit_hint(struct share_run *run, struct share_item *item, share_fr
                             (struct share_hit){SHARE_KIND_FRAME, frame});
     share_table_unlock(part);
     share_assert(replaced && "the hint stands while its page is owned");
-    (void)replaced;
     with->frame = frame;
     if (with->vm != run->vm->number)
         count_framed(share_vm_at(share, with->vm), 1, with->code);
     share_step(SHARE_STEP_RELEASE);
-    atomic_store_explicit(with->page.word, shared_word(with->code, frame), memory_order_release);
+    share_word_set(&with->page, shared_word(with->code, frame), memory_order_release);
     return true;
 }
 
@@ -148,8 +145,9 @@ static void commit_zero(struct share_run *run, struct share_item *item)
 static bool commit(struct share_run *run, struct share_item *item)
 {
     share_step(SHARE_STEP_COMMIT);
+    share_assert_internal(share_item_is_valid(run, item));
     if (!commit_word(&item->page, share_word(SHARE_WORD_MOVING, 0))) {
-        share_item_give_up(run, item, SHARE_BUSY);
+        share_item_release(run, item, SHARE_BUSY);
         return false;
     }
     item->stage = SHARE_ITEM_COMMITTED;
@@ -228,6 +226,7 @@ static void remap_all(struct share_run *run)
     size_t count = 0, freed_count = 0, answer = 0;
     for (unsigned i = 0; i < run->matched_count; i++) {
         struct share_item *item = share_matched_at(run, i, SHARE_ITEM_COMMITTED);
+        share_assert_internal(!item || share_item_is_valid(run, item));
         if (item)
             pages[count++] = (struct share_remap){run->vm->number, item->ppn,
                                                   item->mpn,       share_with(run, item)->mpn,

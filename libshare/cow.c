@@ -8,7 +8,9 @@
  * and sees a miss. *Flush the TLB before a frame is reused*: remap has done so when it returns.
  */
 #include "cow.h"
+#include "enter.h"
 #include "group.h"
+#include "invariant.h"
 #include <string.h>
 
 /* Takes a frame without references out of table or group, where it is found by its content: the
@@ -16,6 +18,7 @@
 static void unlink_frame(struct share *share, share_frame frame)
 {
     struct share_frame_view view = share_frame_view(&share->frames, frame);
+    share_assert(view.refs == 0);
     share_step(SHARE_STEP_UNLINK);
     if (view.zero) {
         share_group_zero_unlink(share, view.group, frame);
@@ -26,11 +29,12 @@ static void unlink_frame(struct share *share, share_frame frame)
     bool found = false;
     if (bytes) {
         uint64_t hash = share_hash_stable(&share_group_at(share, view.group)->secret, bytes);
-        found = share_table_remove(&share->table, hash, 36, entry);
+        found = share_table_remove(&share->table, hash, SHARE_ENTRY_HASH_BITS, entry);
         share_unpeek(share, view.mpn, bytes);
     }
     if (!found) /* somebody wrote the page past its protection */
-        share_table_remove_anywhere(&share->table, entry);
+        found = share_table_remove_anywhere(&share->table, entry);
+    share_assert(found);
 }
 
 void share_frame_leave(struct share *share, share_frame frame)
@@ -48,15 +52,12 @@ void share_frame_leave(struct share *share, share_frame frame)
 
 void share_hint_drop(struct share *share, uint32_t word, uint32_t page_id)
 {
+    share_assert(share_word_state(word) == SHARE_WORD_HINTED);
     share_step(SHARE_STEP_DROP);
-    share_table_remove(&share->table, share_word_hash(word), SHARE_HINT_HASH_BITS,
-                       (struct share_hit){SHARE_KIND_HINT, page_id});
-}
-
-static void unprotect(struct share *share, share_vm vm, share_ppn ppn, share_mpn mpn)
-{
-    struct share_protect page = {.vm = vm, .ppn = ppn, .mpn = mpn};
-    share->ops.unprotect(share->ops_ctx, &page, 1);
+    bool found = share_table_remove(&share->table, share_word_hash(word), SHARE_HINT_HASH_BITS,
+                                    (struct share_hit){SHARE_KIND_HINT, page_id});
+    share_assert(found && "the hint of a page stands while its word says so");
+    (void)found;
 }
 
 static void tell(struct share *share, enum share_event_kind kind, const struct share_vm_object *vm,
@@ -68,6 +69,7 @@ static void tell(struct share *share, enum share_event_kind kind, const struct s
 
 static void count_left(struct share_vm_object *vm, uint32_t word)
 {
+    share_assert(atomic_load(&vm->counts.framed_pages) > 0);
     atomic_fetch_sub_explicit(&vm->counts.framed_pages, 1, memory_order_relaxed);
     if (share_word_state(word) == SHARE_WORD_CODE)
         atomic_fetch_sub_explicit(&vm->counts.code_pages, 1, memory_order_relaxed);
@@ -79,13 +81,14 @@ static bool break_last(struct share *share, struct share_vm_object *vm,
 {
     share_frame frame = share_word_frame(word);
     share_mpn mpn = share_frame_view(&share->frames, frame).mpn;
+    share_assert_internal(share_frame_is_valid(&share->frames, frame));
     if (!share_frame_put_if_last(&share->frames, frame))
         return false;
     unlink_frame(share, frame);
-    unprotect(share, vm->number, share_page_ppn(page), mpn);
+    share_unprotect(share, vm->number, share_page_ppn(page), mpn);
     count_left(vm, word);
     share_step(SHARE_STEP_RELEASE);
-    atomic_store(page->word, share_word(SHARE_WORD_NONE, 0));
+    share_word_set(page, share_word(SHARE_WORD_NONE, 0), memory_order_seq_cst);
     share_step(SHARE_STEP_RETIRE);
     share_frame_retire(&share->frames, frame);
     share_count(&vm->counts.breaks_last, 1);
@@ -137,12 +140,12 @@ static enum share_result break_shared(struct share *share, struct share_vm_objec
     enum share_result result = copy_and_map(share, vm, share_page_ppn(page), from, &to);
     if (result != SHARE_OK) {
         share_step(SHARE_STEP_RELEASE);
-        atomic_store(page->word, word);
+        share_word_set(page, word, memory_order_seq_cst);
         return result;
     }
     count_left(vm, word);
     share_step(SHARE_STEP_RELEASE);
-    atomic_store(page->word, share_word(SHARE_WORD_NONE, 0));
+    share_word_set(page, share_word(SHARE_WORD_NONE, 0), memory_order_seq_cst);
     share_step(SHARE_STEP_MAPPED);
     tell(share, SHARE_EVENT_BREAK, vm, share_page_ppn(page), to, frame);
     share_frame_leave(share, frame);
@@ -159,13 +162,13 @@ static bool break_look(struct share *share, struct share_vm_object *vm,
     bool first = share_word_state(word) == SHARE_WORD_OWNED;
     uint32_t broken = first ? share_word(SHARE_WORD_BROKEN, 1) : word + 1;
     share_step(SHARE_STEP_SWAP);
-    if (!atomic_compare_exchange_strong(page->word, &word, broken))
+    if (!share_word_swap(page, &word, broken))
         return false;
     share_mpn mpn = {0};
     share->ops.resolve(share->ops_ctx, vm->number, share_page_ppn(page), &mpn);
     share_step(SHARE_STEP_COPY);
-    unprotect(share, vm->number, share_page_ppn(page), mpn);
-    atomic_fetch_sub(page->word, 1);
+    share_unprotect(share, vm->number, share_page_ppn(page), mpn);
+    share_word_writer_leaves(page);
     if (first)
         share_count(&vm->counts.breaks_abandoned, 1);
     return true;
@@ -193,8 +196,7 @@ static enum share_result break_page(struct share *share, struct share_vm_object 
         case SHARE_WORD_SHARED:
         case SHARE_WORD_CODE:
             share_step(SHARE_STEP_SWAP);
-            if (!atomic_compare_exchange_strong(page->word, &word,
-                                                share_word(SHARE_WORD_MOVING, 0)))
+            if (!share_word_swap(page, &word, share_word(SHARE_WORD_MOVING, 0)))
                 continue;
             return break_shared(share, vm, page, word);
         }
@@ -231,10 +233,9 @@ static uint32_t take_from_all(const struct share_page_ref *page)
             return word;
         share_step(SHARE_STEP_SWAP);
         if (state == SHARE_WORD_OWNED)
-            atomic_compare_exchange_strong(page->word, &word, share_word(SHARE_WORD_BROKEN, 0));
+            share_word_swap(page, &word, share_word(SHARE_WORD_BROKEN, 0));
         else if (state != SHARE_WORD_BROKEN && state != SHARE_WORD_MOVING &&
-                 atomic_compare_exchange_strong(page->word, &word,
-                                                share_word(SHARE_WORD_MOVING, 0)))
+                 share_word_swap(page, &word, share_word(SHARE_WORD_MOVING, 0)))
             return word;
         share_pause();
     }
@@ -243,6 +244,7 @@ static uint32_t take_from_all(const struct share_page_ref *page)
 enum share_owner share_page_forget(struct share *share, struct share_vm_object *vm,
                                    const struct share_page_ref *page)
 {
+    share_assert(share_gate_is_entered(share));
     uint32_t word = take_from_all(page);
     if (share_word_state(word) == SHARE_WORD_NONE)
         return SHARE_OWNER_CALLER;
@@ -258,13 +260,14 @@ enum share_owner share_page_forget(struct share *share, struct share_vm_object *
         share_frame_leave(share, frame);
     }
     share_step(SHARE_STEP_RELEASE);
-    atomic_store(page->word, share_word(SHARE_WORD_NONE, 0));
+    share_word_set(page, share_word(SHARE_WORD_NONE, 0), memory_order_seq_cst);
     return framed ? SHARE_OWNER_ENGINE : SHARE_OWNER_CALLER;
 }
 
 enum share_result share_page_unshare(struct share *share, struct share_vm_object *vm,
                                      const struct share_page_ref *page)
 {
+    share_assert(share_gate_is_entered(share));
     uint32_t word = take_from_all(page);
     if (share_word_state(word) == SHARE_WORD_NONE)
         return SHARE_OK;
@@ -277,7 +280,7 @@ enum share_result share_page_unshare(struct share *share, struct share_vm_object
         share_frame_leave(share, share_word_frame(word));
     }
     share_step(SHARE_STEP_RELEASE);
-    atomic_store(page->word, share_word(SHARE_WORD_NONE, 0));
+    share_word_set(page, share_word(SHARE_WORD_NONE, 0), memory_order_seq_cst);
     return SHARE_OK;
 }
 

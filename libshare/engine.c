@@ -1,46 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* An engine's life, and the gate that share_check closes. */
+/* An engine's life, and names of results. */
 #include "engine.h"
 #include "fetch.h"
 #include "group.h"
 #include <string.h>
 
-#define GATE_CLOSED         (UINT32_C(1) << 31)
 #define EXPECTED_MAX        (UINT64_C(1) << 32) /* page numbers have 32 bits */
 #define SETTLED_PPM_DEFAULT 1000u
-
-#ifdef SHARE_STEPS
-void (*share_step_hook)(enum share_step step);
-#endif
-
-/* ----------------------------------------------------------------------------------- gate -- */
-
-void share_gate_enter(struct share *share)
-{
-    while (atomic_fetch_add_explicit(&share->gate, 1, memory_order_acquire) & GATE_CLOSED) {
-        atomic_fetch_sub_explicit(&share->gate, 1, memory_order_relaxed);
-        while (atomic_load_explicit(&share->gate, memory_order_relaxed) & GATE_CLOSED)
-            share_pause();
-    }
-}
-
-void share_gate_leave(struct share *share)
-{
-    atomic_fetch_sub_explicit(&share->gate, 1, memory_order_release);
-}
-
-void share_gate_close(struct share *share)
-{
-    while (atomic_fetch_or(&share->gate, GATE_CLOSED) & GATE_CLOSED)
-        share_pause(); /* another check */
-    while (atomic_load(&share->gate) != GATE_CLOSED)
-        share_pause();
-}
-
-void share_gate_open(struct share *share)
-{
-    atomic_fetch_and(&share->gate, ~GATE_CLOSED);
-}
+#define VMS_SLAB_LOG2       2
 
 /* ---------------------------------------------------------------------------------- engine -- */
 
@@ -62,7 +29,8 @@ static bool init_tables(struct share *share, uint64_t expected_contents)
 {
     share_pages_init(&share->pages, &share->mem);
     share_frames_init(&share->frames, &share->mem);
-    share_pool_init(&share->vms, &share->mem, sizeof(struct share_vm_object), 2, SHARE_VMS_MAX);
+    share_pool_init(&share->vms, &share->mem, sizeof(struct share_vm_object), VMS_SLAB_LOG2,
+                    SHARE_VMS_MAX);
     return share_table_init(&share->table, &share->mem, expected_contents) &&
            share_groups_init(share);
 }
@@ -85,12 +53,14 @@ enum share_result share_new(const struct share_config *config, struct share **ou
         return SHARE_INVALID;
 
     share_mem_init(&mem, wanted.alloc);
-    struct share *share = share_mem_new(&mem, sizeof *share, 64);
+    struct share *share = share_mem_new(&mem, sizeof *share, SHARE_LINE_NBYTES);
     if (!share)
         return SHARE_NOMEM;
     share->mem = mem;
     share->ops = ops;
     share->ops_ctx = wanted.ops_ctx;
+    share->tuner.now_ns = ops.now_ns;
+    share->tuner.ctx = wanted.ops_ctx;
     if (wanted.observer)
         share->observer = *wanted.observer;
     share->salt = wanted.salt;

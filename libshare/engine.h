@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The engine: what struct share holds, and how calls enter it.
- *
- * A call passes the gate (share_check closes it), pins the VM that it is about (share_vm_remove
- * waits for pins), works on page words, and leaves. See page.h for who may do what to a page,
- * frame.h for references, lock.h for the lock order.
+ * The engine: what struct share holds. See enter.h for how calls enter it, page.h for who may do
+ * what to a page, frame.h for references, lock.h for the lock order.
  */
 #ifndef SHARE_ENGINE_H
 #define SHARE_ENGINE_H
@@ -30,11 +27,14 @@ struct share_counts {
     _Atomic uint64_t dirty_pages;
 };
 
+_Static_assert(SHARE_CLASS_SHIFT == SHARE_ENTRY_HASH_BITS - SHARE_HINT_HASH_BITS,
+               "the lowest bits of a key that a word keeps tell its class");
+
 enum share_vm_state { SHARE_VM_FREE, SHARE_VM_LIVE, SHARE_VM_DYING };
 
 struct share_vm_object {
     _Atomic uint32_t pool_link;
-    _Atomic uint32_t state;
+    _Atomic uint32_t state;  /* FREE -> LIVE -> DYING -> FREE: share_vm_may_become */
     _Atomic uint32_t users;  /* calls on this VM under way */
     _Atomic uint32_t offers; /* of those, offers: share_vm_regroup waits for them */
     _Atomic uint32_t regrouping;
@@ -66,7 +66,7 @@ struct share {
     bool immutable;
     share_compare_fn compare;
     struct share_tuner tuner;
-    _Atomic uint32_t gate; /* calls inside; the top bit closes it */
+    _Atomic uint32_t gate; /* enter.h */
     struct share_mem mem;
     struct share_table table;
     struct share_pages pages;
@@ -77,22 +77,6 @@ struct share {
     struct share_scanner scanner;
     struct share_counts gone;
 };
-
-/* A call that changes pages stands between these; share_check waits until nobody does. */
-void share_gate_enter(struct share *share);
-void share_gate_leave(struct share *share);
-void share_gate_close(struct share *share);
-void share_gate_open(struct share *share);
-
-/* Are other calls inside, too? For what pays only then. */
-static inline bool share_gate_is_shared(const struct share *share)
-{
-    return atomic_load_explicit(&share->gate, memory_order_relaxed) > 1;
-}
-
-/* Pins a VM for a call; NULL if it is not there or going. Inside the gate. */
-struct share_vm_object *share_vm_enter(struct share *share, share_vm vm);
-void share_vm_leave(struct share_vm_object *vm);
 
 /* The object of a number that was given out once; its state says whether it lives. */
 static inline struct share_vm_object *share_vm_at(const struct share *share, share_vm vm)
@@ -127,6 +111,13 @@ static inline void share_unpeek(struct share *share, share_mpn mpn, const void *
 {
     if (share->ops.unpeek && bytes)
         share->ops.unpeek(share->ops_ctx, mpn, bytes);
+}
+
+/* Takes the reason "sharing" off one page. */
+static inline void share_unprotect(struct share *share, share_vm vm, share_ppn ppn, share_mpn mpn)
+{
+    struct share_protect page = {.vm = vm, .ppn = ppn, .mpn = mpn};
+    share->ops.unprotect(share->ops_ctx, &page, 1);
 }
 
 static inline void share_tell(struct share *share, const struct share_event *event)

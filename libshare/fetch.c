@@ -12,7 +12,7 @@ __attribute__((no_sanitize("thread"), noinline)) void share_fetch_now(
     for (unsigned i = 0; i < SHARE_FETCH_PAGES;
          i++) /* the last one fills up: it is there by then */
         page[i] = pages[i < count ? i : count - 1];
-    for (size_t at = 0; at < SHARE_PAGE_SIZE; at += 64)
+    for (size_t at = 0; at < SHARE_PAGE_SIZE; at += SHARE_LINE_NBYTES)
         _Pragma("GCC unroll 8") for (unsigned i = 0; i < SHARE_FETCH_PAGES; i++)(void) *
             (const volatile unsigned char *)(page[i] + at);
 }

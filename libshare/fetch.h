@@ -9,26 +9,29 @@
 #ifndef SHARE_FETCH_H
 #define SHARE_FETCH_H
 
-#include "share.h"
+#include "mem.h"
 
 #define SHARE_FETCH_PAGES 8u /* read at a time */
 
 /* Prefetched at a time, in slices: with those that are being hashed they are 32 KiB, which leaves
  * room in a first-level cache for the table. */
-#define SHARE_FETCH_ABREAST_PAGES 4u
-#define SHARE_FETCH_SLICES        8u
+#define SHARE_FETCH_EVERY_PAGES 4u
+#define SHARE_FETCH_SLICES      8u
+
+#define SHARE_FETCH_START_LINES 8u /* half of the lines that share_fetch_start fetches */
 
 enum share_fetch_way {
-    /* Each four pages are prefetched while the four before are hashed, a slice of all of them at
-     * a time, so that hash, table and memory overlap, and page walks do, too; and behind a run's
-     * last ones, those that would follow in a row. For machines whose prefetchers end at a page's
-     * end and take a while to start over. */
-    SHARE_FETCH_ABREAST,
-    /* A page that does not lie behind the one before is prefetched into the second-level cache,
-     * eight pages ahead; and of any page the first lines, when it is next. For machines whose
+    /* Every page: four are prefetched while the four before are hashed, a slice of all of them at a
+     * time, so that hash, table and memory overlap, and page walks do, too; and behind a run's last
+     * ones, those that would follow in a row. For machines whose prefetchers end at a page's end
+     * and take a while to start over. */
+    SHARE_FETCH_EVERY,
+    /* Jumps only: a page that does not lie behind the one before is prefetched into the
+     * second-level cache, eight pages ahead; and of any page the first lines, when it is next. For
+     * machines whose
      * prefetchers are disturbed by prefetch instructions, and which leave such instructions out
      * when they come fast. */
-    SHARE_FETCH_APART,
+    SHARE_FETCH_JUMPS,
     SHARE_FETCH_WAYS
 };
 
@@ -36,15 +39,15 @@ enum share_fetch_way {
  * one after the other. */
 void share_fetch_now(const unsigned char *const *pages, unsigned count);
 
-/* Prefetches one slice of SHARE_FETCH_ABREAST_PAGES pages; `pages` NULL: of those in a row from
+/* Prefetches one slice of SHARE_FETCH_EVERY_PAGES pages; `pages` NULL: of those in a row from
  * `row` on. Inlined always: GCC takes a function that only prefetches for one without effect, and
  * leaves out calls of it. */
 __attribute__((always_inline)) static inline void share_fetch_slice(
     const unsigned char *const *pages, const unsigned char *row, unsigned slice)
 {
     const size_t nbytes = SHARE_PAGE_SIZE / SHARE_FETCH_SLICES, first = slice * nbytes;
-    _Pragma("GCC unroll 8") for (size_t at = 0; at < nbytes; at += 64)
-        _Pragma("GCC unroll 4") for (unsigned i = 0; i < SHARE_FETCH_ABREAST_PAGES; i++)
+    _Pragma("GCC unroll 8") for (size_t at = 0; at < nbytes; at += SHARE_LINE_NBYTES)
+        _Pragma("GCC unroll 4") for (unsigned i = 0; i < SHARE_FETCH_EVERY_PAGES; i++)
             __builtin_prefetch((pages ? pages[i] : row + i * SHARE_PAGE_SIZE) + first + at);
 }
 
@@ -53,7 +56,7 @@ __attribute__((always_inline)) static inline void share_fetch_half(const unsigne
                                                                    unsigned half)
 {
     const size_t nbytes = SHARE_PAGE_SIZE / 2;
-    _Pragma("GCC unroll 32") for (size_t at = 0; at < nbytes; at += 64)
+    _Pragma("GCC unroll 32") for (size_t at = 0; at < nbytes; at += SHARE_LINE_NBYTES)
         __builtin_prefetch(page + half * nbytes + at, 0, 2);
 }
 
@@ -62,8 +65,8 @@ __attribute__((always_inline)) static inline void share_fetch_half(const unsigne
 __attribute__((always_inline)) static inline void share_fetch_start(const unsigned char *page,
                                                                     unsigned half)
 {
-    const size_t nbytes = 8 * 64;
-    _Pragma("GCC unroll 8") for (size_t at = 0; at < nbytes; at += 64)
+    const size_t nbytes = SHARE_FETCH_START_LINES * SHARE_LINE_NBYTES;
+    _Pragma("GCC unroll 8") for (size_t at = 0; at < nbytes; at += SHARE_LINE_NBYTES)
         __builtin_prefetch(page + half * nbytes + at);
 }
 

@@ -2,11 +2,29 @@
 /* Reference counts of shared frames, and nothing else. */
 #include "frame.h"
 #include "fetch.h"
+#include "invariant.h"
 #include "page.h"
+
+#define FRAMES_SLAB_LOG2 8
+
+/* The parts of `rest`. */
+#define MPN_LOW_BITS  32
+#define MPN_HIGH_BITS 8
+#define GROUP_SHIFT   MPN_HIGH_BITS
+#define GROUP_BITS    16
+#define ZERO_SHIFT    (GROUP_SHIFT + GROUP_BITS)
+_Static_assert(SHARE_MPN_END <= UINT64_C(1) << (MPN_LOW_BITS + MPN_HIGH_BITS), "an MPN fits");
+_Static_assert(SHARE_GROUPS_MAX < 1u << GROUP_BITS, "a group fits");
+
+static uint32_t low_bits(uint32_t value, unsigned bits)
+{
+    return value & ((UINT32_C(1) << bits) - 1);
+}
 
 void share_frames_init(struct share_frames *frames, struct share_mem *mem)
 {
-    share_pool_init(&frames->pool, mem, sizeof(struct share_frame_object), 8, SHARE_FRAMES_MAX);
+    share_pool_init(&frames->pool, mem, sizeof(struct share_frame_object), FRAMES_SLAB_LOG2,
+                    SHARE_FRAMES_MAX);
 }
 
 void share_frames_fini(struct share_frames *frames)
@@ -24,14 +42,28 @@ void share_frame_prefetch(const struct share_frames *frames, share_frame frame)
     share_fetch_to_write((uintptr_t)object_of(frames, frame));
 }
 
+bool share_refs_may_become(uint32_t from, uint32_t to)
+{
+    return from == 0 ? to > 0 : to == from + 1 || to == from - 1;
+}
+
+bool share_frame_is_valid(const struct share_frames *frames, share_frame frame)
+{
+    struct share_frame_view view = share_frame_view(frames, frame);
+    return view.refs > 0 && view.mpn.n < SHARE_MPN_END && view.group < SHARE_GROUPS_MAX;
+}
+
 void share_frame_make(struct share_frames *frames, share_frame frame, share_mpn mpn,
                       share_group group, bool zero, uint32_t refs)
 {
     struct share_frame_object *object = object_of(frames, frame);
-    uint32_t rest = (uint32_t)(mpn.n >> 32) | group << 8 | (uint32_t)zero << 24;
+    uint32_t rest =
+        (uint32_t)(mpn.n >> MPN_LOW_BITS) | group << GROUP_SHIFT | (uint32_t)zero << ZERO_SHIFT;
+    share_assert(share_refs_may_become(atomic_load(&object->refs), refs));
     atomic_store_explicit(&object->mpn_low, (uint32_t)mpn.n, memory_order_relaxed);
     atomic_store_explicit(&object->rest, rest, memory_order_relaxed);
     atomic_store_explicit(&object->refs, refs, memory_order_release);
+    share_assert_internal(share_frame_is_valid(frames, frame));
     if (zero)
         atomic_fetch_add_explicit(&frames->zero, 1, memory_order_relaxed);
     if (refs == 1)
@@ -45,8 +77,10 @@ bool share_frame_get(struct share_frames *frames, share_frame frame)
     do {
         if (now == 0 || now == UINT32_MAX)
             return false;
+        share_assert(now && share_refs_may_become(now, now + 1));
     } while (!atomic_compare_exchange_weak_explicit(refs, &now, now + 1, memory_order_acq_rel,
                                                     memory_order_relaxed));
+    share_assert_internal(share_frame_is_valid(frames, frame));
     if (now == 1)
         atomic_fetch_sub_explicit(&frames->single, 1, memory_order_relaxed);
     return true;
@@ -56,6 +90,7 @@ bool share_frame_put(struct share_frames *frames, share_frame frame)
 {
     uint32_t was =
         atomic_fetch_sub_explicit(&object_of(frames, frame)->refs, 1, memory_order_acq_rel);
+    share_assert(was && share_refs_may_become(was, was - 1));
     if (was == 2)
         atomic_fetch_add_explicit(&frames->single, 1, memory_order_relaxed);
     else if (was == 1)
@@ -74,6 +109,7 @@ bool share_frame_put_if_last(struct share_frames *frames, share_frame frame)
 
 void share_frame_retire(struct share_frames *frames, share_frame frame)
 {
+    share_assert(share_frame_view(frames, frame).refs == 0);
     atomic_fetch_sub_explicit(&frames->zero, share_frame_view(frames, frame).zero,
                               memory_order_relaxed);
     share_pool_put(&frames->pool, frame);
@@ -85,9 +121,9 @@ struct share_frame_view share_frame_view(const struct share_frames *frames, shar
     uint32_t low = atomic_load_explicit(&object->mpn_low, memory_order_relaxed);
     uint32_t rest = atomic_load_explicit(&object->rest, memory_order_relaxed);
     return (struct share_frame_view){
-        .mpn = {(uint64_t)(rest & 0xff) << 32 | low},
-        .group = rest >> 8 & 0xffff,
-        .zero = rest >> 24 & 1,
+        .mpn = {(uint64_t)low_bits(rest, MPN_HIGH_BITS) << MPN_LOW_BITS | low},
+        .group = low_bits(rest >> GROUP_SHIFT, GROUP_BITS),
+        .zero = rest >> ZERO_SHIFT & 1,
         .refs = atomic_load_explicit(&object->refs, memory_order_acquire),
     };
 }

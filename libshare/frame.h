@@ -3,9 +3,15 @@
  * Shared frames: one machine page, how many guest pages map it, and whose group it is of. 12 bytes.
  *
  * A reference is held by each page whose word names the frame, and for a moment by a merge that
- * compares against it. Rules: get only while the count is not zero; the count that reaches zero is
- * final, and whoever brought it there unlinks the frame from table or group, frees its machine page
- * if nobody maps it, and retires it. This file alone changes counts.
+ * compares against it. This file alone changes counts. Legal sequences of one:
+ *
+ *     0 -> n > 0        make: the number is its maker's alone
+ *     n > 0 -> n + 1    get
+ *     n > 0 -> n - 1    put
+ *
+ * Between retire and make the count is 0, so a get finds nothing. A count that a put has brought to
+ * 0 is final: the thread that did so unlinks the frame from table or group, frees its machine page
+ * if nobody maps it, and retires the frame.
  */
 #ifndef SHARE_FRAME_H
 #define SHARE_FRAME_H
@@ -15,7 +21,7 @@
 
 struct share_frame_object {
     _Atomic uint32_t mpn_low; /* the pool's link while free */
-    _Atomic uint32_t rest;    /* MPN bits 39..32 | group << 8 | zero << 24 */
+    _Atomic uint32_t rest;    /* from bit 0: MPN bits 39..32, group (16 bits), zero (1) */
     _Atomic uint32_t refs;
 };
 
@@ -34,6 +40,12 @@ struct share_frame_view {
 
 void share_frames_init(struct share_frames *frames, struct share_mem *mem);
 void share_frames_fini(struct share_frames *frames);
+
+/* The list above. */
+bool share_refs_may_become(uint32_t from, uint32_t to);
+
+/* Could a frame with references be so? Its MPN and group are in range. For its holders. */
+bool share_frame_is_valid(const struct share_frames *frames, share_frame frame);
 
 /* Makes a frame with `refs` references out of a number that was taken from frames->pool. */
 void share_frame_make(struct share_frames *frames, share_frame frame, share_mpn mpn,

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Groups of VMs that share with each other. */
 #include "group.h"
+#include "invariant.h"
+
+#define GROUPS_SLAB_LOG2 2
 
 /* With a number reserved in share->groups. */
 static share_group make_group(struct share *share, bool sharing)
@@ -17,8 +20,8 @@ static share_group make_group(struct share *share, bool sharing)
 
 bool share_groups_init(struct share *share)
 {
-    share_pool_init(&share->groups, &share->mem, sizeof(struct share_group_object), 2,
-                    SHARE_GROUPS_MAX);
+    share_pool_init(&share->groups, &share->mem, sizeof(struct share_group_object),
+                    GROUPS_SLAB_LOG2, SHARE_GROUPS_MAX);
     if (!share_pool_reserve(&share->groups, 1))
         return false;
     make_group(share, true);
@@ -71,6 +74,7 @@ void share_group_zero_unlink(struct share *share, share_group group, share_frame
 {
     struct share_group_object *object = share_group_at(share, group);
     share_lock_take(&object->lock);
+    share_assert(share_frame_view(&share->frames, frame).refs == 0);
     if (object->zero_frame == frame)
         object->zero_frame = 0;
     share_lock_drop(&object->lock);

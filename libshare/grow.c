@@ -7,7 +7,17 @@
 #define SPARSE_PERCENT 45u /* shrink below this one */
 #define SHRINK_BUCKETS 4u  /* and not below this size */
 
-#define SPREAD_STEP_Q UINT64_C(4322263975) /* 2^32 * 1.5^(1/64) */
+/* A partition that removals have worn gets new buckets once so many entries have gone: twice as
+ * many as it has slots, or a quarter of them if it is sparse, too. */
+#define WORN_SLOTS        2u
+#define WORN_SPARSE_SLOTS 4u /* one in so many */
+
+/* Hashes fall on partitions like dice: where n entries are expected, n + n / 64 + 16 is four
+ * standard deviations more from n = 2^16 on. Smaller partitions may grow once more. */
+#define UNEVEN_ONE_IN  64u
+#define UNEVEN_ENTRIES 16u
+
+#define SPREAD_STEP_Q UINT64_C(4322263975) /* 2^32 * 1.5^(1/SHARE_TABLE_PARTITIONS) */
 
 static uint64_t times_q(uint64_t a, uint64_t b_q)
 {
@@ -21,7 +31,7 @@ uint64_t share_grow_spread_q(uint64_t ideal_q)
 
 uint64_t share_grow_ideal_q(uint64_t entries)
 {
-    entries += entries / 64 + 16; /* some partitions get more than others */
+    entries += entries / UNEVEN_ONE_IN + UNEVEN_ENTRIES;
     return (entries * 100 / FULL_PERCENT << 32) / SHARE_TABLE_SLOTS;
 }
 
@@ -41,7 +51,8 @@ static bool is_sparse(const struct share_partition *part)
 static bool is_worn(const struct share_partition *part)
 {
     uint32_t slots = part->now.buckets * SHARE_TABLE_SLOTS;
-    return part->removed > slots * 2 || (part->removed > slots / 4 && is_sparse(part));
+    return part->removed > slots * WORN_SLOTS ||
+           (part->removed > slots / WORN_SPARSE_SLOTS && is_sparse(part));
 }
 
 void share_grow_want_if_worn(struct share_table *table, const struct share_partition *part)
@@ -53,7 +64,7 @@ void share_grow_want_if_worn(struct share_table *table, const struct share_parti
 static uint64_t next_ideal_q(const struct share_partition *part)
 {
     uint64_t ideal_q = part->ideal_buckets_q;
-    if (part->entries + part->entries / 64 >= part->grow_at) {
+    if (part->entries + part->entries / UNEVEN_ONE_IN >= part->grow_at) {
         do
             ideal_q += ideal_q / 2;
         while (ideal_q >> 32 == part->now.buckets);
@@ -63,6 +74,19 @@ static uint64_t next_ideal_q(const struct share_partition *part)
     return ideal_q;
 }
 
+uint32_t share_grow_at(uint32_t buckets)
+{
+    return (uint32_t)((uint64_t)buckets * SHARE_TABLE_SLOTS * FULL_PERCENT / 100);
+}
+
+bool share_partition_is_valid(const struct share_partition *part)
+{
+    uint64_t slots = ((uint64_t)part->now.buckets + part->old.buckets) * SHARE_TABLE_SLOTS;
+    return part->now.bucket && part->now.buckets == part->ideal_buckets_q >> 32 &&
+           part->grow_at == share_grow_at(part->now.buckets) && part->entries <= slots &&
+           (!part->old.buckets || part->move_next <= part->old.buckets);
+}
+
 /* Makes `array` the one that entries go to. Lock held, or nobody else knows of the table yet. */
 void share_grow_install(struct share_table *table, struct share_partition *part,
                         struct share_array array, uint64_t ideal_q)
@@ -70,11 +94,19 @@ void share_grow_install(struct share_table *table, struct share_partition *part,
     size_t p = (size_t)(part - table->partition);
     part->now = array;
     part->ideal_buckets_q = ideal_q;
-    part->grow_at = (uint32_t)((uint64_t)array.buckets * SHARE_TABLE_SLOTS * FULL_PERCENT / 100);
+    part->grow_at = share_grow_at(array.buckets);
     part->removed = 0;
     part->move_next = 0;
     atomic_store_explicit(&table->fetch[p].bucket, array.bucket, memory_order_relaxed);
     atomic_store_explicit(&table->fetch[p].buckets, array.buckets, memory_order_relaxed);
+}
+
+static bool is_empty(const struct share_array *array)
+{
+    bool empty = true;
+    for (uint32_t b = 0; b < array->buckets; b++)
+        empty = empty && share_bucket_slots(&array->bucket[b], 0).empty == SHARE_ALL_SLOTS;
+    return empty;
 }
 
 /* Frees an array that has been emptied, outside the lock. */
@@ -83,6 +115,7 @@ static void drop_old(struct share_table *table, struct share_partition *part)
     struct share_array emptied = {NULL, 0};
     share_lock_take(&part->lock);
     if (part->old.buckets && part->move_next == part->old.buckets) {
+        share_assert_expensive(is_empty(&part->old));
         emptied = part->old;
         part->old = (struct share_array){NULL, 0};
     }
@@ -184,6 +217,7 @@ static void move_bucket(struct share_partition *part, struct share_bucket *bucke
             unsigned slot = share_slots_first(to->empty[at]);
             share_bucket_put(&part->now.bucket[home], slot, key, entry);
             to->empty[at] &= (uint8_t)(to->empty[at] - 1);
+            share_assert_internal(share_array_bucket_is_valid(&part->now, home));
         } else {
             place_aside(part, to, key, entry);
         }
@@ -194,6 +228,8 @@ static void move_bucket(struct share_partition *part, struct share_bucket *bucke
 /* share_table_reserve frees the old array when it is empty. */
 void share_grow_move(struct share_table *table, struct share_partition *part)
 {
+    share_assert(share_lock_is_held(&part->lock));
+    share_assert_internal(share_partition_is_valid(part));
     uint32_t left = part->old.buckets - part->move_next;
     uint32_t moved = left < SHARE_TABLE_MOVES ? left : SHARE_TABLE_MOVES;
     struct stretch to = stretch_of(part, part->move_next, part->move_next + moved);

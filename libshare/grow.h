@@ -12,6 +12,9 @@
 uint64_t share_grow_ideal_q(uint64_t entries);
 uint64_t share_grow_spread_q(uint64_t ideal_q);
 
+/* The entries at which a partition of so many buckets wants a larger array. */
+uint32_t share_grow_at(uint32_t buckets);
+
 /* Makes `array` the one that entries go to. Lock held, or nobody else knows of the table yet. */
 void share_grow_install(struct share_table *table, struct share_partition *part,
                         struct share_array array, uint64_t ideal_q);

@@ -20,10 +20,10 @@
 #endif
 
 /* Not compiled in, a condition still has to compile. */
-#define share_assert_at(price, condition) \
-    do {                                  \
-        if (SHARE_ASSERTS >= (price))     \
-            assert(condition);            \
+#define share_assert_at(price, condition)             \
+    do {                                              \
+        if (SHARE_ASSERTS >= (price) && !(condition)) \
+            assert(0 && #condition);                  \
     } while (0)
 
 #define share_assert(condition)           share_assert_at(1, condition)

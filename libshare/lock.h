@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The two kinds of waiting in libshare, and the step hook of the schedule tests.
+ * The two kinds of waiting in libshare.
  *
  * A spin lock guards a few memory accesses (one table partition, one pool, one VM's radix tree) and
  * is never held across an op. Everything longer waits in share_pause(): for a page that somebody
@@ -12,9 +12,15 @@
 #ifndef SHARE_LOCK_H
 #define SHARE_LOCK_H
 
+#include "invariant.h"
+#include "step.h"
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
+
+/* Some microseconds of pauses: a holder that runs is done long before. */
+#define SHARE_SPINS_MAX 128u
 
 struct share_lock {
     _Atomic uint32_t held;
@@ -34,7 +40,7 @@ static inline void share_lock_take(struct share_lock *lock)
     unsigned spins = 0;
     while (atomic_exchange_explicit(&lock->held, 1, memory_order_acquire)) {
         while (atomic_load_explicit(&lock->held, memory_order_relaxed)) {
-            if (++spins % 128 == 0)
+            if (++spins % SHARE_SPINS_MAX == 0)
                 sched_yield(); /* the holder may have been preempted */
             else
                 share_cpu_relax();
@@ -42,52 +48,17 @@ static inline void share_lock_take(struct share_lock *lock)
     }
 }
 
+/* For asserts of functions that want it held: by somebody, who is not known. */
+static inline bool share_lock_is_held(const struct share_lock *lock)
+{
+    return atomic_load_explicit(&lock->held, memory_order_relaxed);
+}
+
 static inline void share_lock_drop(struct share_lock *lock)
 {
+    share_assert(share_lock_is_held(lock));
     atomic_store_explicit(&lock->held, 0, memory_order_release);
 }
-
-/*
- * Named places between two shared accesses. In the library they are nothing; built with SHARE_STEPS
- * for the schedule tests, each calls a hook that may switch to the other thread.
- */
-enum share_step {
-    SHARE_STEP_CLAIM,   /* before a page is claimed for a look */
-    SHARE_STEP_SWAP,    /* between reading a page's word and its compare-and-swap */
-    SHARE_STEP_FIND,    /* before the table is asked */
-    SHARE_STEP_DROP,    /* before a hint leaves the table */
-    SHARE_STEP_PROTECT, /* before protect */
-    SHARE_STEP_COMPARE, /* before the deciding compare */
-    SHARE_STEP_COMMIT,  /* before the claim is re-checked */
-    SHARE_STEP_PARTNER, /* between the two commits of a promotion, or before the zero frame's */
-    SHARE_STEP_PROMOTE, /* between the partner's commit and its entry's in the table */
-    SHARE_STEP_REMAP,   /* before a merge's remap */
-    SHARE_STEP_FREE,    /* before a machine page is freed */
-    SHARE_STEP_RETIRE,  /* before a frame's number may be used again */
-    SHARE_STEP_RELEASE, /* before an owned page gets its last word */
-    SHARE_STEP_BREAK,   /* before a break looks at its page */
-    SHARE_STEP_COPY,    /* before a break copies */
-    SHARE_STEP_MAPPED,  /* after a break's remap, before it drops its reference */
-    SHARE_STEP_UNLINK,  /* after the last reference, before the frame leaves the table */
-    SHARE_STEP_FORGET,  /* before a forget looks at its page, or a removal at its next 64 */
-    SHARE_STEP_ENTER,   /* between counting itself in at a VM and asking whether it may be */
-    SHARE_STEP_PAUSE,   /* waiting for somebody else */
-    SHARE_STEPS_COUNT
-};
-
-#ifdef SHARE_STEPS
-extern void (*share_step_hook)(enum share_step step);
-static inline void share_step(enum share_step step)
-{
-    if (share_step_hook)
-        share_step_hook(step);
-}
-#else
-static inline void share_step(enum share_step step)
-{
-    (void)step;
-}
-#endif
 
 /* One round of waiting for another thread. */
 static inline void share_pause(void)

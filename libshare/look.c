@@ -7,13 +7,14 @@
 /* Pages: the time that a table line takes to arrive. A few later, pages have driven it out of the
  * first-level cache again. */
 #define TABLE_LAG 4u
-/* Pages that are open at a time: a group that is hashed, and the next; or one, and those ahead. */
-#define OPEN_ABREAST (2 * SHARE_FETCH_ABREAST_PAGES)
-#define OPEN_APART   (1 + SHARE_FETCH_PAGES)
-#define OPEN_MAX     16u /* a power of two */
-_Static_assert(OPEN_ABREAST <= OPEN_MAX && OPEN_APART <= OPEN_MAX && OPEN_MAX <= SHARE_PEEKS_MAX,
+/* Pages that are open at a time: four that are hashed, and the next four; or one, and those ahead.
+ */
+#define OPEN_EVERY (2 * SHARE_FETCH_EVERY_PAGES)
+#define OPEN_JUMPS (1 + SHARE_FETCH_PAGES)
+#define OPEN_MAX   16u /* a power of two */
+_Static_assert(OPEN_EVERY <= OPEN_MAX && OPEN_JUMPS <= OPEN_MAX && OPEN_MAX <= SHARE_PEEKS_MAX,
                "as promised");
-_Static_assert(2 * SHARE_FETCH_ABREAST_PAGES == SHARE_FETCH_SLICES, "two slices a page");
+_Static_assert(2 * SHARE_FETCH_EVERY_PAGES == SHARE_FETCH_SLICES, "two slices a page");
 
 /* Skipped by the scanner in this pass? Pages of one backoff take turns, by page number. */
 static bool backs_off(const struct share_run *run, const struct share_item *item)
@@ -53,8 +54,7 @@ static bool claim(struct share_run *run, struct share_item *item)
     }
     uint32_t expected = item->was;
     share_step(SHARE_STEP_SWAP);
-    return atomic_compare_exchange_strong(item->page.word, &expected,
-                                          share_word(SHARE_WORD_OWNED, 0));
+    return share_word_swap(&item->page, &expected, share_word(SHARE_WORD_OWNED, 0));
 }
 
 /* With the hash known: what the last look left no longer holds, or still does. */
@@ -69,7 +69,7 @@ static void judge_change(struct share_run *run, struct share_item *item)
     if (state == SHARE_WORD_HINTED && item->changed)
         share_hint_drop(run->share, item->was, item->page.id);
     if (state == SHARE_WORD_NO_MATCH && !item->changed)
-        share_item_settle(run, item, item->was, SHARE_INELIGIBLE);
+        share_item_end(run, item, item->was, SHARE_INELIGIBLE);
 }
 
 /* Makes the page ours and finds its bytes. NULL: the item is done, with its outcome. */
@@ -125,14 +125,14 @@ static const unsigned char *bytes_of(const struct ring *ring, unsigned n)
 }
 
 /* Does the n-th page not follow the one opened before? n > 0, and both are in the ring. */
-static bool is_apart(const struct ring *ring, unsigned n)
+static bool is_jump(const struct ring *ring, unsigned n)
 {
     return bytes_of(ring, n) != bytes_of(ring, n - 1) + SHARE_PAGE_SIZE;
 }
 
 static void add_opened(struct ring *ring, unsigned item, const unsigned char *bytes)
 {
-    if (ring->opened == 0) /* a last group of fewer is prefetched like the others */
+    if (ring->opened == 0) /* fewer than four at the end are prefetched like the others */
         for (unsigned i = 1; i < OPEN_MAX; i++)
             ring->bytes[i] = bytes;
     unsigned at = ring->opened++ % OPEN_MAX;
@@ -143,7 +143,7 @@ static void add_opened(struct ring *ring, unsigned item, const unsigned char *by
 /* Opens pages from item `next` on until as many are open as the way wants. The first item left. */
 static unsigned open_some(struct share_run *run, struct ring *ring, unsigned next)
 {
-    unsigned most = ring->way == SHARE_FETCH_ABREAST ? OPEN_ABREAST : OPEN_APART;
+    unsigned most = ring->way == SHARE_FETCH_EVERY ? OPEN_EVERY : OPEN_JUMPS;
     for (; next < run->count && ring->opened < ring->hashed + most; next++) {
         const unsigned char *bytes = open_page(run, &run->item[next]);
         if (bytes)
@@ -155,27 +155,26 @@ static unsigned open_some(struct share_run *run, struct ring *ring, unsigned nex
 /* Where the next run's pages lie if they follow in a row; NULL: there is nothing to tell by. */
 static const unsigned char *behind(const struct ring *ring)
 {
-    bool in_row = ring->opened > 1 && !is_apart(ring, ring->opened - 1);
+    bool in_row = ring->opened > 1 && !is_jump(ring, ring->opened - 1);
     return in_row ? bytes_of(ring, ring->opened - 1) + SHARE_PAGE_SIZE : NULL;
 }
 
 /* Before the first page is hashed nothing has been fetched, unless it was expected there. */
 static void fetch_first(const struct share_run *run, const struct ring *ring)
 {
-    unsigned most =
-        ring->way == SHARE_FETCH_ABREAST ? SHARE_FETCH_ABREAST_PAGES : SHARE_FETCH_PAGES;
+    unsigned most = ring->way == SHARE_FETCH_EVERY ? SHARE_FETCH_EVERY_PAGES : SHARE_FETCH_PAGES;
     unsigned count = ring->opened < most ? ring->opened : most;
     if (count > 1 && ring->bytes[0] != run->expected &&
-        (ring->way == SHARE_FETCH_ABREAST || is_apart(ring, 1)))
+        (ring->way == SHARE_FETCH_EVERY || is_jump(ring, 1)))
         share_fetch_now(ring->bytes, count);
 }
 
-/* The n-th page is being hashed: fetches a slice of the next group, or of the next run's first. */
-__attribute__((always_inline)) static inline void fetch_abreast(const struct ring *ring, unsigned n,
-                                                                unsigned half)
+/* The n-th page is being hashed: fetches a slice of the next four, or of the next run's first. */
+__attribute__((always_inline)) static inline void fetch_every(const struct ring *ring, unsigned n,
+                                                              unsigned half)
 {
-    unsigned at = n % SHARE_FETCH_ABREAST_PAGES, slice = 2 * at + half;
-    unsigned first = n - at + SHARE_FETCH_ABREAST_PAGES; /* of the next group */
+    unsigned at = n % SHARE_FETCH_EVERY_PAGES, slice = 2 * at + half;
+    unsigned first = n - at + SHARE_FETCH_EVERY_PAGES; /* of the next four */
     if (first < ring->opened)
         share_fetch_slice(&ring->bytes[first % OPEN_MAX], NULL, slice);
     else if (behind(ring))
@@ -187,11 +186,11 @@ __attribute__((always_inline)) static inline void fetch_ahead(struct ring *ring,
                                                               unsigned half)
 {
     unsigned ahead = n + SHARE_FETCH_PAGES;
-    if (ring->way == SHARE_FETCH_ABREAST) {
-        fetch_abreast(ring, n, half);
+    if (ring->way == SHARE_FETCH_EVERY) {
+        fetch_every(ring, n, half);
         return;
     }
-    if (ahead < ring->opened && is_apart(ring, ahead))
+    if (ahead < ring->opened && is_jump(ring, ahead))
         share_fetch_half(bytes_of(ring, ahead), half);
 }
 
@@ -200,7 +199,7 @@ __attribute__((always_inline)) static inline void fetch_ahead(struct ring *ring,
 __attribute__((always_inline)) static inline void fetch_next(const struct ring *ring, unsigned n,
                                                              unsigned half)
 {
-    if (ring->way == SHARE_FETCH_APART)
+    if (ring->way == SHARE_FETCH_JUMPS)
         share_fetch_start(n + 1 < ring->opened ? bytes_of(ring, n + 1)
                                                : bytes_of(ring, n) + SHARE_PAGE_SIZE,
                           half);
@@ -246,6 +245,6 @@ void share_run_look(struct share_run *run)
     }
     while (hashed.met < hashed.count)
         meet_next(run, &hashed);
-    run->expected = ring.way == SHARE_FETCH_ABREAST ? behind(&ring) : NULL;
+    run->expected = ring.way == SHARE_FETCH_EVERY ? behind(&ring) : NULL;
     share_trial_end(&run->share->tuner, &trial, ring.hashed);
 }

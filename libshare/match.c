@@ -2,10 +2,10 @@
 /*
  * The second step: find a partner for a hashed page, or leave a hint for it.
  *
- * Frames come before hints, and an entry whose full hash turns out to differ (an entry keeps 36
- * bits of 64) is noted as tried and passed over. A hint is believed only after it was looked at
- * again: its page must still be there, and hash to what it did, or the hint goes. A page that two
- * of the same run want is left to the next round, when its frame exists.
+ * Frames come before hints, and an entry whose full hash turns out to differ (it keeps only
+ * SHARE_ENTRY_HASH_BITS of 64) is noted as tried and passed over. A hint is believed only after it
+ * was looked at again: its page must still be there, and hash to what it did, or the hint goes. A
+ * page that two of the same run want is left to the next round, when its frame exists.
  */
 #include "cow.h"
 #include "fetch.h"
@@ -42,7 +42,7 @@ static enum verdict take_hint(struct share_run *run, struct share_partner *with,
         return NONE;
     uint32_t was = atomic_load(page.word);
     if (share_word_state(was) != SHARE_WORD_HINTED ||
-        !atomic_compare_exchange_strong(page.word, &was, share_word(SHARE_WORD_OWNED, 0)))
+        !share_word_swap(&page, &was, share_word(SHARE_WORD_OWNED, 0)))
         return CONFLICT;
     with->kind = SHARE_WITH_HINT;
     with->page = page;
@@ -95,10 +95,10 @@ static enum share_outcome hint_outcome(const struct share_item *item)
 }
 
 /* The item's hint stands in the table: its page is let go. */
-static void settle_hinted(struct share_run *run, struct share_item *item)
+static void end_hinted(struct share_run *run, struct share_item *item)
 {
     uint32_t word = share_word_hint(SHARE_WORD_HINTED, item->hash, next_backoff(item));
-    share_item_settle(run, item, word, hint_outcome(item));
+    share_item_end(run, item, word, hint_outcome(item));
 }
 
 static bool is_like_zero(const struct share_run *run, const struct share_item *item)
@@ -132,20 +132,20 @@ static bool insert_if_new(struct share_run *run, struct share_partition *part,
 
 bool share_item_meet(struct share_run *run, struct share_item *item)
 {
-    bool settled;
+    bool ended;
     item->met.id = 0;
     if (is_like_zero(run, item))
         return false;
     share_step(SHARE_STEP_FIND);
     struct share_partition *part = share_table_lock(&run->share->table, item->hash);
     if (item->hinted)
-        settled = stands_alone(part, item);
+        ended = stands_alone(part, item);
     else
-        settled = insert_if_new(run, part, item);
+        ended = insert_if_new(run, part, item);
     share_table_unlock(part);
-    if (settled)
-        settle_hinted(run, item);
-    return settled;
+    if (ended)
+        end_hinted(run, item);
+    return ended;
 }
 
 /* Asks the table, and takes a partner or leaves a hint. True if the item has one of both. */
@@ -164,41 +164,22 @@ static bool ask(struct share_run *run, struct share_item *item)
     if (verdict == FOUND) {
         item->stage = SHARE_ITEM_MATCHED;
         run->progress++;
+        share_assert_internal(share_item_is_valid(run, item));
         return true;
     }
     if (verdict == NONE && item->hinted) {
-        /* The 26 bits in its word are the same, the 10 below them are not: another content. */
-        share_hint_drop(run->share, item->was, item->page.id);
-        item->hinted = false;
+        /* The bits in its word are the same, those below them in the table are not: another
+         * content.
+         */
+        share_item_drop_hint(run, item);
         item->changed = true;
         return ask(run, item);
     }
     if (inserted || verdict == OWN_HINT) {
-        settle_hinted(run, item);
+        end_hinted(run, item);
         return true;
     }
     return false; /* somebody owns the partner, or the partition is full: the next round */
-}
-
-/* An entry of equal 36 bits is of another content, or the bytes really collide in all 64 bits. */
-void share_item_tried(struct share_run *run, struct share_item *item, bool equal_hash)
-{
-    struct share_partner *with = share_with(run, item);
-    struct share_hit hit = with->kind == SHARE_WITH_FRAME
-                               ? (struct share_hit){SHARE_KIND_FRAME, with->frame}
-                               : (struct share_hit){SHARE_KIND_HINT, with->page.id};
-    share_partner_release(run, item, false);
-    if (equal_hash || item->tried_count == SHARE_TRIED_MAX) {
-        if (item->hinted)
-            share_hint_drop(run->share, item->was, item->page.id);
-        item->hinted = false;
-        uint32_t word = share_word_hint(SHARE_WORD_NO_MATCH, item->hash, 0);
-        share_item_settle(run, item, word, SHARE_FALSE_MATCH);
-        return;
-    }
-    with->tried[item->tried_count++] = hit;
-    item->stage = SHARE_ITEM_OPEN;
-    run->progress++;
 }
 
 /* Where is the page of the hint that was taken? True: it is to be looked at again, which is cheaper
@@ -208,13 +189,10 @@ static bool find_hinted(struct share_run *run, struct share_item *item)
     struct share *share = run->share;
     struct share_partner *with = share_with(run, item);
     if (!share->ops.resolve(share->ops_ctx, with->vm, with->ppn, &with->mpn)) {
-        share_partner_release(run, item, true);
-        item->replaced = true;
-        item->stage = SHARE_ITEM_OPEN;
+        share_partner_drop(run, item);
         return false;
     }
     if (with->mpn.n == item->mpn.n) {
-        share_partner_release(run, item, false);
         share_item_release(run, item, SHARE_ALREADY);
         return false;
     }
@@ -228,13 +206,10 @@ static void verify_hint(struct share_run *run, struct share_item *item, const vo
     share_unpeek(run->share, share_with(run, item)->mpn, bytes);
     if (bytes && hash == item->hash)
         return;
-    if (bytes && (hash ^ item->hash) >> 28 == 0) {
-        share_item_tried(run, item, false);
-        return;
-    }
-    share_partner_release(run, item, true);
-    item->replaced = true;
-    item->stage = SHARE_ITEM_OPEN;
+    if (bytes && share_entry_hash_equal(hash, item->hash))
+        share_partner_reject(run, item, false);
+    else
+        share_partner_drop(run, item);
 }
 
 /* Pages of hints lie anywhere: they are read together. */
@@ -269,10 +244,8 @@ static bool decide(struct share_run *run, struct share_item *item)
             continue;
         if (with->kind == SHARE_WITH_HINT && find_hinted(run, item))
             return true;
-        if (with->kind == SHARE_WITH_FRAME && with->mpn.n == item->mpn.n) {
-            share_partner_release(run, item, false);
+        if (with->kind == SHARE_WITH_FRAME && with->mpn.n == item->mpn.n)
             share_item_release(run, item, SHARE_ALREADY);
-        }
     }
     return false;
 }
@@ -309,6 +282,7 @@ void share_run_match(struct share_run *run)
         struct share_item *item = &run->item[run->open[i]];
         share_item_fetch_ahead(run, run->open, run->open_count, i);
         fetch_met(run, i + ahead);
+        share_assert_internal(share_item_is_valid(run, item));
         if (item->stage == SHARE_ITEM_OPEN && decide(run, item))
             hinted[count++] = item;
         if (count == SHARE_FETCH_PAGES || (count && i + 1 == run->open_count)) {

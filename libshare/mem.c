@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The engine's counted memory, over the caller's allocator. */
 #include "mem.h"
+#include "invariant.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,6 +28,7 @@ void share_mem_init(struct share_mem *mem, const struct share_alloc *alloc)
 
 void *share_mem_new(struct share_mem *mem, size_t nbytes, size_t alignment)
 {
+    share_assert((alignment & (alignment - 1)) == 0 && alignment);
     void *memory = mem->alloc.alloc(mem->alloc.ctx, nbytes, alignment);
     if (!memory)
         return NULL;
@@ -43,5 +45,7 @@ void share_mem_free(struct share_mem *mem, void *memory, size_t nbytes)
     if (!memory)
         return;
     mem->alloc.free(mem->alloc.ctx, memory, nbytes);
-    atomic_fetch_sub(&mem->bytes, nbytes);
+    uint64_t held = atomic_fetch_sub(&mem->bytes, nbytes);
+    share_assert(nbytes <= held);
+    (void)held;
 }

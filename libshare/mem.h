@@ -8,6 +8,9 @@
 #include "share.h"
 #include <stdatomic.h>
 
+/* A cache line: what processors fetch at a time, and take from each other. */
+#define SHARE_LINE_NBYTES 64u
+
 struct share_mem {
     struct share_alloc alloc;
     _Atomic uint64_t bytes;

@@ -4,33 +4,16 @@
  *
  * *Protect before the deciding compare*: until both pages are write-protected, bytes that compare
  * equal prove nothing. From protect to commit a writer may win at any time: its break turns OWNED
- * into BROKEN, the commit's compare-and-swap fails, and the merge is given up.
+ * into BROKEN, the commit's compare-and-swap fails, and the merge is given up (share_item_release).
  */
 #include "compare.h"
 #include "cow.h"
+#include "invariant.h"
 #include "run.h"
 
 #define VECTOR_MAX (2 * SHARE_RUN_PAGES)
 
-void share_item_give_up(struct share_run *run, struct share_item *item, enum share_outcome outcome)
-{
-    share_partner_release(run, item, false);
-    share_item_release(run, item, outcome);
-}
-
 /* -------------------------------------------------------------------------------- protect -- */
-
-enum share_outcome share_outcome_of(enum share_answer answer)
-{
-    switch (answer) {
-    case SHARE_ANSWER_STALE:
-        return SHARE_PAGE_GONE;
-    case SHARE_ANSWER_BUSY:
-        return SHARE_BUSY;
-    default:
-        return SHARE_ERROR;
-    }
-}
 
 static bool granted(enum share_answer answer)
 {
@@ -44,20 +27,14 @@ static void take_answers(struct share_run *run, struct share_item *item,
     item->is_protected = true; /* or part of it: unprotect leaves alone what is not */
     item->code = own->answer == SHARE_ANSWER_READONLY;
     share_with(run, item)->code = with && with->answer == SHARE_ANSWER_READONLY;
-    if (!granted(own->answer)) {
-        share_partner_release(run, item, false);
-        if (own->answer == SHARE_ANSWER_STALE)
-            share_item_drop(run, item, SHARE_PAGE_GONE);
-        else
-            share_item_release(run, item, share_outcome_of(own->answer));
-    } else if (with && with->answer == SHARE_ANSWER_STALE) {
-        share_partner_release(run, item, true);
-        item->replaced = true;
-        item->stage = SHARE_ITEM_OPEN; /* stays protected: it will be released or merged */
-        run->progress++;
-    } else if (with && !granted(with->answer)) {
-        share_item_give_up(run, item, share_outcome_of(with->answer));
-    }
+    if (own->answer == SHARE_ANSWER_STALE)
+        share_item_drop(run, item, SHARE_PAGE_GONE);
+    else if (!granted(own->answer))
+        share_item_release(run, item, share_outcome_of(own->answer));
+    else if (with && with->answer == SHARE_ANSWER_STALE)
+        share_partner_drop(run, item); /* its own page stays protected: released or merged later */
+    else if (with && !granted(with->answer))
+        share_item_release(run, item, share_outcome_of(with->answer));
 }
 
 static void protect_all(struct share_run *run)
@@ -69,6 +46,7 @@ static void protect_all(struct share_run *run)
         struct share_item *item = share_matched_at(run, i, SHARE_ITEM_MATCHED);
         if (!item)
             continue;
+        share_assert_internal(share_item_is_valid(run, item));
         pages[count++] =
             (struct share_protect){run->vm->number, item->ppn, item->mpn, SHARE_ANSWER_FAIL};
         if (share_with(run, item)->kind == SHARE_WITH_HINT)
@@ -113,26 +91,23 @@ static void judge_difference(struct share_run *run, struct share_item *item, uin
                              uint64_t with_hash)
 {
     if (own_hash != item->hash) {
-        share_partner_release(run, item, false);
         share_item_drop(run, item, SHARE_VOLATILE);
         return;
     }
     if (write_has_won(run, item)) { /* bytes and hash are of different moments */
-        share_item_give_up(run, item, SHARE_BUSY);
+        share_item_release(run, item, SHARE_BUSY);
         return;
     }
     if (share_with(run, item)->kind == SHARE_WITH_ZERO) {
         item->not_zero = true;
-    } else if ((with_hash ^ item->hash) >> 28 == 0 ||
+        item->stage = SHARE_ITEM_OPEN;
+        run->progress++;
+    } else if (share_entry_hash_equal(with_hash, item->hash) ||
                share_with(run, item)->kind == SHARE_WITH_FRAME) {
-        share_item_tried(run, item, with_hash == item->hash);
-        return;
+        share_partner_reject(run, item, with_hash == item->hash);
     } else {
-        share_partner_release(run, item, true);
-        item->replaced = true;
+        share_partner_drop(run, item);
     }
-    item->stage = SHARE_ITEM_OPEN;
-    run->progress++;
 }
 
 /* What a compare found out about one item, to be acted on when its pages are held no more. */
@@ -145,12 +120,13 @@ struct finding {
  * table under a hash that is not its content's. */
 static void end_changed_alike(struct share_run *run, struct share_item *item)
 {
-    share_partner_release(run, item, true);
+    share_partner_drop(run, item);
     share_item_drop(run, item, SHARE_VOLATILE);
 }
 
 static void act_on(struct share_run *run, struct share_item *item, const struct finding *found)
 {
+    share_assert_internal(share_item_is_valid(run, item));
     if (found->equal && found->own_hash == item->hash)
         item->stage = SHARE_ITEM_EQUAL;
     else if (found->equal)
@@ -163,7 +139,7 @@ static void compare_with_zero(struct share_run *run, struct share_item *item)
 {
     const void *own = share_peek(run->share, item->mpn);
     if (!own) {
-        share_item_give_up(run, item, SHARE_ERROR);
+        share_item_release(run, item, SHARE_ERROR);
         return;
     }
     struct finding found = {.equal = share_page_is_zero(own), .own_hash = item->hash};
@@ -179,7 +155,7 @@ struct compared {
     struct share_item *item[SHARE_COMPARE_MAX];
     struct share_pair pair[SHARE_COMPARE_MAX];
 };
-_Static_assert(2 * 2 * SHARE_COMPARE_MAX <= SHARE_PEEKS_MAX, "two groups, as promised");
+_Static_assert(2 * 2 * SHARE_COMPARE_MAX <= SHARE_PEEKS_MAX, "two of them, as promised");
 
 static void let_go(struct share_run *run, const struct share_item *item,
                    const struct share_pair *pair)
@@ -188,11 +164,11 @@ static void let_go(struct share_run *run, const struct share_item *item,
     share_unpeek(run->share, item->mpn, pair->a);
 }
 
-/* Makes a group of items from the `from`-th matched one on. The first one that is left. */
-static unsigned gather(struct share_run *run, struct compared *group, unsigned from)
+/* Gathers items from the `from`-th matched one on. The first one that is left. */
+static unsigned gather(struct share_run *run, struct compared *now, unsigned from)
 {
-    group->count = 0;
-    for (; from < run->matched_count && group->count < SHARE_COMPARE_MAX; from++) {
+    now->count = 0;
+    for (; from < run->matched_count && now->count < SHARE_COMPARE_MAX; from++) {
         struct share_item *item = share_matched_at(run, from, SHARE_ITEM_MATCHED);
         if (!item || share_with(run, item)->kind == SHARE_WITH_ZERO)
             continue;
@@ -200,11 +176,11 @@ static unsigned gather(struct share_run *run, struct compared *group, unsigned f
         struct share_pair pair = {.a = share_peek(run->share, item->mpn),
                                   .b = share_peek(run->share, share_with(run, item)->mpn)};
         if (pair.a && pair.b) {
-            group->item[group->count] = item;
-            group->pair[group->count++] = pair;
+            now->item[now->count] = item;
+            now->pair[now->count++] = pair;
         } else {
             let_go(run, item, &pair);
-            share_item_give_up(run, item, SHARE_ERROR);
+            share_item_release(run, item, SHARE_ERROR);
         }
     }
     return from;
@@ -222,26 +198,25 @@ static struct finding finding_of(struct share_run *run, const struct share_item 
     return found;
 }
 
-/* Compares a group; the next one's partners, of which nothing is in the cache yet, are fetched
+/* Compares some; the next ones' partners, of which nothing is in the cache yet, are fetched
  * meanwhile. Pages are let go before they are given back: whoever gets one may free it at once. */
-static void compare_group(struct share_run *run, struct compared *group,
-                          const struct compared *next)
+static void compare_some(struct share_run *run, struct compared *now, const struct compared *next)
 {
     struct finding found[SHARE_COMPARE_MAX];
-    for (unsigned i = 0; i < next->count && i < group->count; i++)
-        group->pair[i].next = next->pair[i].b;
-    run->share->compare(group->pair, group->count);
-    for (unsigned i = 0; i < group->count; i++) {
-        found[i] = finding_of(run, group->item[i], &group->pair[i]);
-        let_go(run, group->item[i], &group->pair[i]);
+    for (unsigned i = 0; i < next->count && i < now->count; i++)
+        now->pair[i].next = next->pair[i].b;
+    run->share->compare(now->pair, now->count);
+    for (unsigned i = 0; i < now->count; i++) {
+        found[i] = finding_of(run, now->item[i], &now->pair[i]);
+        let_go(run, now->item[i], &now->pair[i]);
     }
-    for (unsigned i = 0; i < group->count; i++)
-        act_on(run, group->item[i], &found[i]);
+    for (unsigned i = 0; i < now->count; i++)
+        act_on(run, now->item[i], &found[i]);
 }
 
 static void compare_all(struct share_run *run)
 {
-    struct compared groups[2];
+    struct compared some[2];
     for (unsigned i = 0; i < run->matched_count; i++) {
         struct share_item *item = share_matched_at(run, i, SHARE_ITEM_MATCHED);
         if (item && share_with(run, item)->kind == SHARE_WITH_ZERO) {
@@ -249,10 +224,10 @@ static void compare_all(struct share_run *run)
             compare_with_zero(run, item);
         }
     }
-    unsigned left = gather(run, &groups[0], 0);
-    for (unsigned now = 0; groups[now].count; now ^= 1) {
-        left = gather(run, &groups[now ^ 1], left);
-        compare_group(run, &groups[now], &groups[now ^ 1]);
+    unsigned left = gather(run, &some[0], 0);
+    for (unsigned now = 0; some[now].count; now ^= 1) {
+        left = gather(run, &some[now ^ 1], left);
+        compare_some(run, &some[now], &some[now ^ 1]);
     }
 }
 

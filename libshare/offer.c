@@ -2,6 +2,7 @@
 /* Offers: runs of pages through look, match and merge, in rounds, and the counting of outcomes.
  */
 #include "offer.h"
+#include "enter.h"
 #include "run.h"
 
 /* One page of a batch has this outcome, and nobody looked at it. */
@@ -17,8 +18,8 @@ static void tell_without_look(struct share *share, const struct share_offer_batc
 }
 
 /* All pages of a batch. */
-static void settle_without_look(struct share *share, struct share_vm_object *vm,
-                                const struct share_offer_batch *batch, enum share_outcome why)
+static void end_without_look(struct share *share, struct share_vm_object *vm,
+                             const struct share_offer_batch *batch, enum share_outcome why)
 {
     share_count(&vm->counts.outcomes[why], batch->count);
     for (size_t i = 0; i < batch->count; i++)
@@ -130,6 +131,7 @@ static void count_outcomes(struct share_run *run, enum share_outcome *outcomes)
     uint32_t sums[SHARE_OUTCOMES] = {0};
     for (unsigned i = 0; i < run->count; i++) {
         const struct share_item *item = &run->item[i];
+        share_assert(item->outcome < SHARE_OUTCOMES);
         sums[item->outcome]++;
         if (outcomes)
             outcomes[item->at] = (enum share_outcome)item->outcome;
@@ -151,6 +153,7 @@ static enum share_result run_items(struct share_run *run)
     run->memory_refused = false;
     run->frames_taken = 0;
     drive(run);
+    share_assert(run->frames_taken <= run->count);
     share_pool_unreserve(frames, run->count - run->frames_taken);
     return run->memory_refused ? SHARE_NOMEM : SHARE_OK;
 }
@@ -177,7 +180,7 @@ static enum share_result offer_all(struct share *share, struct share_vm_object *
     struct share_run run;
     share_group group = atomic_load(&vm->group);
     if (!share_group_at(share, group)->sharing) {
-        settle_without_look(share, vm, batch, SHARE_GROUP_OFF);
+        end_without_look(share, vm, batch, SHARE_GROUP_OFF);
         return SHARE_OK;
     }
     run.share = share;
@@ -191,12 +194,13 @@ static enum share_result offer_all(struct share *share, struct share_vm_object *
     struct share_offer_batch left = *batch;
     while (left.count && result == SHARE_OK)
         result = offer_run(&run, &left);
-    settle_without_look(share, vm, &left, SHARE_ERROR);
+    end_without_look(share, vm, &left, SHARE_ERROR);
     return result;
 }
 
 enum share_result share_offer_batch(struct share *share, const struct share_offer_batch *batch)
 {
+    share_assert(share_gate_is_entered(share));
     struct share_vm_object *vm = share_vm_enter(share, batch->vm);
     if (!vm)
         return SHARE_GONE;
@@ -204,9 +208,10 @@ enum share_result share_offer_batch(struct share *share, const struct share_offe
     atomic_fetch_add(&vm->offers, 1);
     share_step(SHARE_STEP_ENTER);
     if (atomic_load(&vm->regrouping))
-        settle_without_look(share, vm, batch, SHARE_GROUP_OFF);
+        end_without_look(share, vm, batch, SHARE_GROUP_OFF);
     else
         result = offer_all(share, vm, batch);
+    share_assert(atomic_load(&vm->offers) > 0);
     atomic_fetch_sub(&vm->offers, 1);
     share_vm_leave(vm);
     return result;

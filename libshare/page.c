@@ -2,16 +2,24 @@
 /* From (VM, PPN) to the page's word, and back from a page number. */
 #include "page.h"
 #include "fetch.h"
+#include "invariant.h"
 #include <string.h>
 
-#define NODE_BITS  6
-#define HEIGHT_MAX 6 /* 6 levels of 64, and 64 pages a chunk: 42 bits of PPN */
+#define CHUNKS_SLAB_LOG2 4
+#define NODES_SLAB_LOG2  3
+#define CHUNKS_MAX       ((UINT32_C(1) << (32 - SHARE_CHUNK_BITS)) - 1) /* page numbers: 32 bits */
+#define NODES_MAX        (UINT32_MAX >> 1)                              /* memory ends before */
+
+#define HEIGHT_MAX  6 /* levels of nodes */
+#define INDEX_END   (UINT64_C(1) << (SHARE_NODE_BITS * HEIGHT_MAX))
+#define CHILD_COUNT (UINT64_C(1) << SHARE_NODE_BITS)
+_Static_assert(SHARE_PPN_END >> SHARE_CHUNK_BITS <= INDEX_END, "the highest tree covers all PPNs");
+_Static_assert(SHARE_PPN_END >> SHARE_CHUNK_BITS <= UINT64_C(1) << 32, "a chunk's index: 32 bits");
 
 void share_pages_init(struct share_pages *pages, struct share_mem *mem)
 {
-    share_pool_init(&pages->chunks, mem, sizeof(struct share_chunk), 4,
-                    (UINT32_C(1) << (32 - SHARE_CHUNK_BITS)) - 1);
-    share_pool_init(&pages->nodes, mem, sizeof(struct share_node), 3, UINT32_MAX >> 1);
+    share_pool_init(&pages->chunks, mem, sizeof(struct share_chunk), CHUNKS_SLAB_LOG2, CHUNKS_MAX);
+    share_pool_init(&pages->nodes, mem, sizeof(struct share_node), NODES_SLAB_LOG2, NODES_MAX);
 }
 
 void share_pages_fini(struct share_pages *pages)
@@ -20,21 +28,80 @@ void share_pages_fini(struct share_pages *pages)
     share_pool_fini(&pages->nodes);
 }
 
+/* ---------------------------------------------------------------------------------- words -- */
+
+bool share_word_is_valid(uint32_t word)
+{
+    switch (share_word_state(word)) {
+    case SHARE_WORD_NONE:
+    case SHARE_WORD_OWNED:
+    case SHARE_WORD_MOVING:
+        return share_word_payload(word) == 0;
+    case SHARE_WORD_HINTED:
+    case SHARE_WORD_NO_MATCH:
+        return share_word_backoff(word) <= SHARE_BACKOFF_MAX;
+    case SHARE_WORD_SHARED:
+    case SHARE_WORD_CODE:
+        return share_word_frame(word) != 0;
+    case SHARE_WORD_BROKEN:
+        break;
+    }
+    return true;
+}
+
+#define BIT(state) (1u << SHARE_WORD_##state)
+
+bool share_word_may_become(uint32_t from, uint32_t to)
+{
+    static const uint8_t next[] = {
+        [SHARE_WORD_NONE] = BIT(OWNED),
+        [SHARE_WORD_HINTED] = BIT(OWNED) | BIT(MOVING),
+        [SHARE_WORD_NO_MATCH] = BIT(OWNED) | BIT(MOVING),
+        [SHARE_WORD_OWNED] = BIT(NONE) | BIT(HINTED) | BIT(NO_MATCH) | BIT(BROKEN) | BIT(MOVING),
+        [SHARE_WORD_BROKEN] = BIT(BROKEN) | BIT(NONE) | BIT(HINTED),
+        [SHARE_WORD_MOVING] = BIT(SHARED) | BIT(CODE) | BIT(NONE) | BIT(HINTED),
+        [SHARE_WORD_SHARED] = BIT(MOVING),
+        [SHARE_WORD_CODE] = BIT(MOVING),
+    };
+    bool listed = next[share_word_state(from)] >> share_word_state(to) & 1;
+    uint32_t writers = share_word_payload(from);
+    if (share_word_state(from) == SHARE_WORD_BROKEN && share_word_state(to) == SHARE_WORD_BROKEN)
+        listed = to == from + 1 || (writers && to == from - 1);
+    else if (share_word_state(from) == SHARE_WORD_BROKEN)
+        listed = listed && !writers;
+    return listed && share_word_is_valid(from) && share_word_is_valid(to);
+}
+
+bool share_chunk_is_valid(const struct share_chunk *chunk, share_vm vm, uint64_t index)
+{
+    bool valid = atomic_load(&chunk->vm) == vm && chunk->index == index;
+    for (unsigned slot = 0; slot < SHARE_CHUNK_PAGES; slot++)
+        valid = valid && share_word_is_valid(atomic_load(&chunk->word[slot]));
+    return valid;
+}
+
+/* ----------------------------------------------------------------------------------- tree -- */
+
 static unsigned height_of(uint64_t root)
 {
     return (unsigned)(root >> 32);
 }
 
+static uint64_t root_of(unsigned height, uint32_t node)
+{
+    return (uint64_t)height << 32 | node;
+}
+
 static bool covers(unsigned height, uint64_t index)
 {
-    return index >> (NODE_BITS * height) == 0;
+    return index >> (SHARE_NODE_BITS * height) == 0;
 }
 
 static _Atomic uint32_t *child_of(const struct share_pages *pages, uint32_t node, unsigned level,
                                   uint64_t index)
 {
     struct share_node *at = share_pool_at(&pages->nodes, node);
-    return &at->child[index >> (NODE_BITS * level) & 63];
+    return &at->child[index >> (SHARE_NODE_BITS * level) & (CHILD_COUNT - 1)];
 }
 
 /* The number of the chunk at an index; 0 if there is none. */
@@ -101,7 +168,7 @@ static uint64_t raise_root(struct share_pages *pages, struct share_tree *tree, u
         if ((uint32_t)root)
             atomic_store_explicit(child_of(pages, above, height_of(root), 0), (uint32_t)root,
                                   memory_order_relaxed);
-        root = (uint64_t)(height_of(root) + 1) << 32 | above;
+        root = root_of(height_of(root) + 1, above);
         atomic_store_explicit(&tree->root, root, memory_order_release);
     }
     return root;
@@ -144,15 +211,18 @@ bool share_page_prepare(struct share_pages *pages, struct share_tree *tree, shar
     share_lock_drop(&tree->lock);
     share_pool_unreserve(&pages->nodes, nodes_needed - nodes_used);
     share_pool_unreserve(&pages->chunks, 1 - chunks_used);
-    return share_page_find(pages, tree, ppn, page);
+    bool found = share_page_find(pages, tree, ppn, page);
+    share_assert(found);
+    share_assert_internal(share_chunk_is_valid(share_page_chunk(page), vm, index));
+    return found;
 }
 
 /* Below `node` at `level`: the first chunk at or after *index; leaves *index after it if none. */
 static uint32_t next_below(const struct share_pages *pages, uint32_t node, unsigned level,
                            uint64_t *index)
 {
-    uint64_t span = UINT64_C(1) << (NODE_BITS * level); /* indexes below one child */
-    uint64_t end = (*index / (span * 64) + 1) * (span * 64);
+    uint64_t span = UINT64_C(1) << (SHARE_NODE_BITS * level); /* indexes below one child */
+    uint64_t end = (*index / (span * CHILD_COUNT) + 1) * (span * CHILD_COUNT);
     while (*index < end) {
         uint32_t child =
             atomic_load_explicit(child_of(pages, node, level, *index), memory_order_acquire);
@@ -179,7 +249,7 @@ bool share_chunk_next(const struct share_pages *pages, const struct share_tree *
 
 static void drop_below(struct share_pages *pages, uint32_t node, unsigned level)
 {
-    for (uint64_t i = 0; i < 64; i++) {
+    for (uint64_t i = 0; i < CHILD_COUNT; i++) {
         uint32_t child = atomic_load(child_of(pages, node, 0, i));
         if (child && level)
             drop_below(pages, child, level - 1);

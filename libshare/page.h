@@ -8,26 +8,35 @@
  *
  * The word is (state, payload), and changes by compare-and-swap only. Legal sequences:
  *
- *     NONE, HINTED, NO_MATCH -> OWNED              somebody looks at the page: one owner at a time
- *     OWNED -> NONE, HINTED, NO_MATCH              the look found no partner
- *     OWNED -> BROKEN                              a write, forget or removal wins against the look
- *     BROKEN -> NONE, HINTED                       the owner saw it and gave up
- *     OWNED -> MOVING -> SHARED | CODE             committed to a frame; mapped to it; done
- *     MOVING -> NONE, HINTED                       the remap was refused
- *     SHARED | CODE -> MOVING -> NONE | SHARED | CODE   a break or a forget, done or refused
+ *     NONE, HINTED, NO_MATCH -> OWNED          somebody looks at the page: one owner at a time
+ *     OWNED -> NONE, HINTED, NO_MATCH          the look found no partner
+ *     OWNED -> BROKEN                          a write, forget or removal wins against the look
+ *     BROKEN -> BROKEN                         one writer more, or one less, that unprotects it
+ *     BROKEN -> NONE, HINTED                   no writer is left: the owner saw it and gave up
+ *     OWNED -> MOVING -> SHARED, CODE          committed to a frame; mapped to it; done
+ *     MOVING -> NONE, HINTED                   the remap was refused
+ *     SHARED, CODE -> MOVING                   a break or a forget,
+ *     MOVING -> NONE, SHARED, CODE                 done or refused
+ *     HINTED, NO_MATCH -> MOVING -> NONE       a forget
  *
- * Whoever makes a page OWNED or MOVING is its owner, alone changes it from there (but for OWNED ->
- * BROKEN), and does so soon. Ops run only on pages that the calling thread owns.
+ * The thread that makes a page OWNED or MOVING is its owner. It alone changes the word from there,
+ * but for OWNED -> BROKEN and BROKEN -> BROKEN, and does so soon. Ops run only on pages that the
+ * calling thread owns. All changes pass share_word_swap, share_word_set and
+ * share_word_writer_leaves, which assert the list.
  */
 #ifndef SHARE_PAGE_H
 #define SHARE_PAGE_H
 
+#include "invariant.h"
 #include "lock.h"
 #include "pool.h"
 #include "share.h"
 
 #define SHARE_CHUNK_PAGES 64u
 #define SHARE_CHUNK_BITS  6
+#define SHARE_NODE_BITS   6
+#define SHARE_DIRTY_BITS  32u /* marks a word of them */
+#define SHARE_DIRTY_WORDS (SHARE_CHUNK_PAGES / SHARE_DIRTY_BITS)
 
 enum share_word_state {
     SHARE_WORD_NONE,
@@ -56,9 +65,14 @@ static inline enum share_word_state share_word_state(uint32_t word)
     return (enum share_word_state)(word >> SHARE_WORD_PAYLOAD_BITS);
 }
 
-static inline uint32_t share_word_frame(uint32_t word)
+static inline uint32_t share_word_payload(uint32_t word)
 {
     return word & SHARE_FRAMES_MAX;
+}
+
+static inline share_frame share_word_frame(uint32_t word)
+{
+    return share_word_payload(word);
 }
 
 static inline bool share_word_on_frame(uint32_t word)
@@ -75,7 +89,8 @@ static inline uint32_t share_word_hint(enum share_word_state state, uint64_t has
 /* The top 26 bits of the hash in a hint's word, in their place. */
 static inline uint64_t share_word_hash(uint32_t word)
 {
-    return (uint64_t)(share_word_frame(word) >> SHARE_BACKOFF_BITS) << (64 - SHARE_HINT_HASH_BITS);
+    return (uint64_t)(share_word_payload(word) >> SHARE_BACKOFF_BITS)
+           << (64 - SHARE_HINT_HASH_BITS);
 }
 
 static inline unsigned share_word_backoff(uint32_t word)
@@ -83,15 +98,22 @@ static inline unsigned share_word_backoff(uint32_t word)
     return word & ((1u << SHARE_BACKOFF_BITS) - 1);
 }
 
+/* Is it a word that a page can have? */
+bool share_word_is_valid(uint32_t word);
+
+/* The list above. */
+bool share_word_may_become(uint32_t from, uint32_t to);
+
 struct share_chunk {
-    _Atomic uint32_t vm;                            /* the pool's link while free */
-    uint32_t index;                                 /* first PPN / 64 */
-    _Atomic uint32_t dirty[SHARE_CHUNK_PAGES / 32]; /* a bit a page: told to share_dirty */
+    _Atomic uint32_t vm;                       /* the pool's link while free */
+    uint32_t index;                            /* first PPN / 64 */
+    _Atomic uint32_t dirty[SHARE_DIRTY_WORDS]; /* a mark a page: named to share_dirty */
     _Atomic uint32_t word[SHARE_CHUNK_PAGES];
 };
 
 struct share_node {
-    _Atomic uint32_t child[64]; /* chunk numbers at the lowest level, else node numbers; 0: none */
+    /* Chunk numbers at the lowest level, else node numbers; 0: none. */
+    _Atomic uint32_t child[1u << SHARE_NODE_BITS];
 };
 
 /* A VM's radix tree. root: height in the upper half (levels of nodes), node number in the lower. */
@@ -110,6 +132,37 @@ struct share_page_ref {
     _Atomic uint32_t *word;
     uint32_t id; /* chunk number * 64 + slot */
 };
+
+/* False, and *from is what the word is instead: somebody was faster. */
+static inline bool share_word_swap(const struct share_page_ref *page, uint32_t *from, uint32_t to)
+{
+    share_assert(share_word_may_become(*from, to));
+    return atomic_compare_exchange_strong(page->word, from, to);
+}
+
+/* A MOVING page becomes something else: by its owner, so that nobody else writes the word. */
+static inline void share_word_set(const struct share_page_ref *page, uint32_t to,
+                                  memory_order order)
+{
+    share_assert(share_word_may_become(atomic_load_explicit(page->word, memory_order_relaxed), to));
+    atomic_store_explicit(page->word, to, order);
+}
+
+/* A writer that counted itself in a BROKEN page has unprotected it. */
+static inline void share_word_writer_leaves(const struct share_page_ref *page)
+{
+    uint32_t was = atomic_fetch_sub(page->word, 1);
+    share_assert(share_word_may_become(was, was - 1));
+    (void)was;
+}
+
+/* Does somebody own the page? For its owner: nobody else's answer lasts. */
+static inline bool share_page_is_owned(const struct share_page_ref *page)
+{
+    enum share_word_state state =
+        share_word_state(atomic_load_explicit(page->word, memory_order_relaxed));
+    return state == SHARE_WORD_OWNED || state == SHARE_WORD_BROKEN;
+}
 
 static inline uint32_t share_page_slot(const struct share_page_ref *page)
 {
@@ -155,6 +208,9 @@ static inline share_ppn share_page_ppn(const struct share_page_ref *page)
 /* The first chunk at or after *index (PPN / 64) in the tree; its number in *id. False: none. */
 bool share_chunk_next(const struct share_pages *pages, const struct share_tree *tree,
                       uint64_t *index, uint32_t *id);
+
+/* Is it the chunk of this VM and index, and each of its words one that a page can have? */
+bool share_chunk_is_valid(const struct share_chunk *chunk, share_vm vm, uint64_t index);
 
 /* Gives back all chunks and nodes of a tree that nobody uses any more. */
 void share_tree_drop(struct share_pages *pages, struct share_tree *tree);

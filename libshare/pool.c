@@ -3,6 +3,9 @@
 #include "pool.h"
 #include <string.h>
 
+#define FIRST_SLABS_MAX 4u  /* of the first directory */
+#define FREE_LOOKED_AT  64u /* for an assert: all of them would be quadratic */
+
 void share_pool_init(struct share_pool *pool, struct share_mem *mem, uint32_t item_nbytes,
                      uint32_t slab_log2, uint32_t items_max)
 {
@@ -42,7 +45,7 @@ static struct share_pool_dir *dir_with_room(struct share_pool *pool)
     struct share_pool_dir *dir = atomic_load_explicit(&pool->dir, memory_order_relaxed);
     if (dir && pool->slabs < dir->slabs_max)
         return dir;
-    uint32_t slabs_max = dir ? dir->slabs_max * 2 : 4;
+    uint32_t slabs_max = dir ? dir->slabs_max * 2 : FIRST_SLABS_MAX;
     struct share_pool_dir *larger =
         share_mem_new(pool->mem, dir_nbytes(slabs_max), _Alignof(struct share_pool_dir));
     if (!larger)
@@ -70,13 +73,22 @@ static bool add_slab(struct share_pool *pool)
     struct share_pool_dir *dir = dir_with_room(pool);
     if (!dir)
         return false;
-    unsigned char *slab = share_mem_new(pool->mem, slab_nbytes(pool), 64);
+    unsigned char *slab = share_mem_new(pool->mem, slab_nbytes(pool), SHARE_LINE_NBYTES);
     if (!slab)
         return false;
     atomic_store_explicit(&dir->slab[pool->slabs], slab, memory_order_release);
     pool->slabs++;
     pool->free_count += made(pool) - before;
     return true;
+}
+
+bool share_pool_is_valid(const struct share_pool *pool)
+{
+    const struct share_pool_dir *dir = atomic_load_explicit(&pool->dir, memory_order_relaxed);
+    uint32_t taken_once = share_pool_end(pool) - 1;
+    return pool->slabs <= (dir ? dir->slabs_max : 0) && pool->reserved <= pool->free_count &&
+           pool->free_count <= made(pool) && taken_once <= made(pool) &&
+           pool->free_count >= made(pool) - taken_once && pool->free_head <= taken_once;
 }
 
 bool share_pool_reserve(struct share_pool *pool, uint32_t count)
@@ -87,6 +99,7 @@ bool share_pool_reserve(struct share_pool *pool, uint32_t count)
         ok = add_slab(pool);
     if (ok)
         pool->reserved += count;
+    share_assert_internal(share_pool_is_valid(pool));
     share_lock_drop(&pool->lock);
     return ok;
 }
@@ -94,6 +107,7 @@ bool share_pool_reserve(struct share_pool *pool, uint32_t count)
 void share_pool_unreserve(struct share_pool *pool, uint32_t count)
 {
     share_lock_take(&pool->lock);
+    share_assert(count <= pool->reserved);
     pool->reserved -= count;
     share_lock_drop(&pool->lock);
 }
@@ -114,6 +128,7 @@ static _Atomic uint32_t *link_of(const struct share_pool *pool, uint32_t id)
 void share_pool_take_some(struct share_pool *pool, uint32_t *ids, uint32_t count)
 {
     share_lock_take(&pool->lock);
+    share_assert(count <= pool->reserved);
     for (uint32_t i = 0; i < count; i++) {
         ids[i] = pool->free_head;
         if (ids[i])
@@ -123,6 +138,7 @@ void share_pool_take_some(struct share_pool *pool, uint32_t *ids, uint32_t count
     }
     pool->free_count -= count;
     pool->reserved -= count;
+    share_assert_internal(share_pool_is_valid(pool));
     share_lock_drop(&pool->lock);
 }
 
@@ -133,11 +149,23 @@ uint32_t share_pool_take(struct share_pool *pool)
     return id;
 }
 
+/* Is the id among those that were put back of late, and not taken since? Lock held. */
+static bool is_free(const struct share_pool *pool, uint32_t id)
+{
+    uint32_t free = pool->free_head;
+    for (unsigned i = 0; i < FREE_LOOKED_AT && free && free != id; i++)
+        free = atomic_load_explicit(link_of(pool, free), memory_order_relaxed);
+    return free == id;
+}
+
 void share_pool_put(struct share_pool *pool, uint32_t id)
 {
     share_lock_take(&pool->lock);
+    share_assert(id && id < share_pool_end(pool));
+    share_assert_expensive(!is_free(pool, id));
     atomic_store_explicit(link_of(pool, id), pool->free_head, memory_order_relaxed);
     pool->free_head = id;
     pool->free_count++;
+    share_assert_internal(share_pool_is_valid(pool));
     share_lock_drop(&pool->lock);
 }

@@ -1,19 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-/* How claimed pages are given back: the item's own, and its partner. */
+/* How claimed pages are given back: the item's own, and its partner. run.h has the table. */
 #include "cow.h"
+#include "invariant.h"
 #include "run.h"
 
-static void unprotect_one(struct share *share, share_vm vm, share_ppn ppn, share_mpn mpn)
+enum share_outcome share_outcome_of(enum share_answer answer)
 {
-    struct share_protect page = {.vm = vm, .ppn = ppn, .mpn = mpn};
-    share->ops.unprotect(share->ops_ctx, &page, 1);
+    switch (answer) {
+    case SHARE_ANSWER_STALE:
+        return SHARE_PAGE_GONE;
+    case SHARE_ANSWER_BUSY:
+        return SHARE_BUSY;
+    default:
+        return SHARE_ERROR;
+    }
 }
 
-void share_owner_release(struct share *share, share_vm vm, const struct share_page_ref *page,
-                         share_mpn mpn, bool was_protected, uint32_t word)
+/* Gives an owned page another word; if a write won meanwhile, makes sure that it is not protected
+ * first. `mpn`: what the owner knows it to map. */
+static void give_back(struct share *share, share_vm vm, const struct share_page_ref *page,
+                      share_mpn mpn, bool was_protected, uint32_t word)
 {
     if (was_protected)
-        unprotect_one(share, vm, share_page_ppn(page), mpn);
+        share_unprotect(share, vm, share_page_ppn(page), mpn);
     if (share_owner_give(page, word))
         return;
     /* A write won: what did not match is no more. Writers still on their way out count themselves
@@ -21,18 +30,77 @@ void share_owner_release(struct share *share, share_vm vm, const struct share_pa
     if (share_word_state(word) == SHARE_WORD_NO_MATCH)
         word = share_word(SHARE_WORD_NONE, 0);
     uint32_t state = share_word(SHARE_WORD_BROKEN, 0);
-    while (!atomic_compare_exchange_weak(page->word, &state, word)) {
+    while (!share_word_swap(page, &state, word)) {
+        share_assert(share_word_state(state) == SHARE_WORD_BROKEN);
         state = share_word(SHARE_WORD_BROKEN, 0);
         share_pause();
     }
 }
 
-void share_item_settle(struct share_run *run, struct share_item *item, uint32_t word,
-                       enum share_outcome outcome)
+/* ------------------------------------------------------------------------------- partners -- */
+
+static void give_partner_back(struct share_run *run, struct share_item *item, bool stale)
 {
+    struct share_partner *with = share_with(run, item);
+    share_assert(share_item_has_partner(item) && with->kind != SHARE_WITH_NONE);
+    if (with->kind == SHARE_WITH_FRAME)
+        share_frame_leave(run->share, with->frame);
+    if (with->kind == SHARE_WITH_HINT) {
+        if (stale)
+            share_hint_drop(run->share, with->was, with->page.id);
+        give_back(run->share, with->vm, &with->page, with->mpn, item->is_protected,
+                  stale ? share_word(SHARE_WORD_NONE, 0) : with->was);
+    }
+    with->kind = SHARE_WITH_NONE;
+}
+
+void share_partner_release(struct share_run *run, struct share_item *item)
+{
+    give_partner_back(run, item, false);
+}
+
+void share_partner_drop(struct share_run *run, struct share_item *item)
+{
+    give_partner_back(run, item, true);
+    item->replaced = true;
+    item->stage = SHARE_ITEM_OPEN;
+    run->progress++;
+}
+
+void share_partner_reject(struct share_run *run, struct share_item *item, bool equal_hash)
+{
+    struct share_partner *with = share_with(run, item);
+    struct share_hit hit = with->kind == SHARE_WITH_FRAME
+                               ? (struct share_hit){SHARE_KIND_FRAME, with->frame}
+                               : (struct share_hit){SHARE_KIND_HINT, with->page.id};
+    give_partner_back(run, item, false);
+    item->stage = SHARE_ITEM_OPEN;
+    if (equal_hash || item->tried_count == SHARE_TRIED_MAX) {
+        share_item_drop_hint(run, item);
+        uint32_t word = share_word_hint(SHARE_WORD_NO_MATCH, item->hash, 0);
+        share_item_end(run, item, word, SHARE_FALSE_MATCH);
+        return;
+    }
+    with->tried[item->tried_count++] = hit;
+    run->progress++;
+}
+
+/* ---------------------------------------------------------------------------------- items -- */
+
+void share_item_drop_hint(struct share_run *run, struct share_item *item)
+{
+    if (item->hinted)
+        share_hint_drop(run->share, item->was, item->page.id);
+    item->hinted = false;
+}
+
+void share_item_end(struct share_run *run, struct share_item *item, uint32_t word,
+                    enum share_outcome outcome)
+{
+    share_assert(!share_item_has_partner(item) || share_with(run, item)->kind == SHARE_WITH_NONE);
+    share_assert(share_page_is_owned(&item->page));
     if (item->is_protected || !share_owner_give(&item->page, word))
-        share_owner_release(run->share, run->vm->number, &item->page, item->mpn, item->is_protected,
-                            word);
+        give_back(run->share, run->vm->number, &item->page, item->mpn, item->is_protected, word);
     item->stage = SHARE_ITEM_DONE;
     item->outcome = (uint8_t)outcome;
     run->progress++;
@@ -40,28 +108,15 @@ void share_item_settle(struct share_run *run, struct share_item *item, uint32_t 
 
 void share_item_release(struct share_run *run, struct share_item *item, enum share_outcome outcome)
 {
-    uint32_t word = item->hinted ? item->was : share_word(SHARE_WORD_NONE, 0);
-    share_item_settle(run, item, word, outcome);
+    if (share_item_has_partner(item))
+        give_partner_back(run, item, false);
+    share_item_end(run, item, share_item_word_before(item), outcome);
 }
 
 void share_item_drop(struct share_run *run, struct share_item *item, enum share_outcome outcome)
 {
-    if (item->hinted)
-        share_hint_drop(run->share, item->was, item->page.id);
-    item->hinted = false;
-    share_item_release(run, item, outcome);
-}
-
-void share_partner_release(struct share_run *run, struct share_item *item, bool stale)
-{
-    struct share_partner *with = share_with(run, item);
-    if (with->kind == SHARE_WITH_FRAME)
-        share_frame_leave(run->share, with->frame);
-    if (with->kind == SHARE_WITH_HINT) {
-        if (stale)
-            share_hint_drop(run->share, with->was, with->page.id);
-        share_owner_release(run->share, with->vm, &with->page, with->mpn, item->is_protected,
-                            stale ? share_word(SHARE_WORD_NONE, 0) : with->was);
-    }
-    with->kind = SHARE_WITH_NONE;
+    if (share_item_has_partner(item))
+        give_partner_back(run, item, false);
+    share_item_drop_hint(run, item);
+    share_item_end(run, item, share_word(SHARE_WORD_NONE, 0), outcome);
 }

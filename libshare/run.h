@@ -15,8 +15,12 @@
 #include "engine.h"
 
 #define SHARE_RUN_PAGES 128u
-_Static_assert(SHARE_RUN_PAGES <= 256, "items are numbered in a byte");
-#define SHARE_TRIED_MAX 4u /* entries of equal 36 bits that turned out to be other contents */
+_Static_assert(SHARE_RUN_PAGES <= UINT8_MAX + 1, "items are numbered in a byte");
+
+/* Entries that an item may try in vain. Among 2^30 contents (4 TiB) 1/64 of an entry has the same
+ * hash bits as a page by chance, five of them once in 10^11 pages. */
+#define SHARE_TRIED_MAX 4u
+_Static_assert(SHARE_TABLE_HITS == SHARE_TRIED_MAX + 2, "those, the page's own hint, and one more");
 
 enum share_stage {
     SHARE_ITEM_OPEN,      /* owned and hashed: match decides */
@@ -31,7 +35,7 @@ enum share_partner_kind { SHARE_WITH_NONE, SHARE_WITH_HINT, SHARE_WITH_FRAME, SH
 /* One page on its way, in one cache line: the pages that are hashed drive it out of the first-level
  * cache between one step and the next. */
 struct share_item {
-    _Alignas(64) share_ppn ppn;
+    _Alignas(SHARE_LINE_NBYTES) share_ppn ppn;
     share_mpn mpn;
     uint64_t hash;
     struct share_page_ref page; /* word NULL: the PPN is outside the VM */
@@ -48,7 +52,7 @@ struct share_item {
     bool is_protected : 1;      /* sharing was added to its reasons */
     bool code : 1;              /* and no mapping permitted a write */
 };
-_Static_assert(sizeof(struct share_item) == 64, "a line a page");
+_Static_assert(sizeof(struct share_item) == SHARE_LINE_NBYTES, "a line a page");
 
 /* What a page matched. HINT: a page that the run owns. FRAME: a reference that the run holds. */
 struct share_partner {
@@ -128,25 +132,64 @@ void share_run_commit(struct share_run *run);
 /* What a page ends as whose protect or remap was not granted. */
 enum share_outcome share_outcome_of(enum share_answer answer);
 
-/* Ends an item without a merge: partner and page go back. */
-void share_item_give_up(struct share_run *run, struct share_item *item, enum share_outcome outcome);
-
-/* Ends an item: its page goes back as hinted, or private. Unprotects it if it was protected. */
-void share_item_release(struct share_run *run, struct share_item *item, enum share_outcome outcome);
-
-/* Ends an item whose page is known to have changed or gone: its own hint goes, too. */
-void share_item_drop(struct share_run *run, struct share_item *item, enum share_outcome outcome);
-
-/* Ends an item with this word (a hint, or no match) unless a write won meanwhile. */
-void share_item_settle(struct share_run *run, struct share_item *item, uint32_t word,
-                       enum share_outcome outcome);
-
-/* The partner of a matched item is of another content. `equal_hash`: though all 64 bits are equal.
+/*
+ * How items end, and partners leave them. An item has a partner while it is MATCHED, EQUAL or
+ * COMMITTED; every verb but `end` gives that back itself.
+ *
+ *     verb                  when                        item      its page's word    own hint
+ *     share_item_end        match or look has decided   DONE      as told            as told
+ *     share_item_release    it cannot go on: busy, ...  DONE      as it was          stays
+ *     share_item_drop       its page changed or went    DONE      NONE               goes
+ *     share_partner_drop    the partner's hint is stale OPEN      OWNED              stays
+ *     share_partner_reject  the partner's bytes differ  OPEN      OWNED              stays
+ *                           ... and it has tried enough DONE      NO_MATCH           goes
+ *     finish (commit.c)     it maps its frame           DONE      SHARED, CODE       goes
+ *     uncommit (commit.c)   its remap was refused       DONE      as it was          stays
+ *
+ * A partner that is a hint goes back with its word as it was; `drop` alone makes that NONE, and its
+ * hint goes. Of one that is a frame the reference is dropped; `finish` makes it the page's. Where a
+ * write has won meanwhile, a page goes back all the same, but never as NO_MATCH.
  */
-void share_item_tried(struct share_run *run, struct share_item *item, bool equal_hash);
 
-/* Gives a partner back as it was; `stale`: its hint goes. */
-void share_partner_release(struct share_run *run, struct share_item *item, bool stale);
+/* An item that has no partner: its page goes back with this word. Unprotects it if it was
+ * protected. */
+void share_item_end(struct share_run *run, struct share_item *item, uint32_t word,
+                    enum share_outcome outcome);
+void share_item_release(struct share_run *run, struct share_item *item, enum share_outcome outcome);
+void share_item_drop(struct share_run *run, struct share_item *item, enum share_outcome outcome);
+void share_partner_drop(struct share_run *run, struct share_item *item);
+
+/* `equal_hash`: the bytes differ though all 64 bits of the hashes are equal, so that no other entry
+ * will do. */
+void share_partner_reject(struct share_run *run, struct share_item *item, bool equal_hash);
+
+/* A part of release and uncommit: the partner alone. */
+void share_partner_release(struct share_run *run, struct share_item *item);
+
+/* A part of several: the item's own hint leaves the table, if it has one. */
+void share_item_drop_hint(struct share_run *run, struct share_item *item);
+
+/*
+ * What holds between two steps, for asserts:
+ *     OPEN, MATCHED, EQUAL   the page is the run's: OWNED, or BROKEN since
+ *     COMMITTED              its word is MOVING, and the partner has a frame with references
+ *     DONE                   it has an outcome; the page may be anybody's
+ *     MATCHED, EQUAL         a partner that is a hint is a page that is the run's, too, HINTED
+ *                            before; one that is a frame has references
+ *     hinted                 `was` is HINTED
+ */
+bool share_item_is_valid(struct share_run *run, const struct share_item *item);
+
+static inline bool share_item_has_partner(const struct share_item *item)
+{
+    return item->stage > SHARE_ITEM_OPEN && item->stage < SHARE_ITEM_DONE;
+}
+
+/* The word that says what it said before the page was owned. */
+static inline uint32_t share_item_word_before(const struct share_item *item)
+{
+    return item->hinted ? item->was : share_word(SHARE_WORD_NONE, 0);
+}
 
 /* Gives an owned page that is not protected another word. False: a write has won, and the page is
  * still its owner's. */
@@ -154,12 +197,7 @@ static inline bool share_owner_give(const struct share_page_ref *page, uint32_t 
 {
     uint32_t owned = share_word(SHARE_WORD_OWNED, 0);
     share_step(SHARE_STEP_RELEASE);
-    return atomic_compare_exchange_strong(page->word, &owned, word);
+    return share_word_swap(page, &owned, word);
 }
-
-/* Gives an owned page another word; if a write won meanwhile, makes sure that it is not protected
- * first. `mpn`: what the owner knows it to map. */
-void share_owner_release(struct share *share, share_vm vm, const struct share_page_ref *page,
-                         share_mpn mpn, bool was_protected, uint32_t word);
 
 #endif

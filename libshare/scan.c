@@ -1,42 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The scanner: batch after batch is chosen and looked at, and whether sharing has settled.
- *
- * Several threads may scan. A pass ends when the cursor has gone over all VMs and every batch of
- * the pass is accounted.
+ * The scanner: batch after batch is chosen and looked at. Several threads may scan.
  */
+#include "enter.h"
 #include "offer.h"
 #include "scan_batch.h"
-
-/* --------------------------------------------------------------------------------- passes -- */
-
-void share_batch_start(struct share_scanner *scanner, struct share_batch *batch)
-{
-    batch->pass = scanner->passes;
-    scanner->inflight++;
-}
-
-void share_pass_end(struct share_scanner *scanner)
-{
-    scanner->last = scanner->now;
-    scanner->now = (struct share_pass){0};
-    scanner->passes++;
-    scanner->vm = 0;
-    scanner->ppn = (share_ppn){0};
-    scanner->version++;
-}
-
-static void account(struct share_scanner *scanner, const struct share_scan_report *batch)
-{
-    share_lock_take(&scanner->lock);
-    scanner->now.looked += batch->looked_pages;
-    scanner->now.merged += batch->merged_pages;
-    scanner->now.changed += batch->changed_pages;
-    scanner->inflight--;
-    share_lock_drop(&scanner->lock);
-}
-
-/* ---------------------------------------------------------------------------------- scans -- */
 
 static void add_outcomes(struct share_scan_report *report, const enum share_outcome *outcomes,
                          size_t count)
@@ -108,7 +76,7 @@ static enum share_result scan_batch(struct share *share, struct scan *scan)
         add_outcomes(&part, outcomes, batch.count);
     if (dirty && result != SHARE_GONE)
         scan->dirty_stuck |= share_mark_again(share, &batch, outcomes);
-    account(&share->scanner, &part);
+    share_batch_account(&share->scanner, &part);
     add_report(&scan->report, &part);
     scan->over = scan->report.looked_pages >= scan->budget_pages;
     return result == SHARE_GONE ? SHARE_OK : result; /* the VM has gone: others have not */
@@ -130,22 +98,12 @@ enum share_result share_scan(struct share *share, enum share_order order, uint32
     return result;
 }
 
-static void restart_pass(struct share_scanner *scanner)
-{
-    share_lock_take(&scanner->lock);
-    scanner->vm = 0;
-    scanner->ppn = (share_ppn){0};
-    scanner->now = (struct share_pass){0};
-    scanner->version++;
-    share_lock_drop(&scanner->lock);
-}
-
 enum share_result share_now(struct share *share, unsigned max_passes,
                             struct share_scan_report *report)
 {
     struct share_scan_report sum = {0};
     enum share_result result = SHARE_UNSETTLED;
-    restart_pass(&share->scanner);
+    share_pass_restart(&share->scanner);
     for (unsigned i = 0; i < max_passes && result == SHARE_UNSETTLED; i++) {
         struct share_scan_report pass;
         enum share_result scanned =
@@ -159,15 +117,4 @@ enum share_result share_now(struct share *share, unsigned max_passes,
     if (report)
         *report = sum;
     return result;
-}
-
-bool share_settled(struct share *share)
-{
-    struct share_scanner *scanner = &share->scanner;
-    share_lock_take(&scanner->lock);
-    const struct share_pass *last = &scanner->last;
-    bool settled = scanner->passes &&
-                   (last->merged + last->changed) * 1000000 <= last->looked * share->settled_ppm;
-    share_lock_drop(&scanner->lock);
-    return settled && !atomic_load(&scanner->dirty_pages);
 }

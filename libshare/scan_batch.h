@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Batches of pages for the scanner: chosen in order (scan_order.c) or because the caller told that
- * they changed (scan_dirty.c), looked at by scan.c.
+ * they changed (scan_dirty.c), looked at by scan.c, accounted in their pass (scan_pass.c).
  */
 #ifndef SHARE_SCAN_BATCH_H
 #define SHARE_SCAN_BATCH_H
@@ -22,8 +22,14 @@ struct share_batch {
 /* Books a batch as under way. Scan lock held. */
 void share_batch_start(struct share_scanner *scanner, struct share_batch *batch);
 
-/* Scan lock held, nothing in flight. */
+/* A batch has been looked at, and found this. */
+void share_batch_account(struct share_scanner *scanner, const struct share_scan_report *batch);
+
+/* The pass is over, and the next one begins. Scan lock held, nothing in flight. */
 void share_pass_end(struct share_scanner *scanner);
+
+/* The pass begins once more from the first page. */
+void share_pass_restart(struct share_scanner *scanner);
 
 /* Fill an empty batch with up to `room` pages of one VM and book it; or end the pass. They wait for
  * batches of other threads that may not have been accounted yet. */

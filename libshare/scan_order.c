@@ -5,6 +5,7 @@
  * The cursor is read under the scan lock, pages are looked up without it (next_present is an op),
  * and the cursor is moved only if nobody moved it meanwhile.
  */
+#include "enter.h"
 #include "scan_batch.h"
 
 #define RANDOM_PAGES 128u /* a batch, if they are drawn: each is compared with all others */

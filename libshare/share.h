@@ -144,10 +144,10 @@ struct share_remap {
 };
 
 /*
- * Your side. `ctx` is config.ops_ctx. An immutable engine needs resolve, next_present and peek
- * (unpeek may be NULL in any engine). Ops may be called from any thread that is inside a share_*
- * call, several at once. Each says what it may block for; meanwhile the call that it serves waits,
- * and so does who waits for that call: share_forget of its page, share_vm_remove, share_check.
+ * Your side. `ctx` is config.ops_ctx. An immutable engine needs resolve, next_present and peek;
+ * unpeek and now_ns may be NULL in any engine. The engine calls ops from any thread that is inside
+ * a share_* call, several at once. Each op says what it may block for; meanwhile the call that it
+ * serves waits, and with it a share_forget of its page, a share_vm_remove and a share_check.
  *
  * Protection is a set of reasons per (VM, PPN), and "sharing" is the one of the engine: protect
  * adds it, unprotect removes it and it alone, a writable remap ends it. A page with any reason is
@@ -184,10 +184,11 @@ struct share_ops {
     /* Maps (vm, ppn) to `to` where it maps `from`, else answers STALE. Returns only after every
      * vCPU has dropped the old translation, read-only ones too: *flush the TLB before a frame is
      * reused*, and the engine frees `from` next. Not OK: nothing changed. May block as protect
-     * does; in a break a writer waits for it. */
+     * does; in a break a writer waits for it. On a pinned page a merge's remap (not writable)
+     * answers BUSY. */
     void (*remap)(void *ctx, struct share_remap *pages, size_t count);
 
-    /* A machine page for a private copy, charged to vm, with its bytes for writing. False: none.
+    /* A machine page for a private copy of a page of vm, with its bytes for writing. False: none.
      * May block for a moment, but not until memory is reclaimed, which may need the page that is
      * being broken: say false, and let the writer wait after share_break has returned NOMEM. */
     bool (*alloc)(void *ctx, share_vm vm, share_mpn *mpn, void **bytes);
@@ -195,6 +196,12 @@ struct share_ops {
     /* Releases machine pages that nothing maps. Cannot fail. May block: until the
      * kernel has taken the memory back, for instance. */
     void (*free)(void *ctx, const share_mpn *mpns, size_t count);
+
+    /* Optional: nanoseconds of a clock that never goes back, CLOCK_MONOTONIC for instance. The
+     * engine times a run of pages with it now and then, to learn which of two ways to fetch them
+     * is faster on this machine. NULL, or a struct_size that ends before it: the engine does not
+     * learn, and keeps to the way that is faster on most machines. Must not block. */
+    uint64_t (*now_ns)(void *ctx);
 };
 
 /* Where metadata comes from. `alignment` is a power of two; free gets the size back. */
@@ -285,10 +292,10 @@ SHARE_API SHARE_MUST_CHECK enum share_result share_vm_add(struct share *share, s
                                                           share_vm *out);
 
 /*
- * Removes a VM: hints go, references are dropped, frames that lose their last reference are freed
- * by ops->free. Unmap it first (as for share_forget); to learn which pages were private and are
- * yours to free, share_forget each present page first. Waits for calls on this VM that are under
- * way. When it returns, no op runs or will run on the VM. O(pages looked at).
+ * Removes a VM: its hints go, its references are dropped, and ops->free releases the frames that
+ * lose their last one. Unmap the VM first (as for share_forget); to learn which pages were private
+ * and are yours to free, share_forget each present page first. Waits for calls on this VM that are
+ * under way. When it returns, no op runs or will run on the VM. O(pages looked at).
  */
 SHARE_API enum share_result share_vm_remove(struct share *share, share_vm vm);
 
@@ -314,7 +321,7 @@ SHARE_API SHARE_MUST_CHECK enum share_result share_offer(struct share *share, sh
 enum share_order {
     SHARE_SEQUENTIAL, /* VM by VM, PPN by PPN; goes on where the last call stopped */
     SHARE_RANDOM,     /* pages at random, as ESX does it */
-    SHARE_DIRTY       /* pages told to share_dirty, and no others */
+    SHARE_DIRTY       /* pages that the caller named to share_dirty, and no others */
 };
 
 enum share_scan_flags {
@@ -331,15 +338,15 @@ struct share_scan_report {
 
 /*
  * Looks at up to budget_pages pages in the order given, and stops early at the end of a pass
- * (SEQUENTIAL, RANDOM: as many looks as there are pages) or when no page is dirty (DIRTY). Pages
- * given to share_dirty come first in any order. `report` may be NULL. Several threads may scan.
+ * (SEQUENTIAL, RANDOM: as many looks as there are pages) or when no page is dirty (DIRTY). Dirty
+ * pages come first in any order. `report` may be NULL. Several threads may scan.
  */
 SHARE_API SHARE_MUST_CHECK enum share_result share_scan(struct share *share, enum share_order order,
                                                         uint32_t flags, uint64_t budget_pages,
                                                         struct share_scan_report *report);
 
-/* These pages first: from a dirty log, or because you know better. NOMEM: pages so far are marked.
- */
+/* Marks pages as dirty: the scanner looks at them first. They come from a dirty log, or you know
+ * better. NOMEM: the pages before the one that needed memory are marked. */
 SHARE_API SHARE_MUST_CHECK enum share_result share_dirty(struct share *share, share_vm vm,
                                                          const share_ppn *ppns, size_t count);
 
@@ -349,14 +356,15 @@ SHARE_API SHARE_MUST_CHECK enum share_result share_now(struct share *share, unsi
                                                        struct share_scan_report *report);
 
 /* Has sharing converged? True if the last whole pass found at most settled_ppm of its pages new to
- * merge or changed, and no page told to share_dirty waits to be looked at. */
+ * merge or changed, and no dirty page waits to be looked at. */
 SHARE_API bool share_settled(struct share *share);
 
 /*
- * A write to (vm, ppn) faulted, or you are about to write the page yourself (device, loader): makes
- * it private and writable. OK: run the access again, it may fault for another reason. RETRY: the
- * same, the page is being moved this moment. NOMEM: ops->alloc refused: nothing changed, the writer
- * must wait. FAIL: remap failed. Cheap if the page is not shared. Never waits for a compare.
+ * A write to (vm, ppn) faulted, or you are about to write the page yourself (device, loader) and
+ * have pinned it: makes it private and writable. OK: run the access again; it may fault for another
+ * reason. RETRY: run it again, too; the page is being moved this moment. NOMEM: ops->alloc refused
+ * and nothing changed; the writer must wait. FAIL: remap failed. Cheap if the page is not shared.
+ * Never waits for a compare.
  */
 SHARE_API SHARE_MUST_CHECK enum share_result share_break(struct share *share, share_vm vm,
                                                          share_ppn ppn);
@@ -414,7 +422,7 @@ struct share_stats {
     uint64_t forgets;          /* pages forgotten that were on frames */
     uint64_t framed_pages;     /* gauge: pages on frames, of any reference count */
     uint64_t code_pages;       /* gauge: of those, shared without COW marking */
-    uint64_t dirty_pages;      /* gauge: told to share_dirty, not looked at yet */
+    uint64_t dirty_pages;      /* gauge: named to share_dirty, not looked at yet */
     /* Of the engine alone; zero in a VM's statistics: */
     uint64_t frames;              /* gauge: shared frames, those with one reference included */
     uint64_t frame_end;           /* handles of frames made so far are below this */
@@ -439,7 +447,7 @@ struct share_vm_usage {
     uint64_t code_pages;   /* of those, shared without COW marking */
     uint64_t zero_pages;   /* of those, on a zero frame */
     uint64_t single_pages; /* on frames of one reference */
-    double charge_pages;   /* sum over its frames of 1/references: what sharing leaves it to pay */
+    double charge_pages;   /* its part of all frames: the sum of 1/references over its pages */
 };
 SHARE_API enum share_result share_vm_usage(struct share *share, share_vm vm,
                                            struct share_vm_usage *usage);

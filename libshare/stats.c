@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the engine counts, a VM at a time and in all, and what it knows of one page. */
-#include "engine.h"
+#include "enter.h"
 #include <string.h>
 
 static void add_counts(struct share_stats *stats, const struct share_counts *counts)

@@ -2,6 +2,7 @@
 /* Hint and shared frames by hash, in 64 separately locked and separately growing partitions. */
 #include "table.h"
 #include "grow.h"
+#include "invariant.h"
 
 #define START_BUCKETS 2u
 
@@ -31,6 +32,37 @@ void share_table_fini(struct share_table *table)
     }
 }
 
+/* Counts the entries of an array, and looks at each. False: one stands where it cannot be found. */
+static bool count_entries(const struct share_array *array, uint32_t *entries)
+{
+    bool valid = true;
+    for (uint32_t b = 0; b < array->buckets; b++) {
+        unsigned empty = share_bucket_slots(&array->bucket[b], 0).empty;
+        valid = valid && share_array_bucket_is_valid(array, b);
+        *entries += SHARE_TABLE_SLOTS - (unsigned)__builtin_popcount(empty);
+    }
+    return valid;
+}
+
+bool share_table_is_valid(const struct share_table *table)
+{
+    for (unsigned p = 0; p < SHARE_TABLE_PARTITIONS; p++) {
+        const struct share_partition *part = &table->partition[p];
+        uint32_t entries = 0;
+        if (!share_partition_is_valid(part) || !count_entries(&part->now, &entries) ||
+            !count_entries(&part->old, &entries) || entries != part->entries)
+            return false;
+    }
+    return true;
+}
+
+/* Does the partition hold an entry under this very hash? Lock held. */
+static bool holds(const struct share_partition *part, uint64_t hash, struct share_hit entry)
+{
+    uint32_t key = share_table_key(hash);
+    return share_array_holds(&part->now, key, entry) || share_array_holds(&part->old, key, entry);
+}
+
 static void walk(const struct share_partition *part, uint32_t key, struct share_walk *walk)
 {
     share_array_walk(&part->now, key, walk);
@@ -42,6 +74,7 @@ unsigned share_table_find(const struct share_partition *part, uint64_t hash,
                           struct share_hit hits[static SHARE_TABLE_HITS])
 {
     struct share_walk found = {.hits = hits};
+    share_assert(share_lock_is_held(&part->lock));
     walk(part, share_table_key(hash), &found);
     return found.count;
 }
@@ -68,12 +101,15 @@ static bool insert(struct share_table *table, struct share_partition *part, uint
         note_entry(table, part);
     else
         share_grow_want(table, part);
+    share_assert_internal(share_partition_is_valid(part));
     return placed;
 }
 
 bool share_table_insert(struct share_table *table, struct share_partition *part, uint64_t hash,
                         struct share_hit entry)
 {
+    share_assert(share_lock_is_held(&part->lock));
+    share_assert_internal(!holds(part, hash, entry));
     share_grow_some(table, part);
     return insert(table, part, share_table_key(hash), entry);
 }
@@ -84,6 +120,7 @@ unsigned share_table_find_or_insert(struct share_table *table, struct share_part
 {
     uint32_t key = share_table_key(hash);
     struct share_walk found = {.hits = hits};
+    share_assert(share_lock_is_held(&part->lock));
     share_grow_some(table, part);
     share_array_walk(&part->now, key, &found);
     struct share_place room = found.room;
@@ -93,6 +130,7 @@ unsigned share_table_find_or_insert(struct share_table *table, struct share_part
     if (found.count == 0 && room.bucket) {
         share_bucket_put(room.bucket, room.slot, key, entry);
         note_entry(table, part);
+        share_assert_internal(share_partition_is_valid(part));
         *inserted = true;
     } else if (found.count == 0) {
         *inserted = insert(table, part, key, entry);
@@ -114,7 +152,8 @@ static struct share_place seek(const struct share_partition *part, uint64_t hash
 bool share_table_replace(struct share_partition *part, uint64_t hash, struct share_hit from,
                          struct share_hit to)
 {
-    struct share_place place = seek(part, hash, SHARE_PARTITION_BITS + SHARE_KEY_BITS, from);
+    share_assert(share_lock_is_held(&part->lock));
+    struct share_place place = seek(part, hash, SHARE_ENTRY_HASH_BITS, from);
     if (place.bucket)
         share_bucket_put(place.bucket, place.slot, share_bucket_key(place.bucket, place.slot), to);
     return place.bucket != NULL;
@@ -128,6 +167,7 @@ bool share_table_remove(struct share_table *table, uint64_t hash, unsigned bits,
     struct share_place place = seek(part, hash, bits, entry);
     if (place.bucket) {
         share_bucket_clear(place.bucket, place.slot);
+        share_assert(part->entries > 0);
         part->entries--;
         part->removed++;
         share_grow_want_if_worn(table, part);
@@ -188,8 +228,7 @@ static bool walk_array(const struct share_array *array, uint64_t top,
             const struct share_bucket *bucket = &array->bucket[b];
             uint64_t key = share_bucket_key(bucket, i);
             if (bucket->id[i] &&
-                !each(ctx, top | key << (64 - SHARE_PARTITION_BITS - SHARE_KEY_BITS),
-                      share_bucket_hit(bucket, i)))
+                !each(ctx, top | key << (64 - SHARE_ENTRY_HASH_BITS), share_bucket_hit(bucket, i)))
                 return false;
         }
     return true;

@@ -21,7 +21,13 @@
  *
  * Files: bucket.h (a cache line of entries), array.c (buckets in a row), grow.c (a larger array,
  * entry by entry), table.c (partitions and locks).
- * Invariant: a partition's entries are those in `now` and those still in `old`.
+ * Invariants of a partition, lock held:
+ *     its entries are those in `now` and those still in `old`: entries = their sum
+ *     old.bucket[0 .. move_next) are empty; all of them, and `old` waits to be freed
+ *     now.buckets = the whole part of ideal_buckets_q, and grow_at follows from it
+ *     every entry can be found (array.h)
+ * `old` goes none -> full (a new array is installed) -> emptied, move_next up to old.buckets ->
+ * none.
  */
 #ifndef SHARE_TABLE_H
 #define SHARE_TABLE_H
@@ -33,8 +39,11 @@
 #define SHARE_PARTITION_BITS   6
 #define SHARE_TABLE_PARTITIONS (1u << SHARE_PARTITION_BITS)
 
+/* Hash bits that an entry and its partition tell, the top ones: 36. */
+#define SHARE_ENTRY_HASH_BITS (SHARE_PARTITION_BITS + SHARE_KEY_BITS)
+
 struct share_partition {
-    _Alignas(64) struct share_lock lock;
+    _Alignas(SHARE_LINE_NBYTES) struct share_lock lock;
     uint32_t entries;
     uint32_t removed;         /* since the array was made: worn spill bits */
     uint32_t move_next;       /* the old array's next bucket to be emptied */
@@ -44,7 +53,10 @@ struct share_partition {
     struct share_array now;
     struct share_array old; /* being emptied; no buckets if none */
 };
-_Static_assert(sizeof(struct share_partition) == 64, "a lock brings all that it guards");
+_Static_assert(sizeof(struct share_partition) == SHARE_LINE_NBYTES,
+               "a lock brings all that it guards");
+
+_Static_assert(SHARE_TABLE_PARTITIONS <= 64, "share_table.wanted has a bit each");
 
 struct share_table {
     struct share_mem *mem;
@@ -66,6 +78,12 @@ static inline uint32_t share_table_key(uint64_t hash)
 static inline unsigned share_table_partition(uint64_t hash)
 {
     return (unsigned)(hash >> (64 - SHARE_PARTITION_BITS));
+}
+
+/* Would entries of these hashes look the same? */
+static inline bool share_entry_hash_equal(uint64_t a, uint64_t b)
+{
+    return (a ^ b) >> (64 - SHARE_ENTRY_HASH_BITS) == 0;
 }
 
 /* Room for `expected` entries at once, and for more by growing. False: memory was refused, nothing
@@ -100,6 +118,9 @@ static inline void share_table_prefetch_partition(const struct share_table *tabl
     share_fetch_to_write((uintptr_t)&table->partition[share_table_partition(hash)]);
 }
 
+/* The invariants of a partition but for those of its entries. Lock held. */
+bool share_partition_is_valid(const struct share_partition *part);
+
 /* Between lock and unlock of a hash, its entries do not change. */
 static inline struct share_partition *share_table_lock(struct share_table *table, uint64_t hash)
 {
@@ -113,7 +134,7 @@ static inline void share_table_unlock(struct share_partition *part)
     share_lock_drop(&part->lock);
 }
 
-/* With the lock held: entries with this hash (36 bits of it), at most SHARE_TABLE_HITS. */
+/* With the lock held: entries whose hash looks the same, at most SHARE_TABLE_HITS. */
 unsigned share_table_find(const struct share_partition *part, uint64_t hash,
                           struct share_hit hits[static SHARE_TABLE_HITS]);
 
@@ -129,12 +150,17 @@ void share_table_note_full(struct share_table *table, struct share_partition *pa
 static inline bool share_table_insert_near(struct share_table *table, struct share_partition *part,
                                            uint64_t hash, struct share_hit entry)
 {
+    share_assert(share_lock_is_held(&part->lock));
     if (part->old.buckets || !share_array_insert_near(&part->now, share_table_key(hash), entry))
         return false;
     if (++part->entries >= part->grow_at)
         share_table_note_full(table, part);
+    share_assert_internal(share_partition_is_valid(part));
     return true;
 }
+
+/* The invariants of all of them, entry by entry. O(table). Nothing else runs. */
+bool share_table_is_valid(const struct share_table *table);
 
 /* The same as find; and if nothing is found, the same as insert, in one walk. Room for the entry
  * may be refused: then nothing is found and *inserted is false. */
@@ -146,8 +172,9 @@ unsigned share_table_find_or_insert(struct share_table *table, struct share_part
 bool share_table_replace(struct share_partition *part, uint64_t hash, struct share_hit from,
                          struct share_hit to);
 
-/* Takes the lock itself: removes an entry of which the top `bits` hash bits are known (8..36); bits
- * below do not matter. False if it is not there. */
+/* Takes the lock itself: removes an entry of which the top `bits` hash bits are known,
+ * SHARE_PARTITION_BITS to SHARE_ENTRY_HASH_BITS; bits below do not matter. False if it is not
+ * there. */
 bool share_table_remove(struct share_table *table, uint64_t hash, unsigned bits,
                         struct share_hit entry);
 
@@ -168,8 +195,8 @@ struct share_table_moves {
 };
 struct share_table_moves share_table_moves(struct share_table *table);
 
-/* Calls `each` for every entry with its top 36 hash bits in place; stops if it returns false. For
- * share_check: nothing else runs. */
+/* Calls `each` for every entry with those hash bits in place that it tells; stops if it returns
+ * false. For share_check: nothing else runs. */
 bool share_table_walk(const struct share_table *table,
                       bool (*each)(void *ctx, uint64_t hash, struct share_hit entry), void *ctx);
 

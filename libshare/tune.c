@@ -1,23 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Trials of both ways, and what is learnt from them. */
 #include "tune.h"
-#include <time.h>
 
 #define FIRST_TRIALS 16u
 #define CLEAR_TRIALS 4u /* of them, if it is clear by then which way is faster */
-#define TURN_BITS    10 /* one turn of 1024 is a trial, for each way */
+#define TURN_BITS    10 /* one turn of 2^10 is a trial, for each way */
 #define CLOSE_TURNS  4u /* of them, if it is not clear which way is faster */
 
-/* Never 0. In the schedule tests it stands still: a moment on the stack would make a new state of
- * each that has been there. */
-static uint64_t now_ns(void)
-{
-    struct timespec now = {0, 1};
-#ifndef SHARE_STEPS
-    clock_gettime(CLOCK_MONOTONIC, &now);
-#endif
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
+#define GOLDEN UINT32_C(2654435769) /* 2^32 / 1.618...: Knuth's multiplicative hash */
 
 static uint32_t cost_of(struct share_tuner *tuner, enum share_fetch_way way)
 {
@@ -28,7 +18,7 @@ static uint32_t cost_of(struct share_tuner *tuner, enum share_fetch_way way)
  * threads share. */
 static uint32_t turn_of(uint32_t first_page)
 {
-    return first_page * UINT32_C(2654435769) >> (32 - TURN_BITS);
+    return first_page * GOLDEN >> (32 - TURN_BITS);
 }
 
 /* One way takes more than half as long again as the other? */
@@ -40,24 +30,25 @@ static bool is_clear(uint32_t a, uint32_t b)
 struct share_trial share_trial_start(struct share_tuner *tuner, uint32_t first_page)
 {
     uint32_t turn = turn_of(first_page);
-    uint32_t abreast = cost_of(tuner, SHARE_FETCH_ABREAST),
-             apart = cost_of(tuner, SHARE_FETCH_APART);
-    enum share_fetch_way way = abreast <= apart ? SHARE_FETCH_ABREAST : SHARE_FETCH_APART;
-    bool clear = is_clear(abreast, apart);
+    uint32_t every = cost_of(tuner, SHARE_FETCH_EVERY), jumps = cost_of(tuner, SHARE_FETCH_JUMPS);
+    enum share_fetch_way way = every <= jumps ? SHARE_FETCH_EVERY : SHARE_FETCH_JUMPS;
+    bool clear = is_clear(every, jumps);
     uint32_t trials = atomic_load_explicit(&tuner->trials, memory_order_relaxed);
     uint32_t turns = (clear ? 1 : CLOSE_TURNS) * SHARE_FETCH_WAYS;
+    if (!tuner->now_ns)
+        return (struct share_trial){.way = way};
     if (trials < (clear ? CLEAR_TRIALS : FIRST_TRIALS) || turn < turns)
         way = (enum share_fetch_way)(turn % SHARE_FETCH_WAYS);
-    else if (abreast && apart)
-        return (struct share_trial){way, 0};
-    return (struct share_trial){way, now_ns()};
+    else if (every && jumps)
+        return (struct share_trial){.way = way};
+    return (struct share_trial){way, true, tuner->now_ns(tuner->ctx)};
 }
 
 void share_trial_end(struct share_tuner *tuner, const struct share_trial *trial, unsigned pages)
 {
-    if (trial->start_ns && pages >= SHARE_TUNE_PAGES / 2)
+    if (trial->is_timed && pages >= SHARE_TUNE_PAGES / 2)
         share_tuner_learn(tuner, trial->way,
-                          (now_ns() - trial->start_ns) * SHARE_TUNE_PAGES / pages);
+                          (tuner->now_ns(tuner->ctx) - trial->start_ns) * SHARE_TUNE_PAGES / pages);
 }
 
 /* A run that was interrupted counts as one that took twice as long. Of the first runs, which may

@@ -6,18 +6,22 @@
  * A trial is a run that is timed. The first runs are all trials, of either way, 16 of them, or 4 if
  * one way is much slower; after them one run in 256 is, for each way, or then one in 1024. So
  * trials cost a few thousandths of all time at most. All other runs go the way that took less time
- * of late. What a run does never depends on the way, only how long it takes.
+ * of late; all runs, if there is no clock, go the first way. What a run does never depends on the
+ * way, only how long it takes.
  */
 #ifndef SHARE_TUNE_H
 #define SHARE_TUNE_H
 
 #include "fetch.h"
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
-/* All zeros to begin with. Any thread may use it at any time; what two threads tell at once may be
- * lost, and matters as little. */
+/* All zeros to begin with, but for its clock. Any thread may use it at any time; what two threads
+ * tell at once may be lost, and matters as little. */
 struct share_tuner {
+    uint64_t (*now_ns)(void *ctx); /* ops->now_ns; NULL: there are no trials */
+    void *ctx;
     _Atomic uint32_t trials; /* until the first ones are over */
     /* Nanoseconds per SHARE_TUNE_PAGES pages, of late; 0: not tried. */
     _Atomic uint32_t cost[SHARE_FETCH_WAYS];
@@ -27,7 +31,8 @@ struct share_tuner {
 
 struct share_trial {
     enum share_fetch_way way;
-    uint64_t start_ns; /* 0: not a trial */
+    bool is_timed; /* else only a run */
+    uint64_t start_ns;
 };
 
 /* Starts a run; `first_page`: a page number of it, which tells runs apart. */

@@ -1,25 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* VMs: adding, pinning, removing, moving to another group. */
+/* VMs: adding, removing, moving to another group. */
 #include "cow.h"
+#include "enter.h"
 #include "group.h"
 #include <string.h>
 
-struct share_vm_object *share_vm_enter(struct share *share, share_vm number)
+static void set_state(struct share_vm_object *vm, enum share_vm_state to)
 {
-    if (number >= share_vm_end(share))
-        return NULL;
-    struct share_vm_object *vm = share_vm_at(share, number);
-    atomic_fetch_add(&vm->users, 1);
-    share_step(SHARE_STEP_ENTER);
-    if (atomic_load(&vm->state) == SHARE_VM_LIVE)
-        return vm;
-    atomic_fetch_sub(&vm->users, 1);
-    return NULL;
+    share_assert(share_vm_may_become((enum share_vm_state)atomic_load(&vm->state), to));
+    atomic_store(&vm->state, to);
 }
 
-void share_vm_leave(struct share_vm_object *vm)
+/* Has a VM left nothing behind? Of one that is FREE, or about to be. */
+static bool is_empty(const struct share_vm_object *vm)
 {
-    atomic_fetch_sub(&vm->users, 1);
+    return !atomic_load(&vm->offers) && !atomic_load(&vm->regrouping) &&
+           !atomic_load(&vm->tree.root) && !atomic_load(&vm->counts.framed_pages) &&
+           !atomic_load(&vm->counts.code_pages) && !atomic_load(&vm->counts.dirty_pages);
 }
 
 /* One VM more in a group that lives. Admin lock held. */
@@ -34,6 +31,13 @@ static struct share_group_object *join_group(struct share *share, share_group gr
     return object;
 }
 
+static void leave_group(struct share *share, share_group group)
+{
+    struct share_group_object *object = share_group_at(share, group);
+    share_assert(atomic_load(&object->live) && atomic_load(&object->vms) > 0);
+    atomic_fetch_sub(&object->vms, 1);
+}
+
 enum share_result share_vm_add(struct share *share, share_group group, share_ppn begin,
                                share_ppn end, share_vm *out)
 {
@@ -46,13 +50,14 @@ enum share_result share_vm_add(struct share *share, share_group group, share_ppn
     if (object) {
         share_vm number = share_pool_take(&share->vms) - 1;
         struct share_vm_object *vm = share_vm_at(share, number);
+        share_assert_internal(is_empty(vm));
         vm->number = number;
         vm->begin = begin;
         vm->end = end;
         atomic_store(&vm->regrouping, 0);
         atomic_store(&vm->dirty_index, 0);
         atomic_store(&vm->group, group);
-        atomic_store(&vm->state, SHARE_VM_LIVE);
+        set_state(vm, SHARE_VM_LIVE);
         *out = number;
     } else {
         share_pool_unreserve(&share->vms, 1);
@@ -83,6 +88,19 @@ static void forget_all(struct share *share, struct share_vm_object *vm)
     }
 }
 
+/* Is every page's word NONE? O(pages looked at). */
+static bool is_forgotten(struct share *share, struct share_vm_object *vm)
+{
+    bool forgotten = true;
+    uint32_t chunk;
+    for (uint64_t index = 0; share_chunk_next(&share->pages, &vm->tree, &index, &chunk); index++) {
+        const struct share_chunk *at = share_pool_at(&share->pages.chunks, chunk);
+        for (uint32_t slot = 0; slot < SHARE_CHUNK_PAGES; slot++)
+            forgotten = forgotten && atomic_load(&at->word[slot]) == share_word(SHARE_WORD_NONE, 0);
+    }
+    return forgotten;
+}
+
 enum share_result share_vm_remove(struct share *share, share_vm number)
 {
     share_gate_enter(share);
@@ -94,11 +112,13 @@ enum share_result share_vm_remove(struct share *share, share_vm number)
         while (atomic_load(&vm->users))
             share_pause();
         forget_all(share, vm);
+        share_assert_expensive(is_forgotten(share, vm));
         share_tree_drop(&share->pages, &vm->tree);
         share_dirty_drop(share, vm);
+        share_assert_internal(is_empty(vm));
         keep_counts(share, vm);
-        atomic_fetch_sub(&share_group_at(share, atomic_load(&vm->group))->vms, 1);
-        atomic_store(&vm->state, SHARE_VM_FREE);
+        leave_group(share, atomic_load(&vm->group));
+        set_state(vm, SHARE_VM_FREE);
         share_pool_put(&share->vms, number + 1);
     }
     share_gate_leave(share);
@@ -135,7 +155,7 @@ static enum share_result regroup(struct share *share, struct share_vm_object *vm
             share_pause();
         result = unshare_all(share, vm);
         share_group left = result == SHARE_OK ? atomic_exchange(&vm->group, group) : group;
-        atomic_fetch_sub(&share_group_at(share, left)->vms, 1);
+        leave_group(share, left);
     }
     atomic_store(&vm->regrouping, 0);
     return result;

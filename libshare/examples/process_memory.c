@@ -123,9 +123,9 @@ static void map_machine(void) {
 }
 
 int main(void) {
-    static const struct share_ops ops = {sizeof ops, resolve,   next_present, peek,
-                                         NULL,       protect,   unprotect,    remap,
-                                         alloc_page, free_pages};
+    static const struct share_ops ops = {sizeof ops, resolve,    next_present, peek,
+                                         NULL,       protect,    unprotect,    remap,
+                                         alloc_page, free_pages, NULL};
     struct share_config config = {.struct_size = sizeof config, .ops = &ops};
     pthread_t server, writer[WRITERS];
     uintptr_t lost = 0, lost_here;

@@ -98,9 +98,9 @@ static void guest_write(struct vmm *vmm, share_vm vm, uint64_t ppn, unsigned off
 
 int main(void) {
     struct vmm *vmm = &the_vmm;
-    static const struct share_ops ops = {sizeof ops, resolve,   next_present, peek,
-                                         NULL,       protect,   unprotect,    remap,
-                                         alloc_page, free_pages};
+    static const struct share_ops ops = {sizeof ops, resolve,    next_present, peek,
+                                         NULL,       protect,    unprotect,    remap,
+                                         alloc_page, free_pages, NULL};
     struct share_config config = {.struct_size = sizeof config, .ops = &ops, .ops_ctx = vmm};
     enum share_result result = share_new(&config, &vmm->share);
     share_vm vm;

@@ -175,6 +175,7 @@ static bool check_walked(void *ctx, uint64_t hash, struct share_hit hit)
 
 static void check_all(void)
 {
+    MUST(share_table_is_valid(&table));
     walked = 0;
     MUST(share_table_walk(&table, check_walked, NULL));
     MUST(walked == listed && share_table_entries(&table) == listed);

@@ -36,9 +36,7 @@ static void written_meanwhile(share_vm which, enum share_outcome outcome)
     assert_int_equal(vmm_store(vmm, which, 0, 0, 1), SHARE_OK); /* what it was */
     assert_int_equal(share_now(vmm->share, 5, NULL), SHARE_OK);
     assert_int_equal(vmm_info(vmm, 0, 0).refs, 2);
-    vmm_must_be_sound(vmm);
-    share_free(vmm->share);
-    vmm_free(vmm);
+    vmm_end(vmm);
 }
 
 static void the_page_offered(void **state)

@@ -32,9 +32,7 @@ static void test(void **state)
     assert_null(share_step_hook);
     assert_int_equal(vmm_store(vmm, 1, 0, 0, 1), SHARE_OK); /* like the first page now */
     assert_int_equal(vmm_offer(vmm, 1, 0), SHARE_PROMOTED);
-    vmm_must_be_sound(vmm);
-    share_free(vmm->share);
-    vmm_free(vmm);
+    vmm_end(vmm);
 }
 
 int main(void)

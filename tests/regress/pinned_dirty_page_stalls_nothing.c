@@ -28,9 +28,7 @@ static void test(void **state)
     assert_int_equal(share_now(vmm->share, 5, &report), SHARE_OK);
     assert_int_equal(vmm_used(vmm), 4);
     assert_true(share_settled(vmm->share));
-    vmm_must_be_sound(vmm);
-    share_free(vmm->share);
-    vmm_free(vmm);
+    vmm_end(vmm);
     (void)state;
 }
 

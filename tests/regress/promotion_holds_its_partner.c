@@ -32,9 +32,7 @@ static void test(void **state)
     share_step_hook = NULL;
     assert_int_equal(promotions, 1);
     assert_int_equal(vmm_info(vmm, 0, 0).state, SHARE_PAGE_SHARED);
-    vmm_must_be_sound(vmm);
-    share_free(vmm->share);
-    vmm_free(vmm);
+    vmm_end(vmm);
     (void)state;
 }
 

@@ -26,9 +26,7 @@ static void test(void **state)
     vmm_page(vmm, 0, 1)->pinned = false;
     assert_int_equal(share_vm_regroup(vmm->share, 0, other), SHARE_OK);
     assert_int_equal(vmm_used(vmm), 4);
-    vmm_must_be_sound(vmm);
-    share_free(vmm->share);
-    vmm_free(vmm);
+    vmm_end(vmm);
     (void)state;
 }
 

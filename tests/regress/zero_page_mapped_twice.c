@@ -18,9 +18,7 @@ static void test(void **state)
     assert_int_equal(vmm_offer(vmm, 0, 0), SHARE_ZERO);
     assert_int_equal(vmm_offer(vmm, 0, 1), SHARE_ALREADY);
     assert_int_equal(atomic_load(&vmm->calls[VMM_FREE]), 0);
-    vmm_must_be_sound(vmm);
-    share_free(vmm->share);
-    vmm_free(vmm);
+    vmm_end(vmm);
     (void)state;
 }
 

@@ -87,6 +87,7 @@ struct vmm {
     void (*step)(struct vmm *vmm, enum vmm_op op); /* before each page of an op */
     /* Answer for PROTECT and REMAP of a page; for ALLOC and PEEK anything but OK refuses. */
     enum share_answer (*answer)(struct vmm *vmm, enum vmm_op op, share_vm vm, share_ppn ppn);
+    enum share_answer answers[VMM_OPS]; /* without such a hook */
 };
 
 extern const struct share_ops vmm_ops;
@@ -150,6 +151,9 @@ enum share_outcome vmm_offer(struct vmm *vmm, share_vm vm, unsigned slot);
 
 /* share_check finds nothing, and vmm_audit neither. */
 void vmm_must_be_sound(struct vmm *vmm);
+
+/* The end of a test: all is sound, and engine and VMM go. */
+void vmm_end(struct vmm *vmm);
 
 /* Weakens the hash of an engine that holds nothing yet: bits outside the mask are zero. */
 void vmm_weaken_hash(struct vmm *vmm, uint64_t mask);

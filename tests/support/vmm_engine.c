@@ -47,3 +47,10 @@ void vmm_must_be_sound(struct vmm *vmm)
     MUST(result == SHARE_OK);
     vmm_audit(vmm);
 }
+
+void vmm_end(struct vmm *vmm)
+{
+    vmm_must_be_sound(vmm);
+    share_free(vmm->share);
+    vmm_free(vmm);
+}

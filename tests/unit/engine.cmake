@@ -13,9 +13,9 @@ share_unit_test(NAME test_table_scalar
                 LIBS share_test_vmm LABEL unit)
 target_compile_options(test_table_scalar PRIVATE -U__SSE2__)
 
-# Millions of pages. Under a sanitizer, some hundred thousands.
+# Millions of pages. Under a sanitizer, or where the library asserts, some hundred thousands.
 set(SCALE_ARGS)
-if(SHARE_SANITIZE OR CMAKE_BUILD_TYPE STREQUAL Debug)
+if(SHARE_SANITIZE OR SHARE_ASSERTS_HERE GREATER 0 OR CMAKE_BUILD_TYPE STREQUAL Debug)
     set(SCALE_ARGS brief)
 endif()
 share_unit_test(NAME test_engine_scale SOURCES test_engine_scale.c LIBS share_test_vmm share_static

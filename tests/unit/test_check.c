@@ -71,10 +71,13 @@ static uint64_t hash_of(unsigned slot)
                              vmm_bytes(vmm, vmm_page(vmm, 0, slot)->mpn));
 }
 
+/* As another entry first: the table itself would not take one twice. */
 static void insert(uint64_t hash, struct share_hit entry)
 {
     struct share_partition *part = share_table_lock(&share->table, hash);
-    assert_true(share_table_insert(&share->table, part, hash, entry));
+    struct share_hit other = {entry.kind, UINT32_MAX};
+    assert_true(share_table_insert(&share->table, part, hash, other));
+    assert_true(share_table_replace(part, hash, other, entry));
     share_table_unlock(part);
 }
 
@@ -103,7 +106,7 @@ static void map_another_machine_page(void)
 static void drop_a_hint(void)
 {
     struct share_page_ref page = page_of(0, 2);
-    assert_true(share_table_remove(&share->table, hash_of(2), 36,
+    assert_true(share_table_remove(&share->table, hash_of(2), SHARE_ENTRY_HASH_BITS,
                                    (struct share_hit){SHARE_KIND_HINT, page.id}));
 }
 static void own_a_page(void)
@@ -187,7 +190,7 @@ static void lose_the_zero_frame(void)
 }
 static void lose_a_frame(void)
 {
-    assert_true(share_table_remove(&share->table, hash_of(0), 36,
+    assert_true(share_table_remove(&share->table, hash_of(0), SHARE_ENTRY_HASH_BITS,
                                    (struct share_hit){SHARE_KIND_FRAME, frame_of(0)}));
 }
 static void take_a_reference(void)
@@ -221,6 +224,19 @@ static void miscount_dirty_pages_of_all(void)
 static void miscount_code_pages(void)
 {
     atomic_fetch_add(&share_vm_at(share, 0)->counts.code_pages, 1);
+}
+
+static void know_more_of_a_page_than_there_is(void)
+{
+    set_word(0, 5, share_word(SHARE_WORD_NO_MATCH, SHARE_BACKOFF_MAX + 1));
+}
+static void promise_more_chunks_than_are_free(void)
+{
+    share->pages.chunks.reserved = share->pages.chunks.free_count + 1;
+}
+static void grow_too_late(void)
+{
+    share->table.partition[7].grow_at++;
 }
 
 #define WOUND(wound, reason)  \
@@ -266,6 +282,9 @@ static const struct {
     WOUND(miscount_single_frames, "the count of frames with one reference is wrong"),
     WOUND(miscount_frames, "the count of frames is wrong"),
     WOUND(miscount_entries, "the count of hints is wrong"),
+    WOUND(know_more_of_a_page_than_there_is, "a page's word is none that there is"),
+    WOUND(promise_more_chunks_than_are_free, "a pool's counts are wrong"),
+    WOUND(grow_too_late, "the table's counts or chains are wrong"),
     WOUND(keep_a_count_of_the_gone, "the count of pages on frames is wrong"),
 };
 

@@ -3,15 +3,6 @@
 #include "vmm.h"
 
 static struct vmm *vmm;
-static enum share_answer answers[VMM_OPS];
-
-static enum share_answer answer(struct vmm *same, enum vmm_op op, share_vm vm, share_ppn ppn)
-{
-    (void)same;
-    (void)vm;
-    (void)ppn;
-    return answers[op];
-}
 
 /* Three VMs of two pages: contents 1 and 0. */
 static int begin(void **state)
@@ -24,17 +15,13 @@ static int begin(void **state)
         assert_true(vmm_populate(vmm, vm, 0, (struct vmm_content){1, 0}));
         assert_true(vmm_populate(vmm, vm, 1, (struct vmm_content){0, 0}));
     }
-    memset(answers, 0, sizeof answers);
-    vmm->answer = answer;
     return 0;
 }
 
 static int end(void **state)
 {
     (void)state;
-    vmm_must_be_sound(vmm);
-    share_free(vmm->share);
-    vmm_free(vmm);
+    vmm_end(vmm);
     return 0;
 }
 
@@ -124,9 +111,9 @@ static void refusals_change_nothing(void **state)
     };
     share_all();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        answers[cases[i].op] = cases[i].answer;
+        vmm->answers[cases[i].op] = cases[i].answer;
         assert_int_equal(break_page(1, 0), cases[i].result);
-        answers[cases[i].op] = SHARE_ANSWER_OK;
+        vmm->answers[cases[i].op] = SHARE_ANSWER_OK;
         assert_int_equal(vmm_info(vmm, 1, 0).refs, 3);
         assert_true(vmm_page(vmm, 1, 0)->reasons & VMM_SHARING);
         assert_int_equal(vmm_used(vmm), 2);
@@ -191,9 +178,9 @@ static void an_unreadable_frame_still_ends(void **state)
     share_all();
     vmm_forget(vmm, 0, 0);
     vmm_forget(vmm, 1, 0);
-    answers[VMM_PEEK] = SHARE_ANSWER_FAIL;
+    vmm->answers[VMM_PEEK] = SHARE_ANSWER_FAIL;
     assert_int_equal(break_page(2, 0), SHARE_OK);
-    answers[VMM_PEEK] = SHARE_ANSWER_OK;
+    vmm->answers[VMM_PEEK] = SHARE_ANSWER_OK;
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)

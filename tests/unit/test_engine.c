@@ -76,10 +76,10 @@ static void expected_contents_take_memory(void **state)
     assert_int_equal(metadata.blocks, 0);
 }
 
-static void each_op_is_needed_but_unpeek(void **state)
+static void each_op_is_needed_but_two(void **state)
 {
     (void)state;
-    for (unsigned i = 0; i < 9; i++) {
+    for (unsigned i = 0; i < 10; i++) {
         struct share_ops ops = vmm_ops;
         struct share_config config = config_of(&ops);
         switch (i) {
@@ -107,10 +107,13 @@ static void each_op_is_needed_but_unpeek(void **state)
         case 7:
             ops.free = NULL;
             break;
+        case 8:
+            ops.now_ns = NULL;
+            break;
         default:
             ops.unpeek = NULL;
         }
-        assert_int_equal(try_new(&config), i == 8 ? SHARE_OK : SHARE_INVALID);
+        assert_int_equal(try_new(&config), i >= 8 ? SHARE_OK : SHARE_INVALID);
         config.flags = SHARE_IMMUTABLE;
         assert_int_equal(try_new(&config), i < 3 ? SHARE_INVALID : SHARE_OK);
     }
@@ -141,6 +144,35 @@ static void older_structs_are_taken(void **state)
     } newer = {config_of(&vmm_ops), 0};
     newer.config.struct_size = sizeof newer;
     assert_int_equal(try_new(&newer.config), SHARE_OK);
+}
+
+static unsigned clock_reads;
+
+static uint64_t count_clock_reads(void *ctx)
+{
+    assert_ptr_equal(ctx, vmm);
+    return ++clock_reads;
+}
+
+/* A clock behind the end of the caller's struct is not there. */
+static void the_clock_is_the_callers(void **state)
+{
+    (void)state;
+    struct share_ops ops = vmm_ops;
+    struct share_config config = config_of(&ops);
+    ops.now_ns = count_clock_reads;
+    for (unsigned i = 0; i < 2; i++) {
+        ops.struct_size = i ? offsetof(struct share_ops, now_ns) : sizeof ops;
+        clock_reads = 0;
+        assert_int_equal(share_new(&config, &vmm->share), SHARE_OK);
+        assert_int_equal(vmm_add(vmm, 0, 0, 0), 0);
+        assert_true(vmm_populate(vmm, 0, i, (struct vmm_content){1, 1}));
+        assert_int_equal(vmm_offer(vmm, 0, i), SHARE_HINTED);
+        assert_int_equal(clock_reads != 0, i == 0);
+        vmm_remove(vmm, 0, true);
+        share_free(vmm->share);
+        vmm->share = NULL;
+    }
 }
 
 static void new_fails_without_memory_and_holds_nothing(void **state)
@@ -288,8 +320,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(wrong_configs_are_refused),
         TEST(expected_contents_take_memory),
-        TEST(each_op_is_needed_but_unpeek),
+        TEST(each_op_is_needed_but_two),
         TEST(older_structs_are_taken),
+        TEST(the_clock_is_the_callers),
         TEST(new_fails_without_memory_and_holds_nothing),
         TEST(the_version_is_the_headers),
         TEST(an_immutable_engine_only_counts),

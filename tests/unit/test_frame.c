@@ -88,15 +88,27 @@ static void references_do_not_overflow(void **state)
     assert_true(share_frame_view(&frames, frame).refs == UINT32_MAX);
 }
 
+static void counts_change_as_the_header_says(void **state)
+{
+    (void)state;
+    assert_true(share_refs_may_become(0, 2));
+    assert_true(share_refs_may_become(1, 2) && share_refs_may_become(2, 1));
+    assert_true(share_refs_may_become(1, 0));
+    assert_false(share_refs_may_become(0, 0) || share_refs_may_become(1, 3));
+    share_frame frame = make(1, 0, false, 1);
+    assert_true(share_frame_is_valid(&frames, frame));
+    assert_true(share_frame_put(&frames, frame));
+    assert_false(share_frame_is_valid(&frames, frame));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(it_keeps_what_it_was_given),
-        TEST(references_end_at_none),
-        TEST(the_last_reference_is_taken_once),
-        TEST(references_do_not_overflow),
+        TEST(it_keeps_what_it_was_given),       TEST(references_end_at_none),
+        TEST(the_last_reference_is_taken_once), TEST(references_do_not_overflow),
+        TEST(counts_change_as_the_header_says),
     };
     return RUN(tests);
 }

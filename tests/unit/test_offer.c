@@ -9,15 +9,6 @@
 
 static struct metadata metadata;
 static struct vmm *vmm;
-static enum share_answer answers[VMM_OPS];
-
-static enum share_answer answer(struct vmm *same, enum vmm_op op, share_vm vm, share_ppn ppn)
-{
-    (void)same;
-    (void)vm;
-    (void)ppn;
-    return answers[op];
-}
 
 static int begin(void **state)
 {
@@ -25,8 +16,6 @@ static int begin(void **state)
     metadata_init(&metadata);
     vmm = vmm_new(3, SLOTS, 3 * SLOTS);
     vmm_engine(vmm, &metadata.alloc, 1);
-    memset(answers, 0, sizeof answers);
-    vmm->answer = answer;
     for (unsigned i = 0; i < 3; i++)
         vmm_add(vmm, 0, 0, 0);
     return 0;
@@ -194,10 +183,10 @@ static void busy(void **state)
     assert_int_equal(vmm_offer(vmm, 1, 0), SHARE_BUSY);
     assert_int_equal(vmm_page(vmm, 0, 0)->reasons, 0);
     vmm_page(vmm, 1, 0)->pinned = false;
-    answers[VMM_REMAP] = SHARE_ANSWER_BUSY;
+    vmm->answers[VMM_REMAP] = SHARE_ANSWER_BUSY;
     assert_int_equal(vmm_offer(vmm, 1, 0), SHARE_BUSY);
     assert_int_equal(vmm_page(vmm, 1, 0)->reasons, 0);
-    answers[VMM_REMAP] = SHARE_ANSWER_OK;
+    vmm->answers[VMM_REMAP] = SHARE_ANSWER_OK;
     vmm_must_be_sound(vmm);
     assert_int_equal(vmm_offer(vmm, 1, 0), SHARE_JOINED); /* the partner waits on a frame */
 }
@@ -215,10 +204,10 @@ static void gone(void **state)
     fill(0, 0, 1);
     fill(1, 0, 1);
     vmm_offer(vmm, 0, 0);
-    answers[VMM_PROTECT] = SHARE_ANSWER_STALE;
+    vmm->answers[VMM_PROTECT] = SHARE_ANSWER_STALE;
     assert_int_equal(vmm_offer(vmm, 1, 0), SHARE_PAGE_GONE);
-    answers[VMM_PROTECT] = SHARE_ANSWER_OK;
-    answers[VMM_REMAP] = SHARE_ANSWER_STALE;
+    vmm->answers[VMM_PROTECT] = SHARE_ANSWER_OK;
+    vmm->answers[VMM_REMAP] = SHARE_ANSWER_STALE;
     assert_int_equal(vmm_offer(vmm, 1, 0), SHARE_PAGE_GONE);
 }
 
@@ -239,9 +228,9 @@ static void error(void **state)
     vmm_offer(vmm, 0, 1);
     for (unsigned i = 0; i < 3; i++)
         for (unsigned slot = 0; slot < 2; slot++) {
-            answers[failing[i]] = SHARE_ANSWER_FAIL;
+            vmm->answers[failing[i]] = SHARE_ANSWER_FAIL;
             assert_int_equal(vmm_offer(vmm, 1, slot), SHARE_ERROR);
-            answers[failing[i]] = SHARE_ANSWER_OK;
+            vmm->answers[failing[i]] = SHARE_ANSWER_OK;
             assert_int_equal(vmm_page(vmm, 1, slot)->reasons, 0);
             vmm_must_be_sound(vmm);
         }
@@ -318,16 +307,16 @@ static void offer_calls_of_any_size(enum share_fetch_way way)
     vmm_must_be_sound(vmm);
 }
 
-static void calls_of_any_size_abreast(void **state)
+static void calls_of_any_size_every_page(void **state)
 {
     (void)state;
-    offer_calls_of_any_size(SHARE_FETCH_ABREAST);
+    offer_calls_of_any_size(SHARE_FETCH_EVERY);
 }
 
-static void calls_of_any_size_apart(void **state)
+static void calls_of_any_size_jumps(void **state)
 {
     (void)state;
-    offer_calls_of_any_size(SHARE_FETCH_APART);
+    offer_calls_of_any_size(SHARE_FETCH_JUMPS);
 }
 
 /* They take no room in a run: each outcome still stands at its page. */
@@ -393,8 +382,8 @@ int main(void)
         TEST(error),
         TEST(a_full_table_is_an_error),
         TEST(one_call_shares_all),
-        TEST(calls_of_any_size_abreast),
-        TEST(calls_of_any_size_apart),
+        TEST(calls_of_any_size_every_page),
+        TEST(calls_of_any_size_jumps),
         TEST(shared_pages_among_others),
         TEST(read_only_pages_are_code),
         TEST(outcomes_may_be_left_out),

@@ -179,6 +179,45 @@ static void hint_words_keep_their_parts(void **state)
     assert_false(share_word_on_frame(share_word(SHARE_WORD_MOVING, 0)));
 }
 
+/* The header's list, by state; payloads decide the rest. */
+static void words_change_as_the_header_says(void **state)
+{
+    (void)state;
+    static const char *const list[] = {
+        [SHARE_WORD_NONE] = "...O....",     [SHARE_WORD_HINTED] = "...O.M..",
+        [SHARE_WORD_NO_MATCH] = "...O.M..", [SHARE_WORD_OWNED] = "NHX.BM..",
+        [SHARE_WORD_BROKEN] = "NH......",   [SHARE_WORD_MOVING] = "NH....SC",
+        [SHARE_WORD_SHARED] = ".....M..",   [SHARE_WORD_CODE] = ".....M..",
+    };
+    for (enum share_word_state from = 0; from <= SHARE_WORD_CODE; from++)
+        for (enum share_word_state to = 0; to <= SHARE_WORD_CODE; to++) {
+            uint32_t word = share_word(from, from >= SHARE_WORD_SHARED);
+            uint32_t next = share_word(to, to >= SHARE_WORD_SHARED);
+            assert_int_equal(share_word_may_become(word, next), list[from][to] != '.');
+        }
+    uint32_t none = share_word(SHARE_WORD_NONE, 0), broken = share_word(SHARE_WORD_BROKEN, 0);
+    assert_true(share_word_may_become(broken, broken + 1));
+    assert_true(share_word_may_become(broken + 2, broken + 1));
+    assert_false(share_word_may_become(broken, broken + 2));
+    assert_false(share_word_may_become(broken, broken - 1));
+    assert_false(share_word_may_become(broken + 1, none)); /* a writer is still there */
+    assert_false(share_word_may_become(share_word(SHARE_WORD_MOVING, 0),
+                                       share_word(SHARE_WORD_SHARED, 0))); /* on no frame */
+    assert_false(share_word_is_valid(share_word(SHARE_WORD_OWNED, 1)));
+    assert_false(share_word_is_valid(share_word(SHARE_WORD_HINTED, SHARE_BACKOFF_MAX + 1)));
+}
+
+static void chunks_are_valid_where_they_were_made(void **state)
+{
+    (void)state;
+    struct share_page_ref page = prepare(4 * SHARE_CHUNK_PAGES + 3);
+    assert_true(share_chunk_is_valid(share_page_chunk(&page), 9, 4));
+    assert_false(share_chunk_is_valid(share_page_chunk(&page), 8, 4));
+    assert_false(share_chunk_is_valid(share_page_chunk(&page), 9, 3));
+    atomic_store(page.word, share_word(SHARE_WORD_CODE, 0));
+    assert_false(share_chunk_is_valid(share_page_chunk(&page), 9, 4));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -191,6 +230,8 @@ int main(void)
         TEST(refused_memory_changes_nothing),
         TEST(dense_pages_cost_little),
         TEST(hint_words_keep_their_parts),
+        TEST(words_change_as_the_header_says),
+        TEST(chunks_are_valid_where_they_were_made),
     };
     return RUN(tests);
 }

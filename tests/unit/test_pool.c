@@ -108,6 +108,21 @@ static void refused_memory_changes_nothing(void **state)
     assert_int_equal(take(), 2);
 }
 
+static void its_counts_are_checked(void **state)
+{
+    (void)state;
+    take();
+    assert_true(share_pool_is_valid(&pool));
+    pool.free_count += 2; /* now more are free than there are */
+    assert_false(share_pool_is_valid(&pool));
+    pool.free_count -= 3;
+    assert_false(share_pool_is_valid(&pool)); /* and now fewer than were never taken */
+    pool.free_count++;
+    pool.reserved = pool.free_count + 1;
+    assert_false(share_pool_is_valid(&pool));
+    pool.reserved = 0;
+}
+
 static void an_uneven_maximum_holds(void **state)
 {
     (void)state;
@@ -126,6 +141,7 @@ int main(void)
         TEST(ids_are_dense_and_objects_stay), TEST(what_is_put_back_is_taken_again),
         TEST(it_ends_at_items_max),           TEST(a_promise_is_kept_and_given_back),
         TEST(refused_memory_changes_nothing), TEST(an_uneven_maximum_holds),
+        TEST(its_counts_are_checked),
     };
     return RUN(tests);
 }

@@ -45,9 +45,7 @@ static int begin(void **state)
 static int end(void **state)
 {
     (void)state;
-    vmm_must_be_sound(vmm);
-    share_free(vmm->share);
-    vmm_free(vmm);
+    vmm_end(vmm);
     return 0;
 }
 

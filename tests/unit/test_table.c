@@ -22,6 +22,7 @@ static int begin(void **state)
 static int end(void **state)
 {
     (void)state;
+    assert_true(share_table_is_valid(&table));
     share_table_fini(&table);
     assert_int_equal(metadata.blocks, 0);
     return 0;
@@ -418,6 +419,30 @@ static void prefetch_harms_nothing(void **state)
     share_table_prefetch_partition(&table, ~UINT64_C(0));
 }
 
+static void what_cannot_be_found_is_not_valid(void **state)
+{
+    (void)state;
+    uint64_t hash = UINT64_C(5) << 30; /* nine of one key: the last one spills */
+    for (uint32_t id = 1; id <= SHARE_TABLE_SLOTS + 1; id++)
+        must_insert(hash, hint(id));
+    struct share_partition *part = &table.partition[share_table_partition(hash)];
+    struct share_bucket *home =
+        &part->now.bucket[share_array_home(&part->now, share_table_key(hash))];
+    uint32_t *spill = &home->tag[share_key_class(share_table_key(hash))];
+    assert_true(share_bucket_is_valid(home) && share_partition_is_valid(part));
+    *spill &= ~SHARE_TAG_SPILL;
+    assert_false(share_table_is_valid(&table));
+    *spill |= SHARE_TAG_SPILL;
+    part->entries++;
+    assert_false(share_table_is_valid(&table));
+    part->entries--;
+    share_bucket_clear(home, 0);
+    home->tag[0] |= SHARE_TAG_KIND; /* says of an empty slot that a frame stands there */
+    assert_false(share_bucket_is_valid(home));
+    home->tag[0] &= ~SHARE_TAG_KIND;
+    part->entries--;
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -438,6 +463,7 @@ int main(void)
         TEST(most_are_inserted_near),
         TEST(room_may_be_refused),
         TEST(expected_entries_need_no_growth),
+        TEST(what_cannot_be_found_is_not_valid),
         TEST(prefetch_harms_nothing),
     };
     return RUN(tests);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "enter.h"
 #include "metadata.h"
 #include "test.h"
 #include "vmm.h"
@@ -196,6 +197,15 @@ static void pages_not_looked_at_cost_nothing(void **state)
     assert_int_equal(share_vm_remove(vmm->share, vm), SHARE_OK);
 }
 
+static void states_follow_each_other(void **state)
+{
+    (void)state;
+    for (enum share_vm_state from = SHARE_VM_FREE; from <= SHARE_VM_DYING; from++)
+        for (enum share_vm_state to = SHARE_VM_FREE; to <= SHARE_VM_DYING; to++)
+            assert_int_equal(share_vm_may_become(from, to),
+                             to == (from == SHARE_VM_DYING ? SHARE_VM_FREE : from + 1));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -204,7 +214,7 @@ int main(void)
         TEST(wrong_ranges_are_refused),         TEST(a_vm_that_is_gone_is_gone),
         TEST(removal_frees_frames_and_hints),   TEST(a_number_comes_back_clean),
         TEST(regrouping_breaks_all_first),      TEST(a_regrouping_without_memory_can_be_resumed),
-        TEST(pages_not_looked_at_cost_nothing),
+        TEST(pages_not_looked_at_cost_nothing), TEST(states_follow_each_other),
     };
     return RUN(tests);
 }
