@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A guest of pages with a software page table: the ops of a VMM without TLBs. */
 #include "live.h"
+#include "shim/bench.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,7 +96,8 @@ static const struct share_ops live_ops = {.struct_size = sizeof(struct share_ops
                                           .unprotect = unprotect,
                                           .remap = remap,
                                           .alloc = alloc_page,
-                                          .free = free_pages};
+                                          .free = free_pages,
+                                          .now_ns = bench_now_ns};
 
 static void need(bool ok)
 {

@@ -42,6 +42,7 @@ static const struct share_ops generator_ops = {
     .resolve = resolve,
     .next_present = next_present,
     .peek = peek,
+    .now_ns = bench_now_ns,
 };
 
 static const uint64_t sizes[] = {1000000, 1500000, 2000000, 2600000,

@@ -2,6 +2,7 @@
 /* Resident pages with a known share of copies. */
 #include "pages.h"
 #include "prng.h"
+#include "shim/bench.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,6 +112,7 @@ const struct share_ops pages_ops = {
     .resolve = resolve,
     .next_present = next_present,
     .peek = peek,
+    .now_ns = bench_now_ns,
 };
 
 struct share *pages_engine_empty(struct pages *pages, const struct share_alloc *alloc,

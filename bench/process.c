@@ -3,6 +3,7 @@
 #include "process.h"
 #include "kernel_file.h"
 #include "restore.h"
+#include "shim/bench.h"
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/userfaultfd.h>
@@ -217,7 +218,8 @@ const struct share_ops process_ops = {.struct_size = sizeof(struct share_ops),
                                       .unprotect = unprotect,
                                       .remap = remap,
                                       .alloc = alloc_page,
-                                      .free = free_pages};
+                                      .free = free_pages,
+                                      .now_ns = bench_now_ns};
 
 /* ---------------------------------------------------------------------------------- faults -- */
 

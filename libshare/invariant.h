@@ -19,12 +19,15 @@
 #define SHARE_ASSERTS 0
 #endif
 
-/* Not compiled in, a condition still has to compile. */
-#define share_assert_at(price, condition)             \
-    do {                                              \
-        if (SHARE_ASSERTS >= (price) && !(condition)) \
-            assert(0 && #condition);                  \
+#if SHARE_ASSERTS > 0
+#define share_assert_at(price, condition) \
+    do {                                  \
+        if (SHARE_ASSERTS >= (price))     \
+            assert(condition);            \
     } while (0)
+#else /* it still has to compile */
+#define share_assert_at(price, condition) ((void)(0 && (condition)))
+#endif
 
 #define share_assert(condition)           share_assert_at(1, condition)
 #define share_assert_internal(condition)  share_assert_at(2, condition)

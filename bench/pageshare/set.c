@@ -3,6 +3,7 @@
 #include "set.h"
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define BLOCK_PAGES UINT64_C(512)
 #define FAULT_PAGES 16 /* a fault maps at least so many of a file in the page cache */
@@ -184,9 +185,18 @@ static const void *peek(void *ctx, share_mpn mpn)
     return bytes_at(ctx, mpn);
 }
 
+static uint64_t now_ns(void *ctx)
+{
+    struct timespec now;
+    (void)ctx;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
 const struct share_ops set_ops = {
     .struct_size = sizeof(struct share_ops),
     .resolve = resolve,
     .next_present = next_present,
     .peek = peek,
+    .now_ns = now_ns,
 };

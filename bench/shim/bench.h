@@ -98,6 +98,8 @@ double bench_quantile(double *values, size_t count, double part);
 
 /* Seconds on the monotonic clock. */
 double bench_now_s(void);
+/* The same clock in nanoseconds, as an op of an engine: ctx is nothing. */
+uint64_t bench_now_ns(void *ctx);
 
 /* Runs what was registered, by Google Benchmark's command line. The exit code: 1 if one failed. */
 int bench_run(int argc, char **argv);
