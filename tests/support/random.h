@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* SplitMix64: a seeded source of numbers, the same everywhere. */
+/* A seeded source of numbers, the same everywhere: the VMM's. */
 #ifndef RANDOM_H
 #define RANDOM_H
 
 #include <stdint.h>
 
+#include "../../hv-adapter/prng.h"
+
 static inline uint64_t random_next(uint64_t *state)
 {
-    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
+    return hv_random_next(state);
 }
 
 /* In [0, bound). */
