@@ -15,7 +15,7 @@ static struct live_page *page_of(void *ctx, share_ppn ppn)
     return &((struct live *)ctx)->physmap[ppn.n];
 }
 
-static bool resolve(void *ctx, share_vm vm, share_ppn ppn, share_mpn *mpn)
+static bool resolve(void *ctx, struct share_vm_ref vm, share_ppn ppn, share_mpn *mpn)
 {
     (void)vm;
     if (ppn.n >= ((struct live *)ctx)->count)
@@ -24,7 +24,7 @@ static bool resolve(void *ctx, share_vm vm, share_ppn ppn, share_mpn *mpn)
     return true;
 }
 
-static bool next_present(void *ctx, share_vm vm, share_ppn from, share_ppn *found)
+static bool next_present(void *ctx, struct share_vm_ref vm, share_ppn from, share_ppn *found)
 {
     (void)vm;
     *found = from;
@@ -63,7 +63,7 @@ static void remap(void *ctx, struct share_remap *pages, size_t count)
     }
 }
 
-static bool alloc_page(void *ctx, share_vm vm, share_mpn *mpn, void **bytes)
+static bool alloc_page(void *ctx, struct share_vm_ref vm, share_mpn *mpn, void **bytes)
 {
     struct live *live = ctx;
     hv_mpn fresh;
@@ -126,7 +126,8 @@ struct live *live_new(const struct pages *pages, const struct share_alloc *alloc
         .struct_size = sizeof config, .ops = &live_ops, .ops_ctx = live, .alloc = alloc};
     share_vm vm;
     need(share_new(&config, &live->share) == SHARE_OK &&
-         share_vm_add(live->share, 0, (share_ppn){0}, (share_ppn){live->count}, &vm) == SHARE_OK);
+         share_vm_add(live->share, 0, (share_ppn){0}, (share_ppn){live->count}, NULL, &vm) == SHARE_OK &&
+         share_vm_start(live->share, vm) == SHARE_OK);
     return live;
 }
 

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool resolve(void *ctx, share_vm vm, share_ppn ppn, share_mpn *mpn)
+static bool resolve(void *ctx, struct share_vm_ref vm, share_ppn ppn, share_mpn *mpn)
 {
     (void)ctx;
     (void)vm;
@@ -17,7 +17,7 @@ static bool resolve(void *ctx, share_vm vm, share_ppn ppn, share_mpn *mpn)
     return true;
 }
 
-static bool next_present(void *ctx, share_vm vm, share_ppn from, share_ppn *found)
+static bool next_present(void *ctx, struct share_vm_ref vm, share_ppn from, share_ppn *found)
 {
     (void)ctx;
     (void)vm;
@@ -57,7 +57,8 @@ static void run(struct bench *bench, void *ctx)
     struct share *share;
     share_vm vm;
     if (share_new(&config, &share) != SHARE_OK ||
-        share_vm_add(share, 0, (share_ppn){0}, (share_ppn){sizes[SIZES - 1]}, &vm) != SHARE_OK) {
+        share_vm_add(share, 0, (share_ppn){0}, (share_ppn){sizes[SIZES - 1]}, NULL, &vm) != SHARE_OK ||
+        share_vm_start(share, vm) != SHARE_OK) {
         bench_fail(bench, "no engine");
         return;
     }

@@ -88,14 +88,14 @@ void pages_free(struct pages *pages)
     free(pages);
 }
 
-static bool resolve(void *ctx, share_vm vm, share_ppn ppn, share_mpn *mpn)
+static bool resolve(void *ctx, struct share_vm_ref vm, share_ppn ppn, share_mpn *mpn)
 {
     (void)vm;
     mpn->n = ppn.n;
     return ppn.n < ((struct pages *)ctx)->count;
 }
 
-static bool next_present(void *ctx, share_vm vm, share_ppn from, share_ppn *found)
+static bool next_present(void *ctx, struct share_vm_ref vm, share_ppn from, share_ppn *found)
 {
     (void)vm;
     *found = from;
@@ -134,7 +134,8 @@ struct share *pages_engine(struct pages *pages, const struct share_alloc *alloc,
 {
     struct share *share = pages_engine_empty(pages, alloc, expected);
     share_vm vm;
-    if (share_vm_add(share, 0, (share_ppn){0}, (share_ppn){pages->count}, &vm) != SHARE_OK)
+    if (share_vm_add(share, 0, (share_ppn){0}, (share_ppn){pages->count}, NULL, &vm) != SHARE_OK ||
+        share_vm_start(share, vm) != SHARE_OK)
         need(NULL);
     return share;
 }

@@ -72,14 +72,14 @@ static void watch_pages(const struct process *process, uint64_t ppn, uint64_t pa
     must(ioctl(process->uffd, UFFDIO_REGISTER, &reg) == 0, "register with userfaultfd");
 }
 
-static bool resolve(void *ctx, share_vm vm, share_ppn ppn, share_mpn *mpn)
+static bool resolve(void *ctx, struct share_vm_ref vm, share_ppn ppn, share_mpn *mpn)
 {
     (void)vm;
     mpn->n = ((struct process *)ctx)->physmap[ppn.n];
     return true;
 }
 
-static bool next_present(void *ctx, share_vm vm, share_ppn from, share_ppn *found)
+static bool next_present(void *ctx, struct share_vm_ref vm, share_ppn from, share_ppn *found)
 {
     (void)vm;
     *found = from;
@@ -194,7 +194,7 @@ static void remap(void *ctx, struct share_remap *pages, size_t count)
     }
 }
 
-static bool alloc_page(void *ctx, share_vm vm, share_mpn *mpn, void **bytes)
+static bool alloc_page(void *ctx, struct share_vm_ref vm, share_mpn *mpn, void **bytes)
 {
     struct process *process = ctx;
     (void)vm;
@@ -336,8 +336,9 @@ struct process *process_new(const struct pages *pages, const struct share_alloc 
         .struct_size = sizeof config, .ops = &process_ops, .ops_ctx = process, .alloc = alloc};
     share_vm vm;
     need(share_new(&config, &process->share) == SHARE_OK &&
-         share_vm_add(process->share, 0, (share_ppn){0}, (share_ppn){pages->count}, &vm) ==
-             SHARE_OK);
+         share_vm_add(process->share, 0, (share_ppn){0}, (share_ppn){pages->count}, NULL, &vm) ==
+             SHARE_OK &&
+         share_vm_start(process->share, vm) == SHARE_OK);
     return process;
 }
 

@@ -7,7 +7,8 @@
  * the number of pages that name it, and every gauge is a sum that can be taken again.
  */
 #include "enter.h"
-#include <string.h>
+#include "ops.h"
+#include "sized.h"
 
 struct audit {
     struct share *share;
@@ -42,9 +43,11 @@ static bool check_framed(struct audit *audit, const struct share_vm_object *vm, 
     struct share_frame_view view = share_frame_view(&share->frames, frame);
     if (view.group != atomic_load(&vm->group))
         return fail(audit, "a page is on a frame of another group", vm->number, ppn);
-    if (!share->ops.resolve(share->ops_ctx, vm->number, ppn, &mpn))
-        return fail(audit, "a shared page has no machine page", vm->number, ppn);
-    if (!share->immutable && mpn.n != view.mpn.n)
+    enum share_resolved resolved = share_resolve(share, vm, ppn, &mpn);
+    if (resolved == SHARE_OUT_OF_RANGE)
+        return fail(audit, "a shared page's MPN is out of range", vm->number, ppn);
+    /* Absent: unmapped, and share_forget comes next, as it must. */
+    if (!share->immutable && resolved == SHARE_PRESENT && mpn.n != view.mpn.n)
         return fail(audit, "a shared page does not map its frame", vm->number, ppn);
     audit->refs[frame]++;
     audit->framed_pages++;
@@ -244,11 +247,12 @@ static bool check_all(struct audit *audit)
            check_parts(audit);
 }
 
-enum share_result share_check(struct share *share, struct share_check_report *report)
+enum share_result share_check_sized(struct share *share, struct share_check_report *report,
+                                    size_t report_nbytes)
 {
-    struct audit audit = {.share = share, .report = report};
+    struct share_check_report found = {.reason = NULL};
+    struct audit audit = {.share = share, .report = &found};
     enum share_result result = SHARE_NOMEM;
-    memset(report, 0, sizeof *report);
     share_gate_close(share);
     audit.frames_end = share_pool_end(&share->frames.pool);
     audit.refs =
@@ -259,5 +263,6 @@ enum share_result share_check(struct share *share, struct share_check_report *re
     share_mem_free(&share->mem, audit.refs, audit.frames_end * sizeof *audit.refs);
     share_mem_free(&share->mem, audit.seen, audit.frames_end);
     share_gate_open(share);
+    share_hand_over(report, report_nbytes, &found, sizeof found);
     return result;
 }

@@ -48,7 +48,7 @@ static void finish(struct share_run *run, struct share_item *item, enum share_ou
 static void uncommit(struct share_run *run, struct share_item *item, enum share_outcome outcome)
 {
     if (!run->share->immutable)
-        share_unprotect(run->share, run->vm->number, item->ppn, item->mpn);
+        share_unprotect(run->share, run->vm, item->ppn, item->mpn);
     share_step(SHARE_STEP_RELEASE);
     share_word_set(&item->page, share_item_word_before(item), memory_order_seq_cst);
     item->stage = SHARE_ITEM_DONE;
@@ -69,7 +69,7 @@ static bool is_promotion(struct share_run *run, const struct share_item *item)
 
 static bool has_own_partner(struct share_run *run, const struct share_item *item)
 {
-    return is_promotion(run, item) && share_with(run, item)->vm == run->vm->number;
+    return is_promotion(run, item) && share_with(run, item)->vm == run->vm;
 }
 
 static struct own_partners find_own_partners(struct share_run *run)
@@ -109,8 +109,8 @@ static bool commit_hint(struct share_run *run, struct share_item *item, share_fr
     share_table_unlock(part);
     share_assert(replaced && "the hint stands while its page is owned");
     with->frame = frame;
-    if (with->vm != run->vm->number)
-        count_framed(share_vm_at(share, with->vm), 1, with->code);
+    if (with->vm != run->vm)
+        count_framed(with->vm, 1, with->code);
     share_step(SHARE_STEP_RELEASE);
     share_word_set(&with->page, shared_word(with->code, frame), memory_order_release);
     return true;
@@ -228,7 +228,7 @@ static void remap_all(struct share_run *run)
         struct share_item *item = share_matched_at(run, i, SHARE_ITEM_COMMITTED);
         share_assert_internal(!item || share_item_is_valid(run, item));
         if (item)
-            pages[count++] = (struct share_remap){run->vm->number, item->ppn,
+            pages[count++] = (struct share_remap){share_ref_of(run->vm), item->ppn,
                                                   item->mpn,       share_with(run, item)->mpn,
                                                   false,           SHARE_ANSWER_FAIL};
     }

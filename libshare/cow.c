@@ -11,6 +11,7 @@
 #include "enter.h"
 #include "group.h"
 #include "invariant.h"
+#include "ops.h"
 #include <string.h>
 
 /* Takes a frame without references out of table or group, where it is found by its content: the
@@ -64,7 +65,7 @@ static void tell(struct share *share, enum share_event_kind kind, const struct s
                  share_ppn ppn, share_mpn mpn, share_frame frame)
 {
     share_tell(share, &(struct share_event){
-                          .kind = kind, .vm = vm->number, .ppn = ppn, .mpn = mpn, .frame = frame});
+                          .struct_size = sizeof(struct share_event), .kind = kind, .vm = vm->number, .ppn = ppn, .mpn = mpn, .frame = frame});
 }
 
 static void count_left(struct share_vm_object *vm, uint32_t word)
@@ -85,7 +86,7 @@ static bool break_last(struct share *share, struct share_vm_object *vm,
     if (!share_frame_put_if_last(&share->frames, frame))
         return false;
     unlink_frame(share, frame);
-    share_unprotect(share, vm->number, share_page_ppn(page), mpn);
+    share_unprotect(share, vm, share_page_ppn(page), mpn);
     count_left(vm, word);
     share_step(SHARE_STEP_RELEASE);
     share_word_set(page, share_word(SHARE_WORD_NONE, 0), memory_order_seq_cst);
@@ -114,11 +115,11 @@ static enum share_result copy_and_map(struct share *share, struct share_vm_objec
                                       share_ppn ppn, share_mpn from, share_mpn *to)
 {
     void *fresh;
-    if (!share->ops.alloc(share->ops_ctx, vm->number, to, &fresh))
+    if (!share_alloc_page(share, vm, to, &fresh))
         return SHARE_NOMEM;
     share_step(SHARE_STEP_COPY);
     const void *bytes = share_peek(share, from);
-    struct share_remap remap = {vm->number, ppn, from, *to, true, SHARE_ANSWER_FAIL};
+    struct share_remap remap = {share_ref_of(vm), ppn, from, *to, true, SHARE_ANSWER_FAIL};
     if (bytes) {
         memcpy(fresh, bytes, SHARE_PAGE_SIZE);
         share_unpeek(share, from, bytes);
@@ -165,9 +166,9 @@ static bool break_look(struct share *share, struct share_vm_object *vm,
     if (!share_word_swap(page, &word, broken))
         return false;
     share_mpn mpn = {0};
-    share->ops.resolve(share->ops_ctx, vm->number, share_page_ppn(page), &mpn);
+    (void)share_resolve(share, vm, share_page_ppn(page), &mpn);
     share_step(SHARE_STEP_COPY);
-    share_unprotect(share, vm->number, share_page_ppn(page), mpn);
+    share_unprotect(share, vm, share_page_ppn(page), mpn);
     share_word_writer_leaves(page);
     if (first)
         share_count(&vm->counts.breaks_abandoned, 1);

@@ -3,19 +3,38 @@
 #include "engine.h"
 #include "fetch.h"
 #include "group.h"
-#include <string.h>
+#include "sized.h"
+#include <sys/random.h>
 
 #define EXPECTED_MAX        (UINT64_C(1) << 32) /* page numbers have 32 bits */
 #define SETTLED_PPM_DEFAULT 1000u
 #define VMS_SLAB_LOG2       2
+#define FLAGS               (SHARE_IMMUTABLE | SHARE_SALT_GIVEN)
 
 /* ---------------------------------------------------------------------------------- engine -- */
 
-/* Structs of callers built against an older header are shorter: the rest is zero. */
-static void copy_sized(void *to, size_t to_nbytes, const void *from, size_t from_nbytes)
+/* Copies a struct of the caller's, whose first member is its size; what it has not is 0. False: it
+ * has no size, or is too short to be one of any version. */
+static bool take_struct(void *to, size_t nbytes, size_t least, const void *from)
 {
-    memset(to, 0, to_nbytes);
-    memcpy(to, from, from_nbytes < to_nbytes ? from_nbytes : to_nbytes);
+    size_t given;
+    memcpy(&given, from, sizeof given);
+    share_hand_over(to, nbytes, from, given < least ? 0 : given);
+    return given >= least;
+}
+
+/* Sizes in 0.2.0: no caller has shorter ones. */
+#define OPS_LEAST      offsetof(struct share_ops, now_ns)
+#define CONFIG_LEAST   sizeof(struct share_config)
+#define ALLOC_LEAST    sizeof(struct share_alloc)
+#define OBSERVER_LEAST sizeof(struct share_observer)
+
+/* The salt that the caller gives, or one that nobody can guess. */
+static bool draw_salt(const struct share_config *config, uint64_t *salt)
+{
+    *salt = config->salt;
+    return (config->flags & SHARE_SALT_GIVEN) ||
+           getrandom(salt, sizeof *salt, 0) == (ssize_t)sizeof *salt;
 }
 
 static bool ops_complete(const struct share_ops *ops, bool immutable)
@@ -39,20 +58,26 @@ enum share_result share_new(const struct share_config *config, struct share **ou
 {
     struct share_config wanted;
     struct share_ops ops;
+    struct share_alloc alloc;
+    struct share_observer observer = {.struct_size = 0};
     struct share_mem mem;
+    uint64_t salt;
     *out = NULL;
-    if (!config || config->struct_size < sizeof config->struct_size)
+    if (!config || !take_struct(&wanted, sizeof wanted, CONFIG_LEAST, config) || !wanted.ops ||
+        wanted.flags & ~(uint32_t)FLAGS || wanted.expected_contents > EXPECTED_MAX ||
+        !take_struct(&ops, sizeof ops, OPS_LEAST, wanted.ops))
         return SHARE_INVALID;
-    copy_sized(&wanted, sizeof wanted, config, config->struct_size);
-    if (!wanted.ops || wanted.flags & ~(uint32_t)SHARE_IMMUTABLE ||
-        wanted.expected_contents > EXPECTED_MAX)
+    if ((wanted.alloc && !take_struct(&alloc, sizeof alloc, ALLOC_LEAST, wanted.alloc)) ||
+        (wanted.observer &&
+         !take_struct(&observer, sizeof observer, OBSERVER_LEAST, wanted.observer)))
         return SHARE_INVALID;
-    copy_sized(&ops, sizeof ops, wanted.ops, wanted.ops->struct_size);
     bool immutable = wanted.flags & SHARE_IMMUTABLE;
     if (!ops_complete(&ops, immutable))
         return SHARE_INVALID;
+    if (!draw_salt(&wanted, &salt))
+        return SHARE_FAIL;
 
-    share_mem_init(&mem, wanted.alloc);
+    share_mem_init(&mem, wanted.alloc ? &alloc : NULL);
     struct share *share = share_mem_new(&mem, sizeof *share, SHARE_LINE_NBYTES);
     if (!share)
         return SHARE_NOMEM;
@@ -61,11 +86,10 @@ enum share_result share_new(const struct share_config *config, struct share **ou
     share->ops_ctx = wanted.ops_ctx;
     share->tuner.now_ns = ops.now_ns;
     share->tuner.ctx = wanted.ops_ctx;
-    if (wanted.observer)
-        share->observer = *wanted.observer;
-    share->salt = wanted.salt;
+    share->observer = observer;
+    share->salt = salt;
     share->hash_mask = ~UINT64_C(0);
-    share->scanner.random_state = wanted.salt;
+    share->scanner.random_state = wanted.order_seed;
     share->settled_ppm = wanted.settled_ppm ? wanted.settled_ppm : SETTLED_PPM_DEFAULT;
     share->immutable = immutable;
     share->compare = share_compare_variant(0);
@@ -104,7 +128,7 @@ const char *share_outcome_name(enum share_outcome outcome)
 {
     static const char *const names[SHARE_OUTCOMES] = {
         "hinted",      "replaced_stale", "promoted",   "joined", "already", "zero",      "volatile",
-        "false_match", "ineligible",     "backed_off", "busy",   "gone",    "group_off", "error",
+        "false_match", "ineligible",     "backed_off", "busy",   "gone",    "group_off", "error", "quiet",
     };
     return (unsigned)outcome < SHARE_OUTCOMES ? names[outcome] : "unknown";
 }

@@ -40,7 +40,9 @@ struct share_vm_object {
     _Atomic uint32_t regrouping;
     _Atomic uint64_t dirty_index; /* chunk index where the search for dirty pages goes on */
     _Atomic share_group group;
+    _Atomic uint32_t started; /* scanners may look at it */
     share_vm number;
+    void *owner; /* the caller's */
     share_ppn begin, end;
     struct share_tree tree;
     struct share_counts counts;
@@ -66,7 +68,8 @@ struct share {
     bool immutable;
     share_compare_fn compare;
     struct share_tuner tuner;
-    _Atomic uint32_t gate; /* enter.h */
+    _Atomic uint32_t gate;      /* enter.h */
+    _Atomic uint64_t op_errors; /* answers of ops that none may give */
     struct share_mem mem;
     struct share_table table;
     struct share_pages pages;
@@ -99,25 +102,6 @@ static inline share_vm share_vm_end(const struct share *share)
 static inline bool share_ppn_valid(const struct share_vm_object *vm, share_ppn ppn)
 {
     return ppn.n >= vm->begin.n && ppn.n < vm->end.n;
-}
-
-/* Reading a machine page. */
-static inline const void *share_peek(struct share *share, share_mpn mpn)
-{
-    return share->ops.peek(share->ops_ctx, mpn);
-}
-
-static inline void share_unpeek(struct share *share, share_mpn mpn, const void *bytes)
-{
-    if (share->ops.unpeek && bytes)
-        share->ops.unpeek(share->ops_ctx, mpn, bytes);
-}
-
-/* Takes the reason "sharing" off one page. */
-static inline void share_unprotect(struct share *share, share_vm vm, share_ppn ppn, share_mpn mpn)
-{
-    struct share_protect page = {.vm = vm, .ppn = ppn, .mpn = mpn};
-    share->ops.unprotect(share->ops_ctx, &page, 1);
 }
 
 static inline void share_tell(struct share *share, const struct share_event *event)

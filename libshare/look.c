@@ -84,9 +84,9 @@ static const unsigned char *open_page(struct share_run *run, struct share_item *
     item->hinted = share_word_state(item->was) == SHARE_WORD_HINTED;
     if (item->hinted) /* where its hint stands: if the page has changed, it goes */
         share_table_prefetch(&share->table, share_word_hash(item->was));
-    if (!share->ops.resolve(share->ops_ctx, run->vm->number, item->ppn, &item->mpn) ||
-        item->mpn.n >= SHARE_MPN_END) {
-        share_item_drop(run, item, SHARE_PAGE_GONE);
+    enum share_resolved resolved = share_resolve(share, run->vm, item->ppn, &item->mpn);
+    if (resolved != SHARE_PRESENT) {
+        share_item_drop(run, item, resolved == SHARE_ABSENT ? SHARE_PAGE_GONE : SHARE_ERROR);
         return NULL;
     }
     const void *bytes = share_peek(share, item->mpn);

@@ -46,7 +46,7 @@ static enum verdict take_hint(struct share_run *run, struct share_partner *with,
         return CONFLICT;
     with->kind = SHARE_WITH_HINT;
     with->page = page;
-    with->vm = vm->number;
+    with->vm = vm;
     with->ppn = share_page_ppn(&page);
     with->was = was;
     with->code = false;
@@ -188,7 +188,7 @@ static bool find_hinted(struct share_run *run, struct share_item *item)
 {
     struct share *share = run->share;
     struct share_partner *with = share_with(run, item);
-    if (!share->ops.resolve(share->ops_ctx, with->vm, with->ppn, &with->mpn)) {
+    if (share_resolve(share, with->vm, with->ppn, &with->mpn) != SHARE_PRESENT) {
         share_partner_drop(run, item);
         return false;
     }

@@ -20,7 +20,7 @@ static void libc_free(void *ctx, void *memory, size_t nbytes)
 
 void share_mem_init(struct share_mem *mem, const struct share_alloc *alloc)
 {
-    static const struct share_alloc libc = {libc_alloc, libc_free, NULL};
+    static const struct share_alloc libc = {sizeof libc, libc_alloc, libc_free, NULL};
     mem->alloc = alloc ? *alloc : libc;
     atomic_init(&mem->bytes, 0);
     atomic_init(&mem->peak_bytes, 0);

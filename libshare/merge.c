@@ -48,10 +48,10 @@ static void protect_all(struct share_run *run)
             continue;
         share_assert_internal(share_item_is_valid(run, item));
         pages[count++] =
-            (struct share_protect){run->vm->number, item->ppn, item->mpn, SHARE_ANSWER_FAIL};
+            (struct share_protect){share_ref_of(run->vm), item->ppn, item->mpn, SHARE_ANSWER_FAIL};
         if (share_with(run, item)->kind == SHARE_WITH_HINT)
             pages[count++] =
-                (struct share_protect){share_with(run, item)->vm, share_with(run, item)->ppn,
+                (struct share_protect){share_ref_of(share_with(run, item)->vm), share_with(run, item)->ppn,
                                        share_with(run, item)->mpn, SHARE_ANSWER_FAIL};
     }
     if (!count)

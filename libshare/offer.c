@@ -11,7 +11,7 @@ static void tell_without_look(struct share *share, const struct share_offer_batc
 {
     if (batch->outcomes)
         batch->outcomes[at] = why;
-    share_tell(share, &(struct share_event){.kind = SHARE_EVENT_OFFER,
+    share_tell(share, &(struct share_event){.struct_size = sizeof(struct share_event), .kind = SHARE_EVENT_OFFER,
                                             .outcome = why,
                                             .vm = batch->vm,
                                             .ppn = batch->ppns[at]});
@@ -111,7 +111,7 @@ static void tell_outcomes(struct share_run *run)
         const struct share_partner *with = share_with(run, item);
         bool merged = item->outcome == SHARE_PROMOTED || item->outcome == SHARE_JOINED ||
                       item->outcome == SHARE_ZERO;
-        struct share_event event = {.kind = SHARE_EVENT_OFFER,
+        struct share_event event = {.struct_size = sizeof event, .kind = SHARE_EVENT_OFFER,
                                     .outcome = (enum share_outcome)item->outcome,
                                     .vm = run->vm->number,
                                     .ppn = item->ppn,
@@ -119,7 +119,7 @@ static void tell_outcomes(struct share_run *run)
         if (merged)
             event.frame = with->frame;
         if (item->outcome == SHARE_PROMOTED) {
-            event.with_vm = with->vm;
+            event.with_vm = with->vm->number;
             event.with_ppn = with->ppn;
         }
         share_tell(run->share, &event);

@@ -18,7 +18,7 @@ enum share_outcome share_outcome_of(enum share_answer answer)
 
 /* Gives an owned page another word; if a write won meanwhile, makes sure that it is not protected
  * first. `mpn`: what the owner knows it to map. */
-static void give_back(struct share *share, share_vm vm, const struct share_page_ref *page,
+static void give_back(struct share *share, const struct share_vm_object *vm, const struct share_page_ref *page,
                       share_mpn mpn, bool was_protected, uint32_t word)
 {
     if (was_protected)
@@ -100,7 +100,7 @@ void share_item_end(struct share_run *run, struct share_item *item, uint32_t wor
     share_assert(!share_item_has_partner(item) || share_with(run, item)->kind == SHARE_WITH_NONE);
     share_assert(share_page_is_owned(&item->page));
     if (item->is_protected || !share_owner_give(&item->page, word))
-        give_back(run->share, run->vm->number, &item->page, item->mpn, item->is_protected, word);
+        give_back(run->share, run->vm, &item->page, item->mpn, item->is_protected, word);
     item->stage = SHARE_ITEM_DONE;
     item->outcome = (uint8_t)outcome;
     run->progress++;

@@ -12,7 +12,7 @@
 #ifndef SHARE_RUN_H
 #define SHARE_RUN_H
 
-#include "engine.h"
+#include "ops.h"
 
 #define SHARE_RUN_PAGES 128u
 _Static_assert(SHARE_RUN_PAGES <= UINT8_MAX + 1, "items are numbered in a byte");
@@ -60,7 +60,7 @@ struct share_partner {
     share_frame frame; /* FRAME; and of the others once committed */
     share_mpn mpn;
     struct share_page_ref page; /* HINT */
-    share_vm vm;
+    struct share_vm_object *vm;
     share_ppn ppn;
     uint32_t was; /* its word before it was owned */
     bool code;

@@ -5,6 +5,7 @@
 #include "enter.h"
 #include "offer.h"
 #include "scan_batch.h"
+#include "sized.h"
 
 static void add_outcomes(struct share_scan_report *report, const enum share_outcome *outcomes,
                          size_t count)
@@ -16,6 +17,20 @@ static void add_outcomes(struct share_scan_report *report, const enum share_outc
                            report->outcomes[SHARE_ZERO];
     report->changed_pages =
         report->outcomes[SHARE_VOLATILE] + report->outcomes[SHARE_REPLACED_STALE];
+}
+
+/* What counts for the pass. */
+static struct share_pass pass_of(const struct share_scan_report *report)
+{
+    return (struct share_pass){
+        .looked = report->looked_pages,
+        .merged = report->merged_pages,
+        .changed = report->changed_pages,
+        .busy = report->outcomes[SHARE_BUSY],
+        .failed = report->outcomes[SHARE_ERROR],
+        .quiet = report->outcomes[SHARE_QUIET],
+        .volatiles = report->outcomes[SHARE_BACKED_OFF],
+    };
 }
 
 static void add_report(struct share_scan_report *sum, const struct share_scan_report *part)
@@ -76,45 +91,53 @@ static enum share_result scan_batch(struct share *share, struct scan *scan)
         add_outcomes(&part, outcomes, batch.count);
     if (dirty && result != SHARE_GONE)
         scan->dirty_stuck |= share_mark_again(share, &batch, outcomes);
-    share_batch_account(&share->scanner, &part);
+    struct share_pass found = pass_of(&part);
+    share_batch_account(&share->scanner, &found);
     add_report(&scan->report, &part);
     scan->over = scan->report.looked_pages >= scan->budget_pages;
     return result == SHARE_GONE ? SHARE_OK : result; /* the VM has gone: others have not */
 }
 
-enum share_result share_scan(struct share *share, enum share_order order, uint32_t flags,
-                             uint64_t budget_pages, struct share_scan_report *report)
+static enum share_result scan_all(struct share *share, struct scan *scan)
 {
-    struct scan scan = {
-        .order = order, .flags = flags, .budget_pages = budget_pages, .over = budget_pages == 0};
     enum share_result result = SHARE_OK;
-    while (!scan.over && result == SHARE_OK) {
+    scan->over = scan->budget_pages == 0;
+    while (!scan->over && result == SHARE_OK) {
         share_gate_enter(share);
-        result = scan_batch(share, &scan);
+        result = scan_batch(share, scan);
         share_gate_leave(share);
     }
-    if (report)
-        *report = scan.report;
     return result;
 }
 
-enum share_result share_now(struct share *share, unsigned max_passes,
-                            struct share_scan_report *report)
+enum share_result share_scan_sized(struct share *share, enum share_order order, uint32_t flags,
+                                   uint64_t budget_pages, struct share_scan_report *report,
+                                   size_t report_nbytes)
+{
+    struct scan scan = {.order = order, .flags = flags, .budget_pages = budget_pages};
+    enum share_result result = scan_all(share, &scan);
+    if (report)
+        share_hand_over(report, report_nbytes, &scan.report, sizeof scan.report);
+    return result;
+}
+
+enum share_result share_now_sized(struct share *share, unsigned max_passes,
+                                  struct share_scan_report *report, size_t report_nbytes)
 {
     struct share_scan_report sum = {0};
     enum share_result result = SHARE_UNSETTLED;
     share_pass_restart(&share->scanner);
     for (unsigned i = 0; i < max_passes && result == SHARE_UNSETTLED; i++) {
-        struct share_scan_report pass;
-        enum share_result scanned =
-            share_scan(share, SHARE_SEQUENTIAL, SHARE_SCAN_ALL, UINT64_MAX, &pass);
-        add_report(&sum, &pass);
+        struct scan scan = {
+            .order = SHARE_SEQUENTIAL, .flags = SHARE_SCAN_ALL, .budget_pages = UINT64_MAX};
+        enum share_result scanned = scan_all(share, &scan);
+        add_report(&sum, &scan.report);
         if (scanned != SHARE_OK)
             result = scanned;
-        else if (!pass.merged_pages && !pass.changed_pages)
+        else if (share_pass_found_nothing(&share->scanner))
             result = SHARE_OK;
     }
     if (report)
-        *report = sum;
+        share_hand_over(report, report_nbytes, &sum, sizeof sum);
     return result;
 }

@@ -8,10 +8,17 @@
 #include "lock.h"
 #include "share.h"
 
-/* One whole pass: `merged` and `changed` of `looked` pages. */
+/* One pass, whoever scanned which part of it. */
 struct share_pass {
-    uint64_t looked, merged, changed;
+    uint64_t looked; /* pages, those left out included */
+    uint64_t merged, changed;
+    uint64_t busy, failed;
+    uint64_t quiet;    /* left out because they are old and alone */
+    uint64_t volatiles; /* left out because they change too often */
 };
+
+/* After so many passes every page that is not volatile has been looked at: see page.h. */
+#define SHARE_PASSES_KEPT 4u
 
 struct share_scanner {
     _Atomic uint64_t dirty_pages; /* of all VMs, so that a scan need not ask each for its own */
@@ -22,8 +29,8 @@ struct share_scanner {
     uint32_t version;  /* of the cursor */
     uint32_t inflight; /* batches taken and not yet accounted */
     uint64_t random_state;
-    struct share_pass now;  /* the pass that goes on */
-    struct share_pass last; /* the last whole pass */
+    struct share_pass now;                     /* the pass that goes on */
+    struct share_pass last[SHARE_PASSES_KEPT]; /* whole passes: [passes % SHARE_PASSES_KEPT] next */
     uint64_t passes;
 };
 

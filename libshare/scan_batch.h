@@ -23,7 +23,10 @@ struct share_batch {
 void share_batch_start(struct share_scanner *scanner, struct share_batch *batch);
 
 /* A batch has been looked at, and found this. */
-void share_batch_account(struct share_scanner *scanner, const struct share_scan_report *batch);
+void share_batch_account(struct share_scanner *scanner, const struct share_pass *batch);
+
+/* Did the last whole pass look at every page and find nothing new? */
+bool share_pass_found_nothing(struct share_scanner *scanner);
 
 /* The pass is over, and the next one begins. Scan lock held, nothing in flight. */
 void share_pass_end(struct share_scanner *scanner);

@@ -89,7 +89,7 @@ void share_take_dirty(struct share *share, struct share_batch *batch)
         struct share_vm_object *vm = share_vm_enter(share, batch->vm);
         if (!vm)
             continue;
-        if (atomic_load(&vm->counts.dirty_pages))
+        if (atomic_load(&vm->started) && atomic_load(&vm->counts.dirty_pages))
             collect_dirty(share, vm, batch);
         share_vm_leave(vm);
     }

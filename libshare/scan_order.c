@@ -6,14 +6,10 @@
  * and the cursor is moved only if nobody moved it meanwhile.
  */
 #include "enter.h"
+#include "ops.h"
 #include "scan_batch.h"
 
 #define RANDOM_PAGES 128u /* a batch, if they are drawn: each is compared with all others */
-
-static bool next_present(struct share *share, share_vm vm, share_ppn from, share_ppn *found)
-{
-    return share->ops.next_present(share->ops_ctx, vm, from, found);
-}
 
 /* ----------------------------------------------------------------------------- sequential -- */
 
@@ -24,11 +20,13 @@ static void collect(struct share *share, struct share_batch *batch, share_ppn fr
     batch->count = 0;
     if (!vm)
         return;
+    if (!atomic_load(&vm->started))
+        from = vm->end;
     if (from.n < vm->begin.n)
         from = vm->begin;
     while (batch->count < batch->room && from.n < vm->end.n) {
         share_ppn *found = &batch->ppns[batch->count];
-        if (!next_present(share, batch->vm, from, found) || !share_ppn_valid(vm, *found))
+        if (!share_next_present(share, vm, from, found))
             break;
         batch->count++;
         from.n = found->n + 1;
@@ -92,7 +90,7 @@ static uint64_t spans(struct share *share, uint64_t at, share_vm *vm)
         struct share_vm_object *object = share_vm_enter(share, i);
         if (!object)
             continue;
-        uint64_t span = object->end.n - object->begin.n;
+        uint64_t span = atomic_load(&object->started) ? object->end.n - object->begin.n : 0;
         if (at >= total && at < total + span)
             *vm = i;
         total += span;
@@ -118,8 +116,8 @@ static void collect_drawn(struct share *share, struct share_batch *batch, const 
     uint64_t span = vm->end.n - vm->begin.n;
     for (size_t i = 0; i < batch->room; i++) {
         share_ppn found, from = {vm->begin.n + draws[i] % span};
-        if (!next_present(share, batch->vm, from, &found) &&
-            !next_present(share, batch->vm, vm->begin, &found))
+        if (!share_next_present(share, vm, from, &found) &&
+            !share_next_present(share, vm, vm->begin, &found))
             break;
         if (share_ppn_valid(vm, found) && !holds(batch, found))
             batch->ppns[batch->count++] = found;

@@ -35,6 +35,12 @@
  *   - A vCPU that is inside a share_* call, waiting or stopped holds no translation, and an op that
  *     drops translations may count it as having acknowledged.
  *
+ * Versions
+ *   - Structs grow at their end only. A program tells the size of each that it knows: in its first
+ *     member where the caller fills it, by the inline functions below where the library does. So a
+ *     program runs with a later library of the same soname. Elements of vectors that ops get keep
+ *     their size.
+ *
  * Lifetime of a machine page
  *   - A page that is on a shared frame belongs to the engine: it alone releases it, by ops->free.
  *   - A page that share_forget calls private is yours.
@@ -51,7 +57,7 @@ extern "C" {
 #endif
 
 #define SHARE_VERSION_MAJOR 0
-#define SHARE_VERSION_MINOR 1
+#define SHARE_VERSION_MINOR 2
 #define SHARE_VERSION_PATCH 0
 
 #if defined(__GNUC__)
@@ -80,6 +86,12 @@ typedef struct share_mpn {
 typedef uint32_t share_vm;    /* a VM number, given by share_vm_add */
 typedef uint32_t share_group; /* a group number; 0 is there from the start */
 
+/* A VM as the engine names it to ops. */
+struct share_vm_ref {
+    share_vm number;
+    void *owner; /* as the caller gave it to share_vm_add */
+};
+
 struct share; /* one engine; any number may live in a process */
 
 /* Operating failures. Expected outcomes of a merge are `enum share_outcome` instead. */
@@ -104,13 +116,18 @@ enum share_outcome {
     SHARE_VOLATILE,    /* changed since the last look, or during this one; looked at less often */
     SHARE_FALSE_MATCH, /* equal hash, different bytes; ineligible until it changes */
     SHARE_INELIGIBLE,  /* a false match earlier, and unchanged since */
-    SHARE_BACKED_OFF,  /* volatile of late: the scanner left it out this time */
+    SHARE_BACKED_OFF,  /* volatile or broken of late: the scanner left it out this time */
     SHARE_BUSY,        /* written, pinned or moved by someone else meanwhile */
     SHARE_PAGE_GONE,   /* no machine page behind it (any more) */
     SHARE_GROUP_OFF,   /* its group does not share, or its VM is changing groups */
     SHARE_ERROR,       /* an op failed, or memory was refused */
+    SHARE_QUIET,       /* old, unchanged and alone of late: the scanner left it out this time */
     SHARE_OUTCOMES
 };
+
+/* Room for outcomes that later versions may know: arrays of counts have so many elements, and those
+ * from SHARE_OUTCOMES on are 0. */
+#define SHARE_OUTCOMES_MAX 32
 
 /* "hinted", "replaced_stale", ... ; "unknown" outside the range. */
 SHARE_API const char *share_outcome_name(enum share_outcome outcome);
@@ -128,19 +145,21 @@ enum share_answer {
 };
 
 struct share_protect {
-    share_vm vm;
+    struct share_vm_ref vm;
     share_ppn ppn;
     share_mpn mpn; /* the engine's belief */
     enum share_answer answer;
+    uint32_t reserved; /* 0 */
 };
 
 struct share_remap {
-    share_vm vm;
+    struct share_vm_ref vm;
     share_ppn ppn;
     share_mpn from; /* the engine's belief */
     share_mpn to;
     bool writable; /* false: stays protected (a merge); true: protection ends with it (a break) */
     enum share_answer answer;
+    uint64_t reserved; /* 0 */
 };
 
 /*
@@ -156,12 +175,14 @@ struct share_remap {
 struct share_ops {
     size_t struct_size; /* sizeof(struct share_ops) */
 
-    /* The machine page behind a guest page now; false if there is none. Must not block for long. */
-    bool (*resolve)(void *ctx, share_vm vm, share_ppn ppn, share_mpn *mpn);
+    /* The machine page behind a guest page now; false if there is none. Must not block for long. An
+     * MPN of SHARE_MPN_END or above is an error of the op: the page's outcome is `error`. */
+    bool (*resolve)(void *ctx, struct share_vm_ref vm, share_ppn ppn, share_mpn *mpn);
 
     /* The first present page at or after `from` (below `end` of its VM); false if there is none.
-     * Sparse maps: must not take time proportional to what is absent. Must not block for long. */
-    bool (*next_present)(void *ctx, share_vm vm, share_ppn from, share_ppn *found);
+     * Sparse maps: must not take time proportional to what is absent. Must not block for long. A
+     * page below `from` is an error of the op: counted, and the VM's pass ends there. */
+    bool (*next_present)(void *ctx, struct share_vm_ref vm, share_ppn from, share_ppn *found);
 
     /* A page's SHARE_PAGE_SIZE bytes for reading, any alignment, valid until unpeek; NULL on an I/O
      * error. Up to SHARE_PEEKS_MAX pages of one call are peeked at a time. Without unpeek the bytes
@@ -191,7 +212,7 @@ struct share_ops {
     /* A machine page for a private copy of a page of vm, with its bytes for writing. False: none.
      * May block for a moment, but not until memory is reclaimed, which may need the page that is
      * being broken: say false, and let the writer wait after share_break has returned NOMEM. */
-    bool (*alloc)(void *ctx, share_vm vm, share_mpn *mpn, void **bytes);
+    bool (*alloc)(void *ctx, struct share_vm_ref vm, share_mpn *mpn, void **bytes);
 
     /* Releases machine pages that nothing maps. Cannot fail. May block: until the
      * kernel has taken the memory back, for instance. */
@@ -206,6 +227,7 @@ struct share_ops {
 
 /* Where metadata comes from. `alignment` is a power of two; free gets the size back. */
 struct share_alloc {
+    size_t struct_size; /* sizeof(struct share_alloc) */
     void *(*alloc)(void *ctx, size_t nbytes, size_t alignment);
     void (*free)(void *ctx, void *memory, size_t nbytes);
     void *ctx;
@@ -221,6 +243,7 @@ enum share_event_kind {
 };
 
 struct share_event {
+    size_t struct_size; /* of the library's */
     enum share_event_kind kind;
     enum share_outcome outcome; /* of an offer */
     share_vm vm;
@@ -234,6 +257,7 @@ struct share_event {
 /* Told of each outcome, break and forget, in the thread that causes it, with no lock held. Must not
  * call the engine. Its memory is analysis memory, not the engine's. */
 struct share_observer {
+    size_t struct_size; /* sizeof(struct share_observer) */
     void (*event)(void *ctx, const struct share_event *event);
     void *ctx;
 };
@@ -241,7 +265,8 @@ struct share_observer {
 /* ------------------------------------------------------------------------------- engines -- */
 
 enum share_flags {
-    SHARE_IMMUTABLE = 1 /* pages never change (dumps): measured, never protected or remapped */
+    SHARE_IMMUTABLE = 1, /* pages never change (dumps): measured, never protected or remapped */
+    SHARE_SALT_GIVEN = 2 /* config.salt is used as it is, 0 included, so that hashes repeat */
 };
 
 struct share_config {
@@ -250,7 +275,9 @@ struct share_config {
     void *ops_ctx;
     const struct share_alloc *alloc;       /* copied; NULL: the C library's */
     const struct share_observer *observer; /* copied; NULL: none */
-    uint64_t salt;              /* spreads keys: make it random where tenants must not guess it */
+    uint64_t salt;              /* with SHARE_SALT_GIVEN. Without it a random one is drawn: nobody can
+                                   craft pages whose hashes meet */
+    uint64_t order_seed;        /* of SHARE_RANDOM's order */
     uint32_t flags;             /* enum share_flags */
     uint32_t settled_ppm;       /* share_settled: changes a million pages looked at; 0: 1000 */
     uint64_t expected_contents; /* the table starts with room for so many distinct contents, about
@@ -258,7 +285,8 @@ struct share_config {
                                    More than 2^32: INVALID */
 };
 
-/* Makes an engine in *out, owned by the caller. On failure *out is NULL and nothing is held. */
+/* Makes an engine in *out, owned by the caller. INVALID; NOMEM; FAIL: the system has no randomness
+ * for a salt. On failure *out is NULL and nothing is held. */
 SHARE_API SHARE_MUST_CHECK enum share_result share_new(const struct share_config *config,
                                                        struct share **out);
 
@@ -284,12 +312,19 @@ SHARE_API SHARE_MUST_CHECK enum share_result share_group_remove(struct share *sh
                                                                 share_group group);
 
 /*
- * Adds a VM whose PPNs lie in [begin, end), end > begin. Nothing is allocated for pages not looked
- * at. Numbers are reused only after every trace of the old VM has gone.
+ * Adds a VM whose PPNs lie in [begin, end), end > begin. `owner` is the caller's own: ops get it
+ * back with the number. Nothing is allocated for pages not looked at. Numbers are the lowest that
+ * are free; one is used again only after every trace of the old VM has gone.
+ *
+ * No scanner looks at the VM before share_vm_start: until then no op names it but those of calls
+ * that the caller makes for it.
  */
 SHARE_API SHARE_MUST_CHECK enum share_result share_vm_add(struct share *share, share_group group,
                                                           share_ppn begin, share_ppn end,
-                                                          share_vm *out);
+                                                          void *owner, share_vm *out);
+
+/* The VM's pages may be looked at from now on. Once is enough. */
+SHARE_API enum share_result share_vm_start(struct share *share, share_vm vm);
 
 /*
  * Removes a VM: its hints go, its references are dropped, and ops->free releases the frames that
@@ -333,30 +368,54 @@ struct share_scan_report {
     uint64_t merged_pages;  /* promoted, joined or zero */
     uint64_t changed_pages; /* volatile, or replaced stale hints */
     uint64_t passes;        /* whole passes that ended in this call */
-    uint64_t outcomes[SHARE_OUTCOMES];
+    uint64_t outcomes[SHARE_OUTCOMES_MAX];
 };
+
+SHARE_API SHARE_MUST_CHECK enum share_result share_scan_sized(struct share *share,
+                                                              enum share_order order,
+                                                              uint32_t flags, uint64_t budget_pages,
+                                                              struct share_scan_report *report,
+                                                              size_t report_nbytes);
+SHARE_API SHARE_MUST_CHECK enum share_result share_now_sized(struct share *share,
+                                                             unsigned max_passes,
+                                                             struct share_scan_report *report,
+                                                             size_t report_nbytes);
 
 /*
  * Looks at up to budget_pages pages in the order given, and stops early at the end of a pass
  * (SEQUENTIAL, RANDOM: as many looks as there are pages) or when no page is dirty (DIRTY). Dirty
  * pages come first in any order. `report` may be NULL. Several threads may scan.
  */
-SHARE_API SHARE_MUST_CHECK enum share_result share_scan(struct share *share, enum share_order order,
-                                                        uint32_t flags, uint64_t budget_pages,
-                                                        struct share_scan_report *report);
+SHARE_MUST_CHECK static inline enum share_result share_scan(struct share *share,
+                                                            enum share_order order, uint32_t flags,
+                                                            uint64_t budget_pages,
+                                                            struct share_scan_report *report)
+{
+    return share_scan_sized(share, order, flags, budget_pages, report, sizeof *report);
+}
 
 /* Marks pages as dirty: the scanner looks at them first. They come from a dirty log, or you know
  * better. NOMEM: the pages before the one that needed memory are marked. */
 SHARE_API SHARE_MUST_CHECK enum share_result share_dirty(struct share *share, share_vm vm,
                                                          const share_ppn *ppns, size_t count);
 
-/* Whole passes, volatile pages too, until one finds nothing to merge and nothing changed: then OK.
- * UNSETTLED after max_passes. `report` (or NULL) sums the passes. */
-SHARE_API SHARE_MUST_CHECK enum share_result share_now(struct share *share, unsigned max_passes,
-                                                       struct share_scan_report *report);
+/*
+ * Whole passes over everything, volatile and quiet pages too, until one, whoever scanned which part
+ * of it, found nothing to merge, nothing changed, no error and no busy page: then OK. UNSETTLED after
+ * max_passes. `report` (or NULL) sums what this call looked at.
+ */
+SHARE_MUST_CHECK static inline enum share_result share_now(struct share *share, unsigned max_passes,
+                                                           struct share_scan_report *report)
+{
+    return share_now_sized(share, max_passes, report, sizeof *report);
+}
 
-/* Has sharing converged? True if the last whole pass found at most settled_ppm of its pages new to
- * merge or changed, and no dirty page waits to be looked at. */
+/*
+ * Has sharing converged? True if no dirty page waits, and the last whole passes together found at
+ * most settled_ppm of the pages that they looked at new to merge, changed or busy, and no error. The
+ * last passes are as many as look at every page that is not volatile: one, if it left no quiet page
+ * out, else four.
+ */
 SHARE_API bool share_settled(struct share *share);
 
 /*
@@ -406,15 +465,23 @@ struct share_page_info {
     uint32_t hash_top; /* hinted: the hint's top 26 hash bits */
 };
 
+SHARE_API enum share_result share_page_info_sized(struct share *share, share_vm vm, share_ppn first,
+                                                  size_t count, struct share_page_info *infos,
+                                                  size_t info_nbytes);
+
 /* A snapshot of `count` pages from `first` on, exact if nothing runs. GONE; INVALID if one of them
  * is outside the VM. O(count). */
-SHARE_API enum share_result share_page_info(struct share *share, share_vm vm, share_ppn first,
-                                            size_t count, struct share_page_info *infos);
+static inline enum share_result share_page_info(struct share *share, share_vm vm, share_ppn first,
+                                                size_t count, struct share_page_info *infos)
+{
+    return share_page_info_sized(share, vm, first, count, infos, sizeof *infos);
+}
 
-/* Counters since share_new (or share_vm_add), then gauges of now. Exact if nothing runs. */
+/* Counters since share_new (or share_vm_add), then gauges of now. Exact if nothing runs; beside other
+ * threads gauges may be behind each other, and are never below 0. */
 struct share_stats {
     uint64_t offered_pages; /* = sum of outcomes */
-    uint64_t outcomes[SHARE_OUTCOMES];
+    uint64_t outcomes[SHARE_OUTCOMES_MAX];
     uint64_t breaks_copied;    /* a write took a private copy */
     uint64_t breaks_last;      /* a write took the last reference, without a copy */
     uint64_t breaks_abandoned; /* a write won against a merge */
@@ -435,11 +502,23 @@ struct share_stats {
     uint64_t metadata_peak_bytes; /* its high-water mark */
     uint64_t buckets_moved;       /* by growth of the table, in all */
     uint64_t buckets_moved_max;   /* by one insertion, at most */
+    uint64_t op_errors;           /* answers of ops that none may give: an MPN or PPN out of range */
 };
 
-SHARE_API void share_stats(struct share *share, struct share_stats *stats);
-SHARE_API enum share_result share_vm_stats(struct share *share, share_vm vm,
-                                           struct share_stats *stats);
+SHARE_API void share_stats_sized(struct share *share, struct share_stats *stats,
+                                 size_t stats_nbytes);
+SHARE_API enum share_result share_vm_stats_sized(struct share *share, share_vm vm,
+                                                 struct share_stats *stats, size_t stats_nbytes);
+
+static inline void share_stats(struct share *share, struct share_stats *stats)
+{
+    share_stats_sized(share, stats, sizeof *stats);
+}
+static inline enum share_result share_vm_stats(struct share *share, share_vm vm,
+                                               struct share_stats *stats)
+{
+    return share_vm_stats_sized(share, vm, stats, sizeof *stats);
+}
 
 /* What a VM uses, counted page by page. O(pages looked at). */
 struct share_vm_usage {
@@ -449,8 +528,14 @@ struct share_vm_usage {
     uint64_t single_pages; /* on frames of one reference */
     double charge_pages;   /* its part of all frames: the sum of 1/references over its pages */
 };
-SHARE_API enum share_result share_vm_usage(struct share *share, share_vm vm,
-                                           struct share_vm_usage *usage);
+SHARE_API enum share_result share_vm_usage_sized(struct share *share, share_vm vm,
+                                                 struct share_vm_usage *usage, size_t usage_nbytes);
+
+static inline enum share_result share_vm_usage(struct share *share, share_vm vm,
+                                               struct share_vm_usage *usage)
+{
+    return share_vm_usage_sized(share, vm, usage, sizeof *usage);
+}
 
 struct share_check_report {
     const char *reason; /* what is wrong, a static string; NULL if nothing is */
@@ -458,13 +543,20 @@ struct share_check_report {
     share_ppn ppn;
 };
 
+SHARE_API SHARE_MUST_CHECK enum share_result share_check_sized(struct share *share,
+                                                               struct share_check_report *report,
+                                                               size_t report_nbytes);
+
 /*
  * Audits the whole engine: every page's state, every reference recounted, every table entry, every
  * shared page's mapping and content, every sum. Merges, breaks and forgets wait meanwhile. OK:
  * sound. FAIL: see the report. NOMEM: could not look. O(memory), re-reads every shared page.
  */
-SHARE_API SHARE_MUST_CHECK enum share_result share_check(struct share *share,
-                                                         struct share_check_report *report);
+SHARE_MUST_CHECK static inline enum share_result share_check(struct share *share,
+                                                             struct share_check_report *report)
+{
+    return share_check_sized(share, report, sizeof *report);
+}
 
 #ifdef __cplusplus
 }

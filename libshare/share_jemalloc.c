@@ -113,7 +113,7 @@ bool share_jemalloc_init(struct share_alloc *alloc)
     ssize_t at_once = 0;
     snprintf(name, sizeof name, "arena.%u.dirty_decay_ms", arena);
     mallctl(name, NULL, NULL, &at_once, sizeof at_once);
-    *alloc = (struct share_alloc){arena_alloc, arena_free, (void *)(uintptr_t)arena};
+    *alloc = (struct share_alloc){sizeof *alloc, arena_alloc, arena_free, (void *)(uintptr_t)arena};
     return true;
 }
 

@@ -1,7 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /* What the engine counts, a VM at a time and in all, and what it knows of one page. */
 #include "enter.h"
+#include "sized.h"
 #include <string.h>
+
+/* Counters change one after the other: beside other threads one may be ahead of the next. A gauge
+ * that would be below nothing is nothing. */
+static uint64_t gauge(uint64_t more, uint64_t less)
+{
+    return more > less ? more - less : 0;
+}
+
+/* Of one that goes down before it goes up: what it says is below nothing for a moment. */
+static uint64_t gauge_of(const _Atomic uint64_t *counter)
+{
+    uint64_t value = atomic_load(counter);
+    return value > INT64_MAX ? 0 : value;
+}
 
 static void add_counts(struct share_stats *stats, const struct share_counts *counts)
 {
@@ -15,12 +30,12 @@ static void add_counts(struct share_stats *stats, const struct share_counts *cou
     stats->breaks_abandoned += atomic_load(&counts->breaks_abandoned);
     stats->breaks_retried += atomic_load(&counts->breaks_retried);
     stats->forgets += atomic_load(&counts->forgets);
-    stats->framed_pages += atomic_load(&counts->framed_pages);
-    stats->code_pages += atomic_load(&counts->code_pages);
-    stats->dirty_pages += atomic_load(&counts->dirty_pages);
+    stats->framed_pages += gauge_of(&counts->framed_pages);
+    stats->code_pages += gauge_of(&counts->code_pages);
+    stats->dirty_pages += gauge_of(&counts->dirty_pages);
 }
 
-void share_stats(struct share *share, struct share_stats *stats)
+static void collect_stats(struct share *share, struct share_stats *stats)
 {
     memset(stats, 0, sizeof *stats);
     add_counts(stats, &share->gone);
@@ -33,10 +48,11 @@ void share_stats(struct share *share, struct share_stats *stats)
     }
     stats->frames = share_pool_taken(&share->frames.pool);
     stats->frame_end = share_pool_end(&share->frames.pool);
-    stats->shared_pages = stats->framed_pages - atomic_load(&share->frames.single);
-    stats->reclaimed_pages = stats->framed_pages - stats->frames;
-    stats->hints = share_table_entries(&share->table) -
-                   (stats->frames - atomic_load(&share->frames.zero)); /* not in the table */
+    stats->shared_pages = gauge(stats->framed_pages, gauge_of(&share->frames.single));
+    stats->reclaimed_pages = gauge(stats->framed_pages, stats->frames);
+    uint64_t in_table = gauge(stats->frames, gauge_of(&share->frames.zero));
+    stats->hints = gauge(share_table_entries(&share->table), in_table);
+    stats->op_errors = atomic_load(&share->op_errors);
     share_lock_take(&share->scanner.lock);
     stats->passes = share->scanner.passes;
     share_lock_drop(&share->scanner.lock);
@@ -47,15 +63,24 @@ void share_stats(struct share *share, struct share_stats *stats)
     stats->buckets_moved_max = moves.max;
 }
 
-enum share_result share_vm_stats(struct share *share, share_vm number, struct share_stats *stats)
+void share_stats_sized(struct share *share, struct share_stats *stats, size_t stats_nbytes)
 {
-    memset(stats, 0, sizeof *stats);
+    struct share_stats now;
+    collect_stats(share, &now);
+    share_hand_over(stats, stats_nbytes, &now, sizeof now);
+}
+
+enum share_result share_vm_stats_sized(struct share *share, share_vm number,
+                                       struct share_stats *stats, size_t stats_nbytes)
+{
+    struct share_stats now = {.offered_pages = 0};
     struct share_vm_object *vm = share_vm_enter(share, number);
-    if (!vm)
-        return SHARE_GONE;
-    add_counts(stats, &vm->counts);
-    share_vm_leave(vm);
-    return SHARE_OK;
+    if (vm) {
+        add_counts(&now, &vm->counts);
+        share_vm_leave(vm);
+    }
+    share_hand_over(stats, stats_nbytes, &now, sizeof now);
+    return vm ? SHARE_OK : SHARE_GONE;
 }
 
 static enum share_page_state public_state(uint32_t word)
@@ -93,10 +118,11 @@ static void describe(const struct share *share, uint32_t word, struct share_page
     }
 }
 
-enum share_result share_page_info(struct share *share, share_vm number, share_ppn first,
-                                  size_t count, struct share_page_info *infos)
+enum share_result share_page_info_sized(struct share *share, share_vm number, share_ppn first,
+                                        size_t count, struct share_page_info *infos,
+                                        size_t info_nbytes)
 {
-    memset(infos, 0, count * sizeof *infos);
+    memset(infos, 0, count * info_nbytes);
     struct share_vm_object *vm = share_vm_enter(share, number);
     if (!vm)
         return SHARE_GONE;
@@ -108,8 +134,11 @@ enum share_result share_page_info(struct share *share, share_vm number, share_pp
         uint32_t slot = ppn.n & (SHARE_CHUNK_PAGES - 1);
         if (i == 0 || slot == 0) /* a chunk is found once */
             found = share_page_find(&share->pages, &vm->tree, ppn, &page);
-        if (found)
-            describe(share, atomic_load(share_page_beside(page, slot).word), &infos[i]);
+        if (!found)
+            continue;
+        struct share_page_info info = {.frame = 0};
+        describe(share, atomic_load(share_page_beside(page, slot).word), &info);
+        share_hand_over((char *)infos + i * info_nbytes, info_nbytes, &info, sizeof info);
     }
     share_vm_leave(vm);
     return valid ? SHARE_OK : SHARE_INVALID;
@@ -128,21 +157,23 @@ static void add_usage(struct share_vm_usage *usage, const struct share_page_info
     }
 }
 
-enum share_result share_vm_usage(struct share *share, share_vm number, struct share_vm_usage *usage)
+enum share_result share_vm_usage_sized(struct share *share, share_vm number,
+                                       struct share_vm_usage *usage, size_t usage_nbytes)
 {
-    memset(usage, 0, sizeof *usage);
+    struct share_vm_usage now = {.charge_pages = 0};
     struct share_vm_object *vm = share_vm_enter(share, number);
-    if (!vm)
-        return SHARE_GONE;
     uint32_t chunk;
-    for (uint64_t index = 0; share_chunk_next(&share->pages, &vm->tree, &index, &chunk); index++)
+    for (uint64_t index = 0; vm && share_chunk_next(&share->pages, &vm->tree, &index, &chunk);
+         index++)
         for (uint32_t slot = 0; slot < SHARE_CHUNK_PAGES; slot++) {
             struct share_page_ref page =
                 share_page_at(&share->pages, chunk << SHARE_CHUNK_BITS | slot);
             struct share_page_info info = {0};
             describe(share, atomic_load(page.word), &info);
-            add_usage(usage, &info);
+            add_usage(&now, &info);
         }
-    share_vm_leave(vm);
-    return SHARE_OK;
+    if (vm)
+        share_vm_leave(vm);
+    share_hand_over(usage, usage_nbytes, &now, sizeof now);
+    return vm ? SHARE_OK : SHARE_GONE;
 }

@@ -39,7 +39,7 @@ static void leave_group(struct share *share, share_group group)
 }
 
 enum share_result share_vm_add(struct share *share, share_group group, share_ppn begin,
-                               share_ppn end, share_vm *out)
+                               share_ppn end, void *owner, share_vm *out)
 {
     if (begin.n >= end.n || end.n > SHARE_PPN_END)
         return SHARE_INVALID;
@@ -52,6 +52,8 @@ enum share_result share_vm_add(struct share *share, share_group group, share_ppn
         struct share_vm_object *vm = share_vm_at(share, number);
         share_assert_internal(is_empty(vm));
         vm->number = number;
+        vm->owner = owner;
+        atomic_store(&vm->started, 0);
         vm->begin = begin;
         vm->end = end;
         atomic_store(&vm->regrouping, 0);
@@ -64,6 +66,18 @@ enum share_result share_vm_add(struct share *share, share_group group, share_ppn
     }
     share_lock_drop(&share->admin);
     return object ? SHARE_OK : SHARE_GONE;
+}
+
+enum share_result share_vm_start(struct share *share, share_vm number)
+{
+    share_gate_enter(share);
+    struct share_vm_object *vm = share_vm_enter(share, number);
+    if (vm) {
+        atomic_store(&vm->started, 1);
+        share_vm_leave(vm);
+    }
+    share_gate_leave(share);
+    return vm ? SHARE_OK : SHARE_GONE;
 }
 
 /* Adds a VM's counters to the engine's, and clears them. Its gauges are zero by now. */

@@ -133,7 +133,9 @@ static enum share_result add_vms(const struct set *set, struct share *share, boo
         share_vm vm;
         if (result == SHARE_OK) /* a source without data pages still is a VM, of one absent page */
             result = share_vm_add(share, group, (share_ppn){0},
-                                  (share_ppn){set->source[s].pages + 1}, &vm);
+                                  (share_ppn){set->source[s].pages + 1}, &set->source[s], &vm);
+        if (result == SHARE_OK)
+            result = share_vm_start(share, vm);
         if (result != SHARE_OK)
             return result;
         set->source[s].vm = vm;

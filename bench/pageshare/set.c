@@ -162,22 +162,17 @@ void set_touch(const struct set *set, const struct set_source *source, uint64_t 
 /* ------------------------------------------------------------------------------------ ops -- */
 
 /* VM numbers follow the order of sources: an engine for a set is made for it alone. */
-static const struct set_source *source_of(const struct set *set, share_vm vm)
+static bool resolve(void *ctx, struct share_vm_ref vm, share_ppn ppn, share_mpn *mpn)
 {
-    return &set->source[vm];
-}
-
-static bool resolve(void *ctx, share_vm vm, share_ppn ppn, share_mpn *mpn)
-{
-    const struct set_source *source = source_of(ctx, vm);
+    const struct set_source *source = vm.owner;
     *mpn = mpn_of(source, ppn.n);
     return ppn.n < source->pages;
 }
 
-static bool next_present(void *ctx, share_vm vm, share_ppn from, share_ppn *found)
+static bool next_present(void *ctx, struct share_vm_ref vm, share_ppn from, share_ppn *found)
 {
     *found = from;
-    return from.n < source_of(ctx, vm)->pages;
+    return from.n < ((const struct set_source *)vm.owner)->pages;
 }
 
 static const void *peek(void *ctx, share_mpn mpn)

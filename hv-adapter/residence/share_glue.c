@@ -23,19 +23,14 @@
 #include "vm/ending.h"
 #include "vm/tables.h"
 
-/* NULL if the engine's number is of no VM (any more). */
-static struct hv_vm *vm_of(void *ctx, share_vm number)
+static struct hv_vm *vm_of(struct share_vm_ref vm)
 {
-    const struct hv_commons *commons = ctx;
-    return number <= SHARE_VMS_MAX ? commons->by_share[number] : NULL;
+    return vm.owner;
 }
 
-static struct hv_vm *lock_vm(void *ctx, share_vm number, share_ppn ppn,
-                             struct hv_physmap_entry **page)
+static struct hv_vm *lock_vm(struct share_vm_ref ref, share_ppn ppn, struct hv_physmap_entry **page)
 {
-    struct hv_vm *vm = vm_of(ctx, number);
-    if (!vm)
-        return NULL;
+    struct hv_vm *vm = vm_of(ref);
     pthread_mutex_lock(&vm->lock);
     *page = hv_physmap_at(&vm->map, (hv_ppn){ppn.n});
     if (*page && hv_physmap_is_present(*page))
@@ -67,10 +62,10 @@ static const char *outcome(enum share_answer answer)
     }
 }
 
-static bool op_resolve(void *ctx, share_vm number, share_ppn ppn, share_mpn *mpn)
+static bool op_resolve(void *ctx, struct share_vm_ref ref, share_ppn ppn, share_mpn *mpn)
 {
     struct hv_physmap_entry *page;
-    struct hv_vm *vm = lock_vm(ctx, number, ppn, &page);
+    struct hv_vm *vm = lock_vm(ref, ppn, &page);
     if (!vm)
         return false;
     mpn->n = page->mpn;
@@ -78,12 +73,11 @@ static bool op_resolve(void *ctx, share_vm number, share_ppn ppn, share_mpn *mpn
     return true;
 }
 
-static bool op_next_present(void *ctx, share_vm number, share_ppn from, share_ppn *found)
+static bool op_next_present(void *ctx, struct share_vm_ref ref, share_ppn from, share_ppn *found)
 {
-    struct hv_vm *vm = vm_of(ctx, number);
+    struct hv_vm *vm = vm_of(ref);
     hv_ppn next;
-    if (!vm)
-        return false;
+    (void)ctx;
     pthread_mutex_lock(&vm->lock);
     bool any = hv_physmap_next(&vm->map, (hv_ppn){from.n}, &next);
     pthread_mutex_unlock(&vm->lock);
@@ -129,7 +123,7 @@ static void op_protect(void *ctx, struct share_protect *pages, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         struct hv_physmap_entry *page;
-        struct hv_vm *vm = lock_vm(ctx, pages[i].vm, pages[i].ppn, &page);
+        struct hv_vm *vm = lock_vm(pages[i].vm, pages[i].ppn, &page);
         pages[i].answer = SHARE_ANSWER_STALE;
         if (!vm)
             continue;
@@ -139,10 +133,10 @@ static void op_protect(void *ctx, struct share_protect *pages, size_t count)
     }
     for (size_t i = 0; i < count; i++)
         if (pages[i].answer == SHARE_ANSWER_OK || pages[i].answer == SHARE_ANSWER_READONLY)
-            hv_shootdown_wait(vm_of(ctx, pages[i].vm));
+            hv_shootdown_wait(vm_of(pages[i].vm));
     for (size_t i = 0; i < count; i++)
         tell(ctx, &(struct hv_page_op){.name = "protect",
-                                       .vm = vm_of(ctx, pages[i].vm),
+                                       .vm = vm_of(pages[i].vm),
                                        .ppn = {pages[i].ppn.n},
                                        .mpn = {pages[i].mpn.n},
                                        .outcome = outcome(pages[i].answer)});
@@ -152,7 +146,7 @@ static void op_unprotect(void *ctx, const struct share_protect *pages, size_t co
 {
     for (size_t i = 0; i < count; i++) {
         struct hv_physmap_entry *page;
-        struct hv_vm *vm = lock_vm(ctx, pages[i].vm, pages[i].ppn, &page);
+        struct hv_vm *vm = lock_vm(pages[i].vm, pages[i].ppn, &page);
         if (!vm)
             continue;
         page->reasons &= (uint8_t)~HV_REASON_SHARING;
@@ -187,7 +181,7 @@ static void op_remap(void *ctx, struct share_remap *pages, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         struct hv_physmap_entry *page;
-        struct hv_vm *vm = lock_vm(ctx, pages[i].vm, pages[i].ppn, &page);
+        struct hv_vm *vm = lock_vm(pages[i].vm, pages[i].ppn, &page);
         pages[i].answer = SHARE_ANSWER_STALE;
         if (!vm)
             continue;
@@ -197,17 +191,17 @@ static void op_remap(void *ctx, struct share_remap *pages, size_t count)
     }
     for (size_t i = 0; i < count; i++)
         if (pages[i].answer == SHARE_ANSWER_OK)
-            hv_shootdown_wait(vm_of(ctx, pages[i].vm));
+            hv_shootdown_wait(vm_of(pages[i].vm));
     for (size_t i = 0; i < count; i++)
         tell(ctx, &(struct hv_page_op){.name = "remap",
-                                       .vm = vm_of(ctx, pages[i].vm),
+                                       .vm = vm_of(pages[i].vm),
                                        .ppn = {pages[i].ppn.n},
                                        .mpn = {pages[i].from.n},
                                        .to = {pages[i].to.n},
                                        .outcome = outcome(pages[i].answer)});
 }
 
-static bool op_alloc(void *ctx, share_vm number, share_mpn *mpn, void **bytes)
+static bool op_alloc(void *ctx, struct share_vm_ref ref, share_mpn *mpn, void **bytes)
 {
     struct hv_commons *commons = ctx;
     hv_mpn got;
@@ -216,7 +210,7 @@ static bool op_alloc(void *ctx, share_vm number, share_mpn *mpn, void **bytes)
     mpn->n = got.n;
     *bytes = hv_machine_page(&commons->machine, got);
     tell(ctx, &(struct hv_page_op){
-                  .name = "alloc", .vm = vm_of(ctx, number), .mpn = got, .outcome = "done"});
+                  .name = "alloc", .vm = vm_of(ref), .mpn = got, .outcome = "done"});
     return true;
 }
 
@@ -314,11 +308,10 @@ bool hv_share_join(struct hv_vm *vm)
         return true;
     if (!group_of(commons, vm->group, &group) ||
         share_vm_add(commons->share, group, (share_ppn){vm->map.begin.n},
-                     (share_ppn){vm->map.end.n}, &vm->share) != SHARE_OK)
+                     (share_ppn){vm->map.end.n}, vm, &vm->share) != SHARE_OK)
         return false;
-    commons->by_share[vm->share] = vm;
     vm->offered = true;
-    return true;
+    return share_vm_start(commons->share, vm->share) == SHARE_OK;
 }
 
 void hv_share_leave(struct hv_vm *vm)
@@ -326,6 +319,5 @@ void hv_share_leave(struct hv_vm *vm)
     if (!vm->offered)
         return;
     share_vm_remove(vm->commons->share, vm->share);
-    vm->commons->by_share[vm->share] = NULL;
     vm->offered = false;
 }

@@ -31,6 +31,8 @@ static bool new_share(struct hv_world *world)
         .ops_ctx = &world->commons,
         .alloc = world->config.alloc,
         .salt = world->config.seed,
+        .order_seed = world->config.seed,
+        .flags = SHARE_SALT_GIVEN,
     };
     return share_new(&config, &world->commons.share) == SHARE_OK;
 }

@@ -132,7 +132,8 @@ int main(void) {
     map_machine();
     signal(SIGSEGV, try_again);
     must(!share_new(&config, &engine), "engine");
-    must(!share_vm_add(engine, 0, (share_ppn){0}, (share_ppn){PAGES}, &vm), "VM");
+    must(!share_vm_add(engine, 0, (share_ppn){0}, (share_ppn){PAGES}, NULL, &vm), "VM");
+    must(!share_vm_start(engine, vm), "VM");
     pthread_create(&server, NULL, serve_faults, NULL);
     for (uintptr_t i = 0; i < WRITERS; i++)
         pthread_create(&writer[i], NULL, write_words, (void *)i);

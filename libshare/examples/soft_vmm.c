@@ -29,13 +29,13 @@ struct vmm {
 
 static struct vmm the_vmm; /* 2 MiB: too large for the stack */
 
-static bool resolve(void *ctx, share_vm vm, share_ppn ppn, share_mpn *mpn) {
+static bool resolve(void *ctx, struct share_vm_ref vm, share_ppn ppn, share_mpn *mpn) {
     struct pte *pte = &((struct vmm *)ctx)->physmap[vm][ppn.n];
     mpn->n = pte->mpn;
     return pte->present;
 }
 
-static bool next_present(void *ctx, share_vm vm, share_ppn from, share_ppn *found) {
+static bool next_present(void *ctx, struct share_vm_ref vm, share_ppn from, share_ppn *found) {
     for (*found = from; found->n < GUEST_PAGES; found->n++)
         if (((struct vmm *)ctx)->physmap[vm][found->n].present)
             return true;
@@ -46,7 +46,7 @@ static const void *peek(void *ctx, share_mpn mpn) { return ((struct vmm *)ctx)->
 
 static void protect(void *ctx, struct share_protect *pages, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        struct pte *pte = &((struct vmm *)ctx)->physmap[pages[i].vm][pages[i].ppn.n];
+        struct pte *pte = &((struct vmm *)ctx)->physmap[pages[i].vm.number][pages[i].ppn.n];
         bool fresh = pte->present && pte->mpn == pages[i].mpn.n;
         pte->sharing = fresh || pte->sharing;
         pages[i].answer = fresh ? SHARE_ANSWER_OK : SHARE_ANSWER_STALE;
@@ -55,12 +55,12 @@ static void protect(void *ctx, struct share_protect *pages, size_t count) {
 
 static void unprotect(void *ctx, const struct share_protect *pages, size_t count) {
     for (size_t i = 0; i < count; i++)
-        ((struct vmm *)ctx)->physmap[pages[i].vm][pages[i].ppn.n].sharing = false;
+        ((struct vmm *)ctx)->physmap[pages[i].vm.number][pages[i].ppn.n].sharing = false;
 }
 
 static void remap(void *ctx, struct share_remap *pages, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        struct pte *pte = &((struct vmm *)ctx)->physmap[pages[i].vm][pages[i].ppn.n];
+        struct pte *pte = &((struct vmm *)ctx)->physmap[pages[i].vm.number][pages[i].ppn.n];
         bool fresh = pte->present && pte->mpn == pages[i].from.n;
         pages[i].answer = fresh ? SHARE_ANSWER_OK : SHARE_ANSWER_STALE;
         if (fresh)
@@ -68,7 +68,7 @@ static void remap(void *ctx, struct share_remap *pages, size_t count) {
     } /* flush the TLB before the engine frees the old page */
 }
 
-static bool alloc_page(void *ctx, share_vm vm, share_mpn *mpn, void **bytes) {
+static bool alloc_page(void *ctx, struct share_vm_ref vm, share_mpn *mpn, void **bytes) {
     struct vmm *vmm = ctx;
     (void)vm;
     for (mpn->n = 0; mpn->n < MACHINE_PAGES; mpn->n++)
@@ -105,11 +105,11 @@ int main(void) {
     enum share_result result = share_new(&config, &vmm->share);
     share_vm vm;
     for (int guest = 0; guest < GUESTS && result == SHARE_OK; guest++) {
-        result = share_vm_add(vmm->share, 0, (share_ppn){0}, (share_ppn){GUEST_PAGES}, &vm);
+        result = share_vm_add(vmm->share, 0, (share_ppn){0}, (share_ppn){GUEST_PAGES}, NULL, &vm);
         for (uint64_t ppn = 0; ppn < GUEST_PAGES; ppn++) { /* the image: a third of it is zero */
             void *bytes;
             share_mpn mpn;
-            if (!alloc_page(vmm, vm, &mpn, &bytes))
+            if (!alloc_page(vmm, (struct share_vm_ref){vm, NULL}, &mpn, &bytes))
                 return 1;
             memset(bytes, ppn % 3 ? (int)ppn : 0, SHARE_PAGE_SIZE);
             vmm->physmap[vm][ppn] = (struct pte){mpn.n, true, false};

@@ -148,7 +148,7 @@ static void use(void)
 static bool run(uint64_t k)
 {
     struct share_config config = {
-        .struct_size = sizeof config, .ops = &vmm_ops, .alloc = &metadata.alloc, .salt = 3};
+        .struct_size = sizeof config, .ops = &vmm_ops, .alloc = &metadata.alloc, .salt = 3, .flags = SHARE_SALT_GIVEN};
     metadata_init(&metadata);
     metadata.refuse = refuse;
     vmm = vmm_new(VMS, SLOTS, 2 * VMS * SLOTS);

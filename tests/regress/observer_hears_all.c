@@ -19,7 +19,7 @@ static void event(void *ctx, const struct share_event *told)
 static void test(void **state)
 {
     struct metadata metadata;
-    struct share_observer observer = {event, NULL};
+    struct share_observer observer = {sizeof observer, event, NULL};
     struct vmm *vmm = vmm_new(2, 3, 8);
     struct share_config config = {.struct_size = sizeof config,
                                   .ops = &vmm_ops,

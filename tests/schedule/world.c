@@ -79,7 +79,7 @@ static void run_op(const struct world_op *op);
 
 size_t world_begin(const struct world_start *start)
 {
-    static const struct share_alloc alloc = {heap_alloc, heap_free, NULL};
+    static const struct share_alloc alloc = {sizeof alloc, heap_alloc, heap_free, NULL};
     memset(explore_arena, 0, explore_arena_nbytes);
     world()->heap_used = sizeof(struct world);
     void *memory = heap_alloc(NULL, vmm_nbytes(WORLD_VMS, WORLD_SLOTS, MPNS), 64);

@@ -3,15 +3,15 @@
 #include "must.h"
 #include <string.h>
 
-static bool resolve(void *ctx, share_vm vm, share_ppn ppn, share_mpn *mpn)
+static bool resolve(void *ctx, struct share_vm_ref vm, share_ppn ppn, share_mpn *mpn)
 {
     const struct generator *generator = ctx;
-    uint64_t number = vm * generator->pages_per_vm + ppn.n;
+    uint64_t number = vm.number * generator->pages_per_vm + ppn.n;
     mpn->n = generator->mpn ? generator->mpn[number] : number;
     return true;
 }
 
-static bool next_present(void *ctx, share_vm vm, share_ppn from, share_ppn *found)
+static bool next_present(void *ctx, struct share_vm_ref vm, share_ppn from, share_ppn *found)
 {
     const struct generator *generator = ctx;
     (void)vm;
@@ -62,14 +62,14 @@ static void remap(void *ctx, struct share_remap *pages, size_t count)
 {
     struct generator *generator = ctx;
     for (size_t i = 0; i < count; i++) {
-        uint32_t *mpn = &generator->mpn[pages[i].vm * generator->pages_per_vm + pages[i].ppn.n];
+        uint32_t *mpn = &generator->mpn[pages[i].vm.number * generator->pages_per_vm + pages[i].ppn.n];
         MUST(*mpn == pages[i].from.n);
         *mpn = (uint32_t)pages[i].to.n;
         pages[i].answer = SHARE_ANSWER_OK;
     }
 }
 
-static bool alloc(void *ctx, share_vm vm, share_mpn *mpn, void **bytes)
+static bool alloc(void *ctx, struct share_vm_ref vm, share_mpn *mpn, void **bytes)
 {
     (void)ctx;
     (void)vm;
@@ -108,9 +108,9 @@ struct share *generator_engine(struct generator *generator)
     MUST(share_new(&config, &share) == SHARE_OK);
     for (uint64_t i = 0; i < generator->vms; i++) {
         share_vm vm;
-        MUST(share_vm_add(share, 0, (share_ppn){0}, (share_ppn){generator->pages_per_vm}, &vm) ==
+        MUST(share_vm_add(share, 0, (share_ppn){0}, (share_ppn){generator->pages_per_vm}, NULL, &vm) ==
              SHARE_OK);
-        MUST(vm == i);
+        MUST(share_vm_start(share, vm) == SHARE_OK && vm == i);
     }
     return share;
 }

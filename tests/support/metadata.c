@@ -31,5 +31,5 @@ static void give(void *ctx, void *memory, size_t nbytes)
 void metadata_init(struct metadata *metadata)
 {
     memset(metadata, 0, sizeof *metadata);
-    metadata->alloc = (struct share_alloc){take, give, metadata};
+    metadata->alloc = (struct share_alloc){sizeof metadata->alloc, take, give, metadata};
 }

@@ -23,9 +23,16 @@ static size_t rounded(size_t nbytes)
     return (nbytes + 63) & ~(size_t)63;
 }
 
+/* Some threads may be adding VMs in vain. */
+static unsigned owners(unsigned guests)
+{
+    return guests + 16;
+}
+
 size_t vmm_nbytes(unsigned guests, unsigned slots, unsigned mpns)
 {
     return rounded(sizeof(struct vmm)) + rounded(guests * sizeof(struct vmm_guest)) +
+           rounded(owners(guests) * sizeof(struct vmm_owner)) +
            rounded(guests * slots * sizeof(struct vmm_page)) +
            rounded(mpns * sizeof(struct vmm_machine_page)) + rounded(mpns * sizeof(uint32_t)) +
            (size_t)mpns * SHARE_PAGE_SIZE;
@@ -48,6 +55,7 @@ struct vmm *vmm_init(void *memory, unsigned guests, unsigned slots, unsigned mpn
     vmm->mpns = mpns;
     vmm->mpn_base = SHARE_MPN_END - mpns;
     vmm->guest = carve(&at, guests * sizeof *vmm->guest);
+    vmm->owner = carve(&at, owners(guests) * sizeof *vmm->owner);
     vmm->page = carve(&at, guests * slots * sizeof *vmm->page);
     vmm->machine = carve(&at, mpns * sizeof *vmm->machine);
     vmm->free_mpn = carve(&at, mpns * sizeof *vmm->free_mpn);
@@ -87,23 +95,36 @@ unsigned char *vmm_bytes(const struct vmm *vmm, uint32_t mpn)
     return vmm->memory + (size_t)mpn * SHARE_PAGE_SIZE;
 }
 
+static struct vmm_owner *take_owner(struct vmm *vmm)
+{
+    for (unsigned i = 0; i < owners(vmm->guests); i++)
+        if (!atomic_exchange(&vmm->owner[i].taken, 1))
+            return &vmm->owner[i];
+    MUST(!"more VMs than owners");
+    return NULL;
+}
+
 enum share_result vmm_try_add(struct vmm *vmm, share_group group, uint64_t begin, unsigned shift,
                               share_vm *vm)
 {
     uint64_t end = begin + ((uint64_t)(vmm->slots - 1) << shift) + 1;
-    atomic_fetch_add(&vmm->adding, 1);
+    struct vmm_owner *owner = take_owner(vmm);
     enum share_result result =
-        share_vm_add(vmm->share, group, (share_ppn){begin}, (share_ppn){end}, vm);
-    if (result == SHARE_OK) {
-        MUST(*vm < vmm->guests);
-        struct vmm_guest *guest = &vmm->guest[*vm];
-        MUST(!atomic_load(&guest->live));
-        guest->begin = begin;
-        guest->shift = shift;
-        atomic_store(&guest->live, 1);
+        share_vm_add(vmm->share, group, (share_ppn){begin}, (share_ppn){end}, owner, vm);
+    if (result != SHARE_OK) {
+        atomic_store(&owner->taken, 0);
+        return result;
     }
-    atomic_fetch_sub(&vmm->adding, 1);
-    return result;
+    MUST(*vm < vmm->guests);
+    struct vmm_guest *guest = &vmm->guest[*vm];
+    MUST(!atomic_load(&guest->live));
+    owner->number = *vm;
+    guest->owner = owner;
+    guest->begin = begin;
+    guest->shift = shift;
+    atomic_store(&guest->live, 1);
+    MUST(share_vm_start(vmm->share, *vm) == SHARE_OK);
+    return SHARE_OK;
 }
 
 share_vm vmm_add(struct vmm *vmm, share_group group, uint64_t begin, unsigned shift)
@@ -162,6 +183,7 @@ void vmm_remove(struct vmm *vmm, share_vm vm, bool forget)
     }
     MUST(share_vm_remove(vmm->share, vm) == SHARE_OK);
     atomic_store(&vmm->guest[vm].live, 0); /* any op on it from here on is refused */
+    atomic_store(&vmm->guest[vm].owner->taken, 0);
     for (unsigned slot = 0; slot < vmm->slots; slot++) {
         if (mine[slot] >= 0)
             vmm_give_back(vmm, (uint32_t)mine[slot]);

@@ -42,8 +42,15 @@ struct vmm_page {
     uint8_t reasons;
 };
 
+/* What the engine gives back with a VM's number: made before the number is known. */
+struct vmm_owner {
+    _Atomic uint32_t taken;
+    share_vm number;
+};
+
 struct vmm_guest {
     _Atomic uint32_t live;
+    struct vmm_owner *owner;
     uint64_t begin;
     unsigned shift;
 };
@@ -68,9 +75,9 @@ enum vmm_op {
 struct vmm {
     struct share *share;
     unsigned guests, slots, mpns;
-    _Atomic uint32_t adding; /* VMs that the engine may know before we do */
-    uint64_t mpn_base;       /* the first MPN's number: the last MPNs that the engine can take */
+    uint64_t mpn_base; /* the first MPN's number: the last MPNs that the engine can take */
     struct vmm_guest *guest;
+    struct vmm_owner *owner; /* vmm_owners(guests) */
     struct vmm_page *page; /* guest * slots + slot */
     struct vmm_machine_page *machine;
     unsigned char *memory;

@@ -15,25 +15,23 @@ static enum share_answer wanted_answer(struct vmm *vmm, enum vmm_op op, share_vm
     return vmm->answer ? vmm->answer(vmm, op, vm, ppn) : vmm->answers[op];
 }
 
-/* False for a VM that the engine got to know this moment. */
-static bool is_live(struct vmm *vmm, share_vm vm)
+/* No op names a VM before it was started, or after it was removed, and each brings its owner. */
+static void must_live(struct vmm *vmm, struct share_vm_ref vm)
 {
-    bool adding = atomic_load(&vmm->adding) != 0; /* read first: it ends after `live` begins */
-    bool live = vm < vmm->guests && atomic_load(&vmm->guest[vm].live);
-    MUST((live || adding) && "an op on a VM that is not there");
-    return live;
+    MUST(vm.number < vmm->guests && atomic_load(&vmm->guest[vm.number].live));
+    MUST(vm.owner == vmm->guest[vm.number].owner);
+    MUST(vmm->guest[vm.number].owner->number == vm.number);
 }
 
 /* The page of a PPN; NULL if the guest has no such slot. */
-static struct vmm_page *page_of(struct vmm *vmm, share_vm vm, share_ppn ppn)
+static struct vmm_page *page_of(struct vmm *vmm, struct share_vm_ref vm, share_ppn ppn)
 {
-    if (!is_live(vmm, vm))
-        return NULL;
-    const struct vmm_guest *guest = &vmm->guest[vm];
+    must_live(vmm, vm);
+    const struct vmm_guest *guest = &vmm->guest[vm.number];
     uint64_t from_begin = ppn.n - guest->begin, slot = from_begin >> guest->shift;
     if (ppn.n < guest->begin || slot >= vmm->slots || slot << guest->shift != from_begin)
         return NULL;
-    return vmm_page(vmm, vm, (unsigned)slot);
+    return vmm_page(vmm, vm.number, (unsigned)slot);
 }
 
 static uint32_t index_of(const struct vmm *vmm, share_mpn mpn)
@@ -42,7 +40,7 @@ static uint32_t index_of(const struct vmm *vmm, share_mpn mpn)
     return (uint32_t)(mpn.n - vmm->mpn_base);
 }
 
-static bool resolve(void *ctx, share_vm vm, share_ppn ppn, share_mpn *mpn)
+static bool resolve(void *ctx, struct share_vm_ref vm, share_ppn ppn, share_mpn *mpn)
 {
     struct vmm *vmm = ctx;
     step(vmm, VMM_RESOLVE);
@@ -56,22 +54,21 @@ static bool resolve(void *ctx, share_vm vm, share_ppn ppn, share_mpn *mpn)
     return present;
 }
 
-static bool next_present(void *ctx, share_vm vm, share_ppn from, share_ppn *found)
+static bool next_present(void *ctx, struct share_vm_ref vm, share_ppn from, share_ppn *found)
 {
     struct vmm *vmm = ctx;
     step(vmm, VMM_NEXT);
-    if (!is_live(vmm, vm))
-        return false;
-    const struct vmm_guest *guest = &vmm->guest[vm];
+    must_live(vmm, vm);
+    const struct vmm_guest *guest = &vmm->guest[vm.number];
     uint64_t past = from.n > guest->begin ? from.n - guest->begin : 0;
     uint64_t first = (past + (UINT64_C(1) << guest->shift) - 1) >> guest->shift;
     for (uint64_t slot = first; slot < vmm->slots; slot++) {
-        struct vmm_page *page = vmm_page(vmm, vm, (unsigned)slot);
+        struct vmm_page *page = vmm_page(vmm, vm.number, (unsigned)slot);
         vmm_lock(&page->lock);
         bool present = page->present;
         vmm_unlock(&page->lock);
         if (present) {
-            *found = vmm_ppn(vmm, vm, (unsigned)slot);
+            *found = vmm_ppn(vmm, vm.number, (unsigned)slot);
             return true;
         }
     }
@@ -101,7 +98,7 @@ static void unpeek(void *ctx, share_mpn mpn, const void *bytes)
 static enum share_answer protect_one(struct vmm *vmm, const struct share_protect *want)
 {
     struct vmm_page *page = page_of(vmm, want->vm, want->ppn);
-    enum share_answer answer = wanted_answer(vmm, VMM_PROTECT, want->vm, want->ppn);
+    enum share_answer answer = wanted_answer(vmm, VMM_PROTECT, want->vm.number, want->ppn);
     MUST(page);
     vmm_lock(&page->lock);
     MUST(!page->forgotten && "protect of a forgotten page");
@@ -147,7 +144,7 @@ static void unprotect(void *ctx, const struct share_protect *pages, size_t count
 static enum share_answer remap_one(struct vmm *vmm, const struct share_remap *want)
 {
     struct vmm_page *page = page_of(vmm, want->vm, want->ppn);
-    enum share_answer answer = wanted_answer(vmm, VMM_REMAP, want->vm, want->ppn);
+    enum share_answer answer = wanted_answer(vmm, VMM_REMAP, want->vm.number, want->ppn);
     uint32_t to = index_of(vmm, want->to);
     MUST(page);
     vmm_lock(&page->lock);
@@ -180,11 +177,11 @@ static void remap(void *ctx, struct share_remap *pages, size_t count)
     }
 }
 
-static bool alloc(void *ctx, share_vm vm, share_mpn *mpn, void **bytes)
+static bool alloc(void *ctx, struct share_vm_ref vm, share_mpn *mpn, void **bytes)
 {
     struct vmm *vmm = ctx;
     step(vmm, VMM_ALLOC);
-    if (wanted_answer(vmm, VMM_ALLOC, vm, (share_ppn){0}) != SHARE_ANSWER_OK)
+    if (wanted_answer(vmm, VMM_ALLOC, vm.number, (share_ppn){0}) != SHARE_ANSWER_OK)
         return false;
     int64_t index = vmm_take(vmm);
     if (index < 0)

@@ -108,7 +108,7 @@ static void only_empty_groups_go(void **state)
     assert_int_equal(share_group_remove(vmm->share, one), SHARE_OK);
     assert_int_equal(share_group_remove(vmm->share, one), SHARE_GONE);
     share_vm vm;
-    assert_int_equal(share_vm_add(vmm->share, one, (share_ppn){0}, (share_ppn){1}, &vm),
+    assert_int_equal(share_vm_add(vmm->share, one, (share_ppn){0}, (share_ppn){1}, NULL, &vm),
                      SHARE_GONE);
     /* Its number comes back without what it had. */
     assert_int_equal(share_group_add(vmm->share, true, &two), SHARE_OK);

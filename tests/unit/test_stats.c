@@ -24,7 +24,7 @@ static int begin(void **state)
     (void)state;
     metadata_init(&metadata);
     vmm = vmm_new(3, 4, 24);
-    struct share_observer observer = {hear, &metadata};
+    struct share_observer observer = {sizeof observer, hear, &metadata};
     struct share_config config = {.struct_size = sizeof config,
                                   .ops = &vmm_ops,
                                   .ops_ctx = vmm,
