@@ -129,7 +129,7 @@ void share_run_merge(struct share_run *run);
 /* Commits, remaps and counts all equal items, and frees the pages that they mapped. */
 void share_run_commit(struct share_run *run);
 
-/* What a page ends as whose protect or remap was not granted. */
+/* The outcome of a page whose protect or remap was not granted. */
 enum share_outcome share_outcome_of(enum share_answer answer);
 
 /*

@@ -123,7 +123,7 @@ enum share_answer {
     SHARE_ANSWER_OK,
     SHARE_ANSWER_READONLY, /* protect only: done, and no mapping had permitted a write anyway */
     SHARE_ANSWER_STALE,    /* (vm, ppn) does not map that MPN any more */
-    SHARE_ANSWER_BUSY,     /* pinned: somebody writes it without a mapping (DMA, the VMM itself) */
+    SHARE_ANSWER_BUSY,     /* pinned: a device or the VMM accesses it without a mapping */
     SHARE_ANSWER_FAIL
 };
 
@@ -150,8 +150,9 @@ struct share_remap {
  * serves waits, and with it a share_forget of its page, a share_vm_remove and a share_check.
  *
  * Protection is a set of reasons per (VM, PPN), and "sharing" is the one of the engine: protect
- * adds it, unprotect removes it and it alone, a writable remap ends it. A page with any reason is
- * read-only to the guest, and its write fault comes to share_break if sharing is among them.
+ * adds it, unprotect removes it and it alone, a writable remap ends it. You end it, too, when you
+ * unmap a page: share_forget calls no unprotect. A page with any reason is read-only to the guest,
+ * and its write fault comes to share_break if sharing is among them.
  */
 struct share_ops {
     size_t struct_size; /* sizeof(struct share_ops) */
@@ -177,8 +178,9 @@ struct share_ops {
      * May block until every vCPU has acknowledged; never until a pin ends: that is BUSY. */
     void (*protect)(void *ctx, struct share_protect *pages, size_t count);
 
-    /* Removes the reason. Cannot fail; pages that do not have it are left alone. Waits for no vCPU,
-     * as nothing has to be flushed; may block for your own short locks. */
+    /* Removes the reason. Cannot fail; leaves alone pages that do not have it, or are gone. Do not
+     * judge a page by `mpn`: it may map another one now. Waits for no vCPU, as nothing has to be
+     * flushed; may block for your own short locks. */
     void (*unprotect)(void *ctx, const struct share_protect *pages, size_t count);
 
     /* Maps (vm, ppn) to `to` where it maps `from`, else answers STALE. Returns only after every
@@ -232,7 +234,7 @@ struct share_event {
 };
 
 /* Told of each outcome, break and forget, in the thread that causes it, with no lock held. Must not
- * call the engine. Its memory is analysis memory, not the engine's. */
+ * call the engine. What it allocates is not counted in metadata_bytes. */
 struct share_observer {
     void (*event)(void *ctx, const struct share_event *event);
     void *ctx;
@@ -285,7 +287,8 @@ SHARE_API SHARE_MUST_CHECK enum share_result share_group_remove(struct share *sh
 
 /*
  * Adds a VM whose PPNs lie in [begin, end), end > begin. Nothing is allocated for pages not looked
- * at. Numbers are reused only after every trace of the old VM has gone.
+ * at. Numbers are reused only after every trace of the old VM has gone. If another thread scans,
+ * ops may name the new number before this call returns.
  */
 SHARE_API SHARE_MUST_CHECK enum share_result share_vm_add(struct share *share, share_group group,
                                                           share_ppn begin, share_ppn end,
@@ -311,8 +314,9 @@ SHARE_API SHARE_MUST_CHECK enum share_result share_vm_regroup(struct share *shar
 
 /*
  * Offers `count` pages of a VM. outcomes: `count` of them, or NULL. Cheapest in runs of 128 or
- * more. A page offered twice in one call may be `busy` the second time. Returns OK; or NOMEM, GONE
- * or INVALID, and the pages not dealt with have the outcome `error`.
+ * more. A page offered twice in one call may be `busy` the second time; a PPN outside the VM has
+ * the outcome `gone`. Returns OK; or NOMEM or GONE, and the pages not dealt with have the outcome
+ * `error`.
  */
 SHARE_API SHARE_MUST_CHECK enum share_result share_offer(struct share *share, share_vm vm,
                                                          const share_ppn *ppns, size_t count,
@@ -345,12 +349,12 @@ SHARE_API SHARE_MUST_CHECK enum share_result share_scan(struct share *share, enu
                                                         uint32_t flags, uint64_t budget_pages,
                                                         struct share_scan_report *report);
 
-/* Marks pages as dirty: the scanner looks at them first. They come from a dirty log, or you know
- * better. NOMEM: the pages before the one that needed memory are marked. */
+/* Marks pages as dirty: the scanner looks at them first. A dirty log names them, for instance.
+ * NOMEM, or INVALID (a PPN is outside the VM): the pages before that one are marked. */
 SHARE_API SHARE_MUST_CHECK enum share_result share_dirty(struct share *share, share_vm vm,
                                                          const share_ppn *ppns, size_t count);
 
-/* Whole passes, volatile pages too, until one finds nothing to merge and nothing changed: then OK.
+/* Scans whole passes, volatile pages too, until a pass merges nothing and finds no change: OK.
  * UNSETTLED after max_passes. `report` (or NULL) sums the passes. */
 SHARE_API SHARE_MUST_CHECK enum share_result share_now(struct share *share, unsigned max_passes,
                                                        struct share_scan_report *report);
@@ -379,7 +383,7 @@ enum share_owner {
  * (vm, ppn) no longer maps what it did: call it *after* the mapping is gone from physmap and TLBs,
  * and before the PPN gets another page. When it returns, no op runs or will run on the page until
  * it is offered again. Waits for a merge of this page that is under way. Immutable: drops its
- * reference.
+ * reference. `owner` must not be NULL.
  */
 SHARE_API enum share_result share_forget(struct share *share, share_vm vm, share_ppn ppn,
                                          enum share_owner *owner);
@@ -461,7 +465,8 @@ struct share_check_report {
 /*
  * Audits the whole engine: every page's state, every reference recounted, every table entry, every
  * shared page's mapping and content, every sum. Merges, breaks and forgets wait meanwhile. OK:
- * sound. FAIL: see the report. NOMEM: could not look. O(memory), re-reads every shared page.
+ * sound. FAIL: see the report, which must not be NULL. NOMEM: could not look. O(memory), re-reads
+ * every shared page.
  */
 SHARE_API SHARE_MUST_CHECK enum share_result share_check(struct share *share,
                                                          struct share_check_report *report);
