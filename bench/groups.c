@@ -33,8 +33,8 @@ static bool add_vms(struct share *share, bool apart)
         share_group group = 0;
         share_vm vm;
         ok = (!apart || share_group_add(share, true, &group) == SHARE_OK) &&
-             share_vm_add(share, group, (share_ppn){i * part}, (share_ppn){(i + 1) * part}, NULL, &vm) ==
-                 SHARE_OK &&
+             share_vm_add(share, group, (share_ppn){i * part}, (share_ppn){(i + 1) * part}, NULL,
+                          &vm) == SHARE_OK &&
              share_vm_start(share, vm) == SHARE_OK && vm == i;
     }
     return ok;

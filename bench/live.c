@@ -126,7 +126,8 @@ struct live *live_new(const struct pages *pages, const struct share_alloc *alloc
         .struct_size = sizeof config, .ops = &live_ops, .ops_ctx = live, .alloc = alloc};
     share_vm vm;
     need(share_new(&config, &live->share) == SHARE_OK &&
-         share_vm_add(live->share, 0, (share_ppn){0}, (share_ppn){live->count}, NULL, &vm) == SHARE_OK &&
+         share_vm_add(live->share, 0, (share_ppn){0}, (share_ppn){live->count}, NULL, &vm) ==
+             SHARE_OK &&
          share_vm_start(live->share, vm) == SHARE_OK);
     return live;
 }

@@ -57,7 +57,8 @@ static void run(struct bench *bench, void *ctx)
     struct share *share;
     share_vm vm;
     if (share_new(&config, &share) != SHARE_OK ||
-        share_vm_add(share, 0, (share_ppn){0}, (share_ppn){sizes[SIZES - 1]}, NULL, &vm) != SHARE_OK ||
+        share_vm_add(share, 0, (share_ppn){0}, (share_ppn){sizes[SIZES - 1]}, NULL, &vm) !=
+            SHARE_OK ||
         share_vm_start(share, vm) != SHARE_OK) {
         bench_fail(bench, "no engine");
         return;

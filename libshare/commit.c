@@ -35,11 +35,11 @@ static void count_framed(struct share_vm_object *vm, uint64_t pages, uint64_t co
 static void finish(struct share_run *run, struct share_item *item, enum share_outcome outcome)
 {
     share_item_drop_hint(run, item);
+    share_item_tell(run, item, outcome);
     share_step(SHARE_STEP_RELEASE);
     share_word_set(&item->page, shared_word(item->code, share_with(run, item)->frame),
                    memory_order_release);
     item->stage = SHARE_ITEM_DONE;
-    item->outcome = (uint8_t)outcome;
     run->progress++;
 }
 
@@ -49,10 +49,10 @@ static void uncommit(struct share_run *run, struct share_item *item, enum share_
 {
     if (!run->share->immutable)
         share_unprotect(run->share, run->vm, item->ppn, item->mpn);
+    share_item_tell(run, item, outcome);
     share_step(SHARE_STEP_RELEASE);
     share_word_set(&item->page, share_item_word_before(item), memory_order_seq_cst);
     item->stage = SHARE_ITEM_DONE;
-    item->outcome = (uint8_t)outcome;
     run->progress++;
 }
 
@@ -111,6 +111,12 @@ static bool commit_hint(struct share_run *run, struct share_item *item, share_fr
     with->frame = frame;
     if (with->vm != run->vm)
         count_framed(with->vm, 1, with->code);
+    share_tell(share, &(struct share_event){.struct_size = sizeof(struct share_event),
+                                            .kind = SHARE_EVENT_PARTNER,
+                                            .vm = with->vm->number,
+                                            .ppn = with->ppn,
+                                            .mpn = with->mpn,
+                                            .frame = frame});
     share_step(SHARE_STEP_RELEASE);
     share_word_set(&with->page, shared_word(with->code, frame), memory_order_release);
     return true;
@@ -228,9 +234,11 @@ static void remap_all(struct share_run *run)
         struct share_item *item = share_matched_at(run, i, SHARE_ITEM_COMMITTED);
         share_assert_internal(!item || share_item_is_valid(run, item));
         if (item)
-            pages[count++] = (struct share_remap){share_ref_of(run->vm), item->ppn,
-                                                  item->mpn,       share_with(run, item)->mpn,
-                                                  false,           SHARE_ANSWER_FAIL};
+            pages[count++] = (struct share_remap){.vm = share_ref_of(run->vm),
+                                                  .ppn = item->ppn,
+                                                  .from = item->mpn,
+                                                  .to = share_with(run, item)->mpn,
+                                                  .answer = SHARE_ANSWER_FAIL};
     }
     if (!count)
         return;
@@ -246,8 +254,12 @@ static void remap_all(struct share_run *run)
             freed[freed_count++] = item->mpn;
             finish(run, item, merged_outcome(run, item));
         } else {
+            const struct share_partner *with = share_with(run, item);
             uncommit(run, item, share_outcome_of(got));
-            share_frame_leave(share, share_with(run, item)->frame);
+            if (with->kind == SHARE_WITH_HINT)
+                share_frame_leave_partner(share, with->frame, with->vm->number, with->ppn);
+            else
+                share_frame_leave(share, with->frame);
         }
     }
     share_step(SHARE_STEP_FREE);

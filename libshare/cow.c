@@ -64,8 +64,12 @@ void share_hint_drop(struct share *share, uint32_t word, uint32_t page_id)
 static void tell(struct share *share, enum share_event_kind kind, const struct share_vm_object *vm,
                  share_ppn ppn, share_mpn mpn, share_frame frame)
 {
-    share_tell(share, &(struct share_event){
-                          .struct_size = sizeof(struct share_event), .kind = kind, .vm = vm->number, .ppn = ppn, .mpn = mpn, .frame = frame});
+    share_tell(share, &(struct share_event){.struct_size = sizeof(struct share_event),
+                                            .kind = kind,
+                                            .vm = vm->number,
+                                            .ppn = ppn,
+                                            .mpn = mpn,
+                                            .frame = frame});
 }
 
 static void count_left(struct share_vm_object *vm, uint32_t word)
@@ -88,12 +92,12 @@ static bool break_last(struct share *share, struct share_vm_object *vm,
     unlink_frame(share, frame);
     share_unprotect(share, vm, share_page_ppn(page), mpn);
     count_left(vm, word);
+    tell(share, SHARE_EVENT_BREAK_LAST, vm, share_page_ppn(page), mpn, frame);
     share_step(SHARE_STEP_RELEASE);
     share_word_set(page, share_word(SHARE_WORD_NONE, 0), memory_order_seq_cst);
     share_step(SHARE_STEP_RETIRE);
     share_frame_retire(&share->frames, frame);
     share_count(&vm->counts.breaks_last, 1);
-    tell(share, SHARE_EVENT_BREAK_LAST, vm, share_page_ppn(page), mpn, frame);
     return true;
 }
 
@@ -110,6 +114,33 @@ static enum share_result result_of(enum share_answer answer)
     }
 }
 
+/* The page of this VM, MOVING and the caller's, if it is on this frame, on which the caller holds a
+ * reference. The word that it had; 0: it is not. */
+static uint32_t take_from_frame(struct share *share, struct share_vm_object *vm, share_ppn ppn,
+                                share_frame frame, struct share_page_ref *page)
+{
+    if (!share_page_find(&share->pages, &vm->tree, ppn, page))
+        return 0;
+    uint32_t word = atomic_load(page->word);
+    bool on_it = share_word_on_frame(word) && share_word_frame(word) == frame;
+    return on_it && share_word_swap(page, &word, share_word(SHARE_WORD_MOVING, 0)) ? word : 0;
+}
+
+void share_frame_leave_partner(struct share *share, share_frame frame, share_vm number,
+                               share_ppn ppn)
+{
+    struct share_vm_object *vm = share_vm_enter(share, number);
+    struct share_page_ref page = {0};
+    uint32_t word = vm ? take_from_frame(share, vm, ppn, frame, &page) : 0;
+    share_frame_leave(share, frame);
+    if (word && !break_last(share, vm, &page, word)) {
+        share_step(SHARE_STEP_RELEASE);
+        share_word_set(&page, word, memory_order_seq_cst);
+    }
+    if (vm)
+        share_vm_leave(vm);
+}
+
 /* Copies the frame's bytes to a new page of the VM and maps it writable. */
 static enum share_result copy_and_map(struct share *share, struct share_vm_object *vm,
                                       share_ppn ppn, share_mpn from, share_mpn *to)
@@ -119,7 +150,12 @@ static enum share_result copy_and_map(struct share *share, struct share_vm_objec
         return SHARE_NOMEM;
     share_step(SHARE_STEP_COPY);
     const void *bytes = share_peek(share, from);
-    struct share_remap remap = {share_ref_of(vm), ppn, from, *to, true, SHARE_ANSWER_FAIL};
+    struct share_remap remap = {.vm = share_ref_of(vm),
+                                .ppn = ppn,
+                                .from = from,
+                                .to = *to,
+                                .writable = true,
+                                .answer = SHARE_ANSWER_FAIL};
     if (bytes) {
         memcpy(fresh, bytes, SHARE_PAGE_SIZE);
         share_unpeek(share, from, bytes);
@@ -145,10 +181,10 @@ static enum share_result break_shared(struct share *share, struct share_vm_objec
         return result;
     }
     count_left(vm, word);
+    tell(share, SHARE_EVENT_BREAK, vm, share_page_ppn(page), to, frame);
     share_step(SHARE_STEP_RELEASE);
     share_word_set(page, share_word(SHARE_WORD_NONE, 0), memory_order_seq_cst);
     share_step(SHARE_STEP_MAPPED);
-    tell(share, SHARE_EVENT_BREAK, vm, share_page_ppn(page), to, frame);
     share_frame_leave(share, frame);
     share_count(&vm->counts.breaks_copied, 1);
     return SHARE_OK;
@@ -277,8 +313,11 @@ enum share_result share_page_unshare(struct share *share, struct share_vm_object
     if (share_word_state(word) == SHARE_WORD_HINTED)
         share_hint_drop(share, word, page->id);
     if (share_word_on_frame(word)) {
+        share_frame frame = share_word_frame(word);
         count_left(vm, word);
-        share_frame_leave(share, share_word_frame(word));
+        tell(share, SHARE_EVENT_FORGET, vm, share_page_ppn(page),
+             share_frame_view(&share->frames, frame).mpn, frame);
+        share_frame_leave(share, frame);
     }
     share_step(SHARE_STEP_RELEASE);
     share_word_set(page, share_word(SHARE_WORD_NONE, 0), memory_order_seq_cst);

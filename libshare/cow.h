@@ -11,6 +11,10 @@
  * it was the last. */
 void share_frame_leave(struct share *share, share_frame frame);
 
+/* The same of a frame that the caller has just made, with this page as its partner, and that nobody
+ * came to after all: the page is private again, unless another one has joined. */
+void share_frame_leave_partner(struct share *share, share_frame frame, share_vm vm, share_ppn ppn);
+
 /* Removes the hint of a page from the table. `word`: the page's word while it was hinted. */
 void share_hint_drop(struct share *share, uint32_t word, uint32_t page_id);
 

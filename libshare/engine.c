@@ -127,8 +127,9 @@ const char *share_version(void)
 const char *share_outcome_name(enum share_outcome outcome)
 {
     static const char *const names[SHARE_OUTCOMES] = {
-        "hinted",      "replaced_stale", "promoted",   "joined", "already", "zero",      "volatile",
-        "false_match", "ineligible",     "backed_off", "busy",   "gone",    "group_off", "error", "quiet",
+        "hinted", "replaced_stale", "promoted",    "joined",     "already",
+        "zero",   "volatile",       "false_match", "ineligible", "backed_off",
+        "busy",   "gone",           "group_off",   "error",      "quiet",
     };
     return (unsigned)outcome < SHARE_OUTCOMES ? names[outcome] : "unknown";
 }

@@ -37,6 +37,13 @@ static void take_answers(struct share_run *run, struct share_item *item,
         share_item_release(run, item, share_outcome_of(with->answer));
 }
 
+static struct share_protect to_protect(const struct share_vm_object *vm, share_ppn ppn,
+                                       share_mpn mpn)
+{
+    return (struct share_protect){
+        .vm = share_ref_of(vm), .ppn = ppn, .mpn = mpn, .answer = SHARE_ANSWER_FAIL};
+}
+
 static void protect_all(struct share_run *run)
 {
     struct share *share = run->share;
@@ -47,12 +54,10 @@ static void protect_all(struct share_run *run)
         if (!item)
             continue;
         share_assert_internal(share_item_is_valid(run, item));
-        pages[count++] =
-            (struct share_protect){share_ref_of(run->vm), item->ppn, item->mpn, SHARE_ANSWER_FAIL};
-        if (share_with(run, item)->kind == SHARE_WITH_HINT)
-            pages[count++] =
-                (struct share_protect){share_ref_of(share_with(run, item)->vm), share_with(run, item)->ppn,
-                                       share_with(run, item)->mpn, SHARE_ANSWER_FAIL};
+        pages[count++] = to_protect(run->vm, item->ppn, item->mpn);
+        const struct share_partner *with = share_with(run, item);
+        if (with->kind == SHARE_WITH_HINT)
+            pages[count++] = to_protect(with->vm, with->ppn, with->mpn);
     }
     if (!count)
         return;

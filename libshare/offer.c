@@ -11,7 +11,8 @@ static void tell_without_look(struct share *share, const struct share_offer_batc
 {
     if (batch->outcomes)
         batch->outcomes[at] = why;
-    share_tell(share, &(struct share_event){.struct_size = sizeof(struct share_event), .kind = SHARE_EVENT_OFFER,
+    share_tell(share, &(struct share_event){.struct_size = sizeof(struct share_event),
+                                            .kind = SHARE_EVENT_OFFER,
                                             .outcome = why,
                                             .vm = batch->vm,
                                             .ppn = batch->ppns[at]});
@@ -40,6 +41,7 @@ static void start_item(struct share_run *run, share_ppn ppn, struct share_page_r
     item->mpn.n = 0;
     item->page = page;
     item->at = at;
+    item->told = false;
 }
 
 /* Starts items for pages from the front of a batch until the run is full; pages that are shared
@@ -104,26 +106,11 @@ static void drive(struct share_run *run)
                            run->memory_refused ? SHARE_ERROR : SHARE_BUSY);
 }
 
-static void tell_outcomes(struct share_run *run)
+/* Items that ended before their pages were the run's. */
+static void tell_the_rest(struct share_run *run)
 {
-    for (unsigned i = 0; i < run->count && run->share->observer.event; i++) {
-        const struct share_item *item = &run->item[i];
-        const struct share_partner *with = share_with(run, item);
-        bool merged = item->outcome == SHARE_PROMOTED || item->outcome == SHARE_JOINED ||
-                      item->outcome == SHARE_ZERO;
-        struct share_event event = {.struct_size = sizeof event, .kind = SHARE_EVENT_OFFER,
-                                    .outcome = (enum share_outcome)item->outcome,
-                                    .vm = run->vm->number,
-                                    .ppn = item->ppn,
-                                    .mpn = merged ? with->mpn : item->mpn};
-        if (merged)
-            event.frame = with->frame;
-        if (item->outcome == SHARE_PROMOTED) {
-            event.with_vm = with->vm->number;
-            event.with_ppn = with->ppn;
-        }
-        share_tell(run->share, &event);
-    }
+    for (unsigned i = 0; i < run->count; i++)
+        share_item_tell(run, &run->item[i], (enum share_outcome)run->item[i].outcome);
 }
 
 static void count_outcomes(struct share_run *run, enum share_outcome *outcomes)
@@ -165,7 +152,7 @@ static enum share_result offer_run(struct share_run *run, struct share_offer_bat
     enum share_result result = run_items(run);
     if (count < left->count && run->count < SHARE_RUN_PAGES)
         result = SHARE_NOMEM;
-    tell_outcomes(run);
+    tell_the_rest(run);
     count_outcomes(run, left->outcomes);
     left->ppns += count;
     left->count -= count;

@@ -19,8 +19,8 @@
  *     MOVING -> NONE, SHARED, CODE                 done or refused
  *     HINTED, NO_MATCH -> MOVING -> NONE       a forget
  *
- * The thread that makes a page OWNED or MOVING is its owner. It alone changes the word from there,
- * but for OWNED -> BROKEN and BROKEN -> BROKEN, and does so soon. Ops run only on pages that the
+ * The thread that makes a page OWNED or MOVING is its owner, and soon gives it another word. Until
+ * then another thread may change it to BROKEN, and to nothing else. Ops run only on pages that the
  * calling thread owns. All changes pass share_word_swap, share_word_set and
  * share_word_writer_leaves, which assert the list.
  */

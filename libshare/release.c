@@ -18,8 +18,9 @@ enum share_outcome share_outcome_of(enum share_answer answer)
 
 /* Gives an owned page another word; if a write won meanwhile, makes sure that it is not protected
  * first. `mpn`: what the owner knows it to map. */
-static void give_back(struct share *share, const struct share_vm_object *vm, const struct share_page_ref *page,
-                      share_mpn mpn, bool was_protected, uint32_t word)
+static void give_back(struct share *share, const struct share_vm_object *vm,
+                      const struct share_page_ref *page, share_mpn mpn, bool was_protected,
+                      uint32_t word)
 {
     if (was_protected)
         share_unprotect(share, vm, share_page_ppn(page), mpn);
@@ -99,10 +100,10 @@ void share_item_end(struct share_run *run, struct share_item *item, uint32_t wor
 {
     share_assert(!share_item_has_partner(item) || share_with(run, item)->kind == SHARE_WITH_NONE);
     share_assert(share_page_is_owned(&item->page));
+    share_item_tell(run, item, outcome);
     if (item->is_protected || !share_owner_give(&item->page, word))
         give_back(run->share, run->vm, &item->page, item->mpn, item->is_protected, word);
     item->stage = SHARE_ITEM_DONE;
-    item->outcome = (uint8_t)outcome;
     run->progress++;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What holds of an item between two steps. */
+/* What holds of an item between two steps, and what is told of it. */
 #include "run.h"
 
 static bool partner_is_valid(struct share_run *run, const struct share_item *item)
@@ -43,4 +43,27 @@ bool share_item_is_valid(struct share_run *run, const struct share_item *item)
     }
     return share_page_is_owned(&item->page) && item->tried_count <= SHARE_TRIED_MAX &&
            (!item->hinted || share_word_state(item->was) == SHARE_WORD_HINTED);
+}
+
+void share_item_tell(struct share_run *run, struct share_item *item, enum share_outcome outcome)
+{
+    const struct share_partner *with = share_with(run, item);
+    bool merged = outcome == SHARE_PROMOTED || outcome == SHARE_JOINED || outcome == SHARE_ZERO;
+    item->outcome = (uint8_t)outcome;
+    if (item->told || !run->share->observer.event)
+        return;
+    item->told = true;
+    struct share_event event = {.struct_size = sizeof event,
+                                .kind = SHARE_EVENT_OFFER,
+                                .outcome = outcome,
+                                .vm = run->vm->number,
+                                .ppn = item->ppn,
+                                .mpn = merged ? with->mpn : item->mpn};
+    if (merged)
+        event.frame = with->frame;
+    if (outcome == SHARE_PROMOTED) {
+        event.with_vm = with->vm->number;
+        event.with_ppn = with->ppn;
+    }
+    share_tell(run->share, &event);
 }

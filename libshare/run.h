@@ -51,6 +51,7 @@ struct share_item {
     bool not_zero : 1;          /* has the zero page's hash, but is not zero */
     bool is_protected : 1;      /* sharing was added to its reasons */
     bool code : 1;              /* and no mapping permitted a write */
+    bool told : 1;              /* the observer has heard of it */
 };
 _Static_assert(sizeof(struct share_item) == SHARE_LINE_NBYTES, "a line a page");
 
@@ -129,7 +130,7 @@ void share_run_merge(struct share_run *run);
 /* Commits, remaps and counts all equal items, and frees the pages that they mapped. */
 void share_run_commit(struct share_run *run);
 
-/* What a page ends as whose protect or remap was not granted. */
+/* The outcome of a page whose protect or remap was not granted. */
 enum share_outcome share_outcome_of(enum share_answer answer);
 
 /*
@@ -179,6 +180,10 @@ void share_item_drop_hint(struct share_run *run, struct share_item *item);
  *     hinted                 `was` is HINTED
  */
 bool share_item_is_valid(struct share_run *run, const struct share_item *item);
+
+/* Gives the item its outcome and tells the observer, once. While the page is still the run's, so
+ * that no event of the page comes before this one. */
+void share_item_tell(struct share_run *run, struct share_item *item, enum share_outcome outcome);
 
 static inline bool share_item_has_partner(const struct share_item *item)
 {

@@ -13,7 +13,7 @@ struct share_pass {
     uint64_t looked; /* pages, those left out included */
     uint64_t merged, changed;
     uint64_t busy, failed;
-    uint64_t quiet;    /* left out because they are old and alone */
+    uint64_t quiet;     /* left out because they are old and alone */
     uint64_t volatiles; /* left out because they change too often */
 };
 

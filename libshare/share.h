@@ -140,7 +140,7 @@ enum share_answer {
     SHARE_ANSWER_OK,
     SHARE_ANSWER_READONLY, /* protect only: done, and no mapping had permitted a write anyway */
     SHARE_ANSWER_STALE,    /* (vm, ppn) does not map that MPN any more */
-    SHARE_ANSWER_BUSY,     /* pinned: somebody writes it without a mapping (DMA, the VMM itself) */
+    SHARE_ANSWER_BUSY,     /* pinned: a device or the VMM accesses it without a mapping */
     SHARE_ANSWER_FAIL
 };
 
@@ -169,8 +169,9 @@ struct share_remap {
  * serves waits, and with it a share_forget of its page, a share_vm_remove and a share_check.
  *
  * Protection is a set of reasons per (VM, PPN), and "sharing" is the one of the engine: protect
- * adds it, unprotect removes it and it alone, a writable remap ends it. A page with any reason is
- * read-only to the guest, and its write fault comes to share_break if sharing is among them.
+ * adds it, unprotect removes it and it alone, a writable remap ends it. You end it, too, when you
+ * unmap a page: share_forget calls no unprotect. A page with any reason is read-only to the guest,
+ * and its write fault comes to share_break if sharing is among them.
  */
 struct share_ops {
     size_t struct_size; /* sizeof(struct share_ops) */
@@ -198,8 +199,9 @@ struct share_ops {
      * May block until every vCPU has acknowledged; never until a pin ends: that is BUSY. */
     void (*protect)(void *ctx, struct share_protect *pages, size_t count);
 
-    /* Removes the reason. Cannot fail; pages that do not have it are left alone. Waits for no vCPU,
-     * as nothing has to be flushed; may block for your own short locks. */
+    /* Removes the reason. Cannot fail; leaves alone pages that do not have it, or are gone. Do not
+     * judge a page by `mpn`: it may map another one now. Waits for no vCPU, as nothing has to be
+     * flushed; may block for your own short locks. */
     void (*unprotect)(void *ctx, const struct share_protect *pages, size_t count);
 
     /* Maps (vm, ppn) to `to` where it maps `from`, else answers STALE. Returns only after every
@@ -236,8 +238,10 @@ struct share_alloc {
 typedef uint32_t share_frame; /* a shared frame's handle, never 0; reused after its last page */
 
 enum share_event_kind {
-    SHARE_EVENT_OFFER,      /* a page was looked at: see outcome */
-    SHARE_EVENT_BREAK,      /* a write gave a page its own copy */
+    SHARE_EVENT_OFFER,   /* a page was looked at: see outcome */
+    SHARE_EVENT_PARTNER, /* a hinted page is on a frame: the page that is being offered matched it
+                          */
+    SHARE_EVENT_BREAK,   /* a write gave a page its own copy */
     SHARE_EVENT_BREAK_LAST, /* the last page of a frame became private, without a copy */
     SHARE_EVENT_FORGET      /* a page left its frame by share_forget, share_vm_remove or regroup */
 };
@@ -250,12 +254,15 @@ struct share_event {
     share_ppn ppn;
     share_mpn mpn;     /* what the page maps now */
     share_frame frame; /* the frame that it joined or left, or 0 */
-    share_vm with_vm;  /* promoted: the page that had been the hint */
+    share_vm with_vm;  /* of an offer that promoted: the partner */
     share_ppn with_ppn;
 };
 
-/* Told of each outcome, break and forget, in the thread that causes it, with no lock held. Must not
- * call the engine. Its memory is analysis memory, not the engine's. */
+/* Told of each outcome, break and forget, in the thread that causes it, with no lock held, and
+ * before anybody else can do something with the page: so events of a page come in order, and none
+ * is missing. Adding OFFERs that merged and PARTNERs, and subtracting the others, one has each
+ * frame's references. Must not call the engine, and not take long: a writer may be told RETRY
+ * meanwhile. What it allocates is not counted in metadata_bytes. */
 struct share_observer {
     size_t struct_size; /* sizeof(struct share_observer) */
     void (*event)(void *ctx, const struct share_event *event);
@@ -275,11 +282,11 @@ struct share_config {
     void *ops_ctx;
     const struct share_alloc *alloc;       /* copied; NULL: the C library's */
     const struct share_observer *observer; /* copied; NULL: none */
-    uint64_t salt;              /* with SHARE_SALT_GIVEN. Without it a random one is drawn: nobody can
-                                   craft pages whose hashes meet */
-    uint64_t order_seed;        /* of SHARE_RANDOM's order */
-    uint32_t flags;             /* enum share_flags */
-    uint32_t settled_ppm;       /* share_settled: changes a million pages looked at; 0: 1000 */
+    uint64_t salt;        /* with SHARE_SALT_GIVEN. Without it a random one is drawn: nobody can
+                             craft pages whose hashes meet */
+    uint64_t order_seed;  /* of SHARE_RANDOM's order */
+    uint32_t flags;       /* enum share_flags */
+    uint32_t settled_ppm; /* share_settled: changes a million pages looked at; 0: 1000 */
     uint64_t expected_contents; /* the table starts with room for so many distinct contents, about
                                    10 bytes each, instead of growing up to them; 0: small.
                                    More than 2^32: INVALID */
@@ -313,8 +320,8 @@ SHARE_API SHARE_MUST_CHECK enum share_result share_group_remove(struct share *sh
 
 /*
  * Adds a VM whose PPNs lie in [begin, end), end > begin. `owner` is the caller's own: ops get it
- * back with the number. Nothing is allocated for pages not looked at. Numbers are the lowest that
- * are free; one is used again only after every trace of the old VM has gone.
+ * back with the number. Nothing is allocated for pages not looked at. A number is used again
+ * only after every trace of its old VM has gone.
  *
  * No scanner looks at the VM before share_vm_start: until then no op names it but those of calls
  * that the caller makes for it.
@@ -346,8 +353,9 @@ SHARE_API SHARE_MUST_CHECK enum share_result share_vm_regroup(struct share *shar
 
 /*
  * Offers `count` pages of a VM. outcomes: `count` of them, or NULL. Cheapest in runs of 128 or
- * more. A page offered twice in one call may be `busy` the second time. Returns OK; or NOMEM, GONE
- * or INVALID, and the pages not dealt with have the outcome `error`.
+ * more. A page offered twice in one call may be `busy` the second time; a PPN outside the VM has
+ * the outcome `gone`. Returns OK; or NOMEM or GONE, and the pages not dealt with have the outcome
+ * `error`.
  */
 SHARE_API SHARE_MUST_CHECK enum share_result share_offer(struct share *share, share_vm vm,
                                                          const share_ppn *ppns, size_t count,
@@ -394,15 +402,15 @@ SHARE_MUST_CHECK static inline enum share_result share_scan(struct share *share,
     return share_scan_sized(share, order, flags, budget_pages, report, sizeof *report);
 }
 
-/* Marks pages as dirty: the scanner looks at them first. They come from a dirty log, or you know
- * better. NOMEM: the pages before the one that needed memory are marked. */
+/* Marks pages as dirty: the scanner looks at them first. A dirty log names them, for instance.
+ * NOMEM, or INVALID (a PPN is outside the VM): the pages before that one are marked. */
 SHARE_API SHARE_MUST_CHECK enum share_result share_dirty(struct share *share, share_vm vm,
                                                          const share_ppn *ppns, size_t count);
 
 /*
  * Whole passes over everything, volatile and quiet pages too, until one, whoever scanned which part
- * of it, found nothing to merge, nothing changed, no error and no busy page: then OK. UNSETTLED after
- * max_passes. `report` (or NULL) sums what this call looked at.
+ * of it, found nothing to merge, nothing changed, no error and no busy page: then OK. UNSETTLED
+ * after max_passes. `report` (or NULL) sums what this call looked at.
  */
 SHARE_MUST_CHECK static inline enum share_result share_now(struct share *share, unsigned max_passes,
                                                            struct share_scan_report *report)
@@ -412,9 +420,9 @@ SHARE_MUST_CHECK static inline enum share_result share_now(struct share *share, 
 
 /*
  * Has sharing converged? True if no dirty page waits, and the last whole passes together found at
- * most settled_ppm of the pages that they looked at new to merge, changed or busy, and no error. The
- * last passes are as many as look at every page that is not volatile: one, if it left no quiet page
- * out, else four.
+ * most settled_ppm of the pages that they looked at new to merge, changed or busy, and no error.
+ * The last passes are as many as look at every page that is not volatile: one, if it left no quiet
+ * page out, else four.
  */
 SHARE_API bool share_settled(struct share *share);
 
@@ -438,7 +446,7 @@ enum share_owner {
  * (vm, ppn) no longer maps what it did: call it *after* the mapping is gone from physmap and TLBs,
  * and before the PPN gets another page. When it returns, no op runs or will run on the page until
  * it is offered again. Waits for a merge of this page that is under way. Immutable: drops its
- * reference.
+ * reference. `owner` must not be NULL.
  */
 SHARE_API enum share_result share_forget(struct share *share, share_vm vm, share_ppn ppn,
                                          enum share_owner *owner);
@@ -477,8 +485,8 @@ static inline enum share_result share_page_info(struct share *share, share_vm vm
     return share_page_info_sized(share, vm, first, count, infos, sizeof *infos);
 }
 
-/* Counters since share_new (or share_vm_add), then gauges of now. Exact if nothing runs; beside other
- * threads gauges may be behind each other, and are never below 0. */
+/* Counters since share_new (or share_vm_add), then gauges of now. Exact if nothing runs; beside
+ * other threads gauges may be behind each other, and are never below 0. */
 struct share_stats {
     uint64_t offered_pages; /* = sum of outcomes */
     uint64_t outcomes[SHARE_OUTCOMES_MAX];
@@ -502,7 +510,7 @@ struct share_stats {
     uint64_t metadata_peak_bytes; /* its high-water mark */
     uint64_t buckets_moved;       /* by growth of the table, in all */
     uint64_t buckets_moved_max;   /* by one insertion, at most */
-    uint64_t op_errors;           /* answers of ops that none may give: an MPN or PPN out of range */
+    uint64_t op_errors; /* answers of ops that none may give: an MPN or PPN out of range */
 };
 
 SHARE_API void share_stats_sized(struct share *share, struct share_stats *stats,
@@ -550,7 +558,8 @@ SHARE_API SHARE_MUST_CHECK enum share_result share_check_sized(struct share *sha
 /*
  * Audits the whole engine: every page's state, every reference recounted, every table entry, every
  * shared page's mapping and content, every sum. Merges, breaks and forgets wait meanwhile. OK:
- * sound. FAIL: see the report. NOMEM: could not look. O(memory), re-reads every shared page.
+ * sound. FAIL: see the report, which must not be NULL. NOMEM: could not look. O(memory), re-reads
+ * every shared page.
  */
 SHARE_MUST_CHECK static inline enum share_result share_check(struct share *share,
                                                              struct share_check_report *report)

@@ -165,12 +165,14 @@ void set_touch(const struct set *set, const struct set_source *source, uint64_t 
 static bool resolve(void *ctx, struct share_vm_ref vm, share_ppn ppn, share_mpn *mpn)
 {
     const struct set_source *source = vm.owner;
+    (void)ctx;
     *mpn = mpn_of(source, ppn.n);
     return ppn.n < source->pages;
 }
 
 static bool next_present(void *ctx, struct share_vm_ref vm, share_ppn from, share_ppn *found)
 {
+    (void)ctx;
     *found = from;
     return from.n < ((const struct set_source *)vm.owner)->pages;
 }

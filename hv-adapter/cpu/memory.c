@@ -24,6 +24,12 @@ static bool is_valid(const struct hv_tlb_fill *fill, enum hv_access access)
            fill->span_bits <= 30;
 }
 
+/* The same of a store to a page that the VMM watches. */
+static bool is_watched_store(const struct hv_tlb_fill *fill, enum hv_access access)
+{
+    return hv_access_stores(access) && fill->page && ((uintptr_t)fill->page & ~HV_PAGE_MASK) == 0;
+}
+
 static void remember(struct hv_hart *hart, uint64_t va, enum hv_access access,
                      const struct hv_tlb_fill *fill)
 {
@@ -44,17 +50,15 @@ enum hv_result hv_fill(struct hv_hart *hart, uint64_t va, enum hv_access access,
     *kind = hart->ops->fill(hart->ctx, va, access, out);
     switch (*kind) {
     case HV_FILL_PAGE:
-        if (!is_valid(out, access)) {
-            hv_assert(!"fill broke its contract");
+        hv_assert(is_valid(out, access));
+        if (!is_valid(out, access))
             break;
-        }
         remember(hart, va, access, out);
         return HV_DONE;
     case HV_FILL_WATCHED:
-        if (access < HV_ACCESS_STORE || !out->page || (uintptr_t)out->page & ~HV_PAGE_MASK) {
-            hv_assert(!"fill broke its contract");
+        hv_assert(is_watched_store(out, access));
+        if (!is_watched_store(out, access))
             break;
-        }
         return HV_DONE;
     case HV_FILL_MMIO:
         if (access == HV_ACCESS_FETCH || access == HV_ACCESS_AMO)

@@ -4,13 +4,13 @@
  * does all day, as a loop over the parts that do it.
  *
  *     sample: how much does each VM use -> policy: how much should each have -> balloons
- *     free memory -> state: balloons alone, page out at random, or stop who has too much
+ *     free memory -> state: balloons alone, page out at random, or stop VMs that have too much
  *
  * Allocation: the pages of a VM that are not in its balloon. A VM whose allocation is below its
  * target gets back only what others have already given up, so that allocations, less what sharing
  * saves, never add up to more than there is once balloons have come to rest.
  *
- * A sixteenth-odd of machine memory (HV_FREE_HIGH_PERCENT) is kept free on top of `memory_pages`:
+ * HV_FREE_HIGH_PERCENT of machine memory is kept free on top of `memory_pages`:
  * machine_pages = hv_overcommit_machine_pages(memory_pages).
  *
  * Threads: as hv.h: one at a time in a world.

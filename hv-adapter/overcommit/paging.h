@@ -26,8 +26,8 @@ enum hv_paging {
 
 /* Takes machine memory from this page. */
 enum hv_paging hv_paging_take(struct hv_vm *vm, hv_ppn ppn);
-/* Does so with random pages until so many machine pages are free again, or too few are found. How
- * many it were. `random`: the state of the choice. */
+/* Does so with random pages until it has freed `pages` machine pages, or finds no more. Returns how
+ * many it freed. `random`: the state of the choice. */
 uint64_t hv_paging_reclaim(struct hv_vm *vm, uint64_t *random, uint64_t pages);
 
 #endif

@@ -24,8 +24,7 @@ enum hv_step {
     HV_STEP_MMIO,
     HV_STEP_FAULT, /* the guest's own, with out->cause */
     HV_STEP_AGAIN, /* something has changed: look again */
-    HV_STEP_BREAK, /* sharing of miss->ppn stands in the way: break it, then the instruction again
-                    */
+    HV_STEP_BREAK, /* miss->ppn is shared: break it, then run the instruction again */
     HV_STEP_STOP,  /* the VM waits or has failed */
 };
 

@@ -37,8 +37,8 @@ enum hv_departure {
     HV_DEPART_PAGED_OUT, /* its content goes to the paging file; only if it has a machine page */
 };
 /* No lock held. The page leaves physmap, tables and TLB, then the engine, then the machine. A page
- * that is absent gets the balloon's mark, or loses its slot. False: it stays as it was, pinned, a
- * page table, or (paged out) absent or the paging file failed. */
+ * that is absent gets the balloon's mark, or loses its slot. False: the page stays as it was: it is
+ * pinned or a page table; or, to be paged out, it is absent or the paging file failed. */
 bool hv_page_depart(struct hv_vm *vm, hv_ppn ppn, enum hv_departure how);
 /* The driver takes the page out of the balloon. Whether it was there. */
 bool hv_page_deflate(struct hv_vm *vm, hv_ppn ppn);

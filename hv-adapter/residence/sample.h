@@ -5,7 +5,7 @@
  * At the start of each period of the VM's time HV_SAMPLE_PAGES random pages that are not in its
  * balloon lose every S-PT and TLB entry (HV_REASON_SAMPLING); the first access to one faults,
  * counts and gets its entry back. Time in which a VM stands still is not its time; time in which
- * it waits for an interrupt is, or nobody would see that it is idle.
+ * it waits for an interrupt is: else an idle VM would not look idle.
  *
  * A census does the same with all pages, without a charge: the truth, for experiments that judge
  * the estimate. Only what the guest's own instructions touch counts: neither devices nor walks.

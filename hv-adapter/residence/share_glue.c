@@ -64,6 +64,7 @@ static const char *outcome(enum share_answer answer)
 
 static bool op_resolve(void *ctx, struct share_vm_ref ref, share_ppn ppn, share_mpn *mpn)
 {
+    (void)ctx;
     struct hv_physmap_entry *page;
     struct hv_vm *vm = lock_vm(ref, ppn, &page);
     if (!vm)
@@ -209,8 +210,8 @@ static bool op_alloc(void *ctx, struct share_vm_ref ref, share_mpn *mpn, void **
         return false;
     mpn->n = got.n;
     *bytes = hv_machine_page(&commons->machine, got);
-    tell(ctx, &(struct hv_page_op){
-                  .name = "alloc", .vm = vm_of(ref), .mpn = got, .outcome = "done"});
+    tell(ctx,
+         &(struct hv_page_op){.name = "alloc", .vm = vm_of(ref), .mpn = got, .outcome = "done"});
     return true;
 }
 

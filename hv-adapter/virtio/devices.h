@@ -27,7 +27,7 @@ struct hv_devices {
 bool hv_devices_init(struct hv_vm *vm, const struct hv_vm_config *config);
 void hv_devices_fini(struct hv_vm *vm);
 
-/* Lets each do what its time has come for. When the next one wants to; UINT64_MAX: none does. */
+/* Gives a turn to each device whose tick has come. Returns the next tick; UINT64_MAX: none. */
 uint64_t hv_devices_turn(struct hv_vm *vm, uint64_t now);
 /* The same, without doing anything. */
 uint64_t hv_devices_next(const struct hv_vm *vm);

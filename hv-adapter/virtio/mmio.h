@@ -20,8 +20,8 @@ struct hv_vm;
 struct hv_vm_config;
 
 /*
- * A kind of device. It owns its devices' state: `state_nbytes` zeros that init makes good and fini
- * releases. Functions may be NULL, but for notify; turn needs next.
+ * A kind of device. The transport allocates `state_nbytes` zeros for each device; init fills them,
+ * and fini releases what they own. Every function but notify may be NULL; turn needs next.
  */
 struct hv_virtio_kind {
     const char *name;

@@ -2,15 +2,15 @@
 /*
  * A hart's TLB, and threads that are not the hart's.
  *
- * Idea: a TLB is changed by the thread that runs its hart, or by anybody under the VM's lock while
- * nobody runs it. Who wants a hart that another thread runs to forget a page leaves a request,
- * kicks the hart, and waits until it has obeyed between two instructions. Only then may the page be
- * compared as one that nobody writes, or be freed: *flush the TLB before a frame is reused*.
+ * Idea: the thread that runs a hart changes its TLB; while no thread runs it, any thread may, under
+ * the VM's lock. A thread that wants another thread's hart to forget a page leaves a request, kicks
+ * the hart, and waits until it has obeyed between two instructions. Only then may the page be
+ * compared, as no thread can write it, or be freed: *flush the TLB before a frame is reused*.
  *
  * A thread that calls the engine out of an instruction of its hart (a break, a page given up)
  * pauses the hart first. The instruction will look again, so a paused hart holds no translation but
- * what its TLB holds, and that is changed for it. Who waits for a hart holds no lock, and its own
- * hart is paused: nobody who waits is waited for.
+ * what its TLB holds, and that is changed for it. A thread that waits for a hart holds no lock, and
+ * its own hart is paused: so no thread waits for one that waits.
  *
  * Cost: nothing but a lock while one thread runs everything. Otherwise a request ends the other
  * hart's run at its next taken branch (cpu/hart.h), a page of instructions later at most.

@@ -31,7 +31,7 @@ static inline void hv_tables_hide(struct hv_vm *vm, hv_ppn ppn)
         hv_shadow_zap(&vm->shadow, ppn);
 }
 
-/* They name this MPN now. The page's reasons are already those of after. */
+/* Entries name this MPN from now on. The caller has set the page's new reasons before. */
 static inline void hv_tables_remap(struct hv_vm *vm, hv_ppn ppn, hv_mpn mpn)
 {
     if (vm->para)

@@ -141,8 +141,8 @@ static void a_page_that_is_read_stays(void **state)
 
     /* Read through the pool, it may come and go. */
     share_mpn fresh = {process->physmap[page.n]};
-    struct share_remap home = {0, page, fresh, frame, false, SHARE_ANSWER_FAIL};
-    struct share_remap away = {0, page, frame, fresh, true, SHARE_ANSWER_FAIL};
+    struct share_remap home = {.ppn = page, .from = fresh, .to = frame};
+    struct share_remap away = {.ppn = page, .from = frame, .to = fresh, .writable = true};
     process_ops.remap(process, &home, 1);
     assert_int_equal(home.answer, SHARE_ANSWER_OK);
     process_ops.remap(process, &away, 1);

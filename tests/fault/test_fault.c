@@ -147,8 +147,11 @@ static void use(void)
 /* The scenario with the k-th failing; false if it was over before. */
 static bool run(uint64_t k)
 {
-    struct share_config config = {
-        .struct_size = sizeof config, .ops = &vmm_ops, .alloc = &metadata.alloc, .salt = 3, .flags = SHARE_SALT_GIVEN};
+    struct share_config config = {.struct_size = sizeof config,
+                                  .ops = &vmm_ops,
+                                  .alloc = &metadata.alloc,
+                                  .salt = 3,
+                                  .flags = SHARE_SALT_GIVEN};
     metadata_init(&metadata);
     metadata.refuse = refuse;
     vmm = vmm_new(VMS, SLOTS, 2 * VMS * SLOTS);

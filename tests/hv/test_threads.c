@@ -201,18 +201,23 @@ static void wait_for_stores(struct hv_vm *vm, hv_mpn mpn)
         sched_yield();
 }
 
+static struct share_vm_ref ref_of(struct hv_vm *vm)
+{
+    return (struct share_vm_ref){vm->share, vm};
+}
+
 static hv_mpn mpn_now(struct hv_vm *vm)
 {
     share_mpn mpn = {0};
     assert_true(
-        hv_share_ops.resolve(vm->commons, vm->share, (share_ppn){DATA >> HV_PAGE_SHIFT}, &mpn));
+        hv_share_ops.resolve(vm->commons, ref_of(vm), (share_ppn){DATA >> HV_PAGE_SHIFT}, &mpn));
     return (hv_mpn){mpn.n};
 }
 
 static void protect_once(struct hv_vm *vm)
 {
     hv_mpn mpn = mpn_now(vm);
-    struct share_protect page = {.vm = vm->share, .ppn = {DATA >> HV_PAGE_SHIFT}, .mpn = {mpn.n}};
+    struct share_protect page = {.vm = ref_of(vm), .ppn = {DATA >> HV_PAGE_SHIFT}, .mpn = {mpn.n}};
     wait_for_stores(vm, mpn);
     hv_share_ops.protect(vm->commons, &page, 1);
     assert_int_equal(page.answer, SHARE_ANSWER_OK);
@@ -226,8 +231,8 @@ static void remap_once(struct hv_vm *vm)
     share_mpn to;
     void *bytes;
     wait_for_stores(vm, from);
-    assert_true(hv_share_ops.alloc(vm->commons, vm->share, &to, &bytes));
-    struct share_remap page = {.vm = vm->share,
+    assert_true(hv_share_ops.alloc(vm->commons, ref_of(vm), &to, &bytes));
+    struct share_remap page = {.vm = ref_of(vm),
                                .ppn = {DATA >> HV_PAGE_SHIFT},
                                .from = {from.n},
                                .to = to,

@@ -177,7 +177,8 @@ void model_share_now(struct model *model)
     enum share_result result = share_now(model->share, 8, &report);
     model->offered_pages += report.looked_pages;
     /* More entries of one hash than a lookup returns: a page may not find its own hint again. */
-    MUST(result == SHARE_OK || model->failing || (result == SHARE_UNSETTLED && model->weak_hash));
+    MUST(result == SHARE_OK || model->failing ||
+         (result == SHARE_UNSETTLED && (model->weak_hash || any_pinned(model))));
     if (!model->failing && !model->weak_hash && !any_pinned(model)) {
         MUST(vmm_used(model->vmm) == optimum(model));
         MUST(share_settled(model->share));

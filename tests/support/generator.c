@@ -62,7 +62,8 @@ static void remap(void *ctx, struct share_remap *pages, size_t count)
 {
     struct generator *generator = ctx;
     for (size_t i = 0; i < count; i++) {
-        uint32_t *mpn = &generator->mpn[pages[i].vm.number * generator->pages_per_vm + pages[i].ppn.n];
+        uint32_t *mpn =
+            &generator->mpn[pages[i].vm.number * generator->pages_per_vm + pages[i].ppn.n];
         MUST(*mpn == pages[i].from.n);
         *mpn = (uint32_t)pages[i].to.n;
         pages[i].answer = SHARE_ANSWER_OK;
@@ -108,8 +109,8 @@ struct share *generator_engine(struct generator *generator)
     MUST(share_new(&config, &share) == SHARE_OK);
     for (uint64_t i = 0; i < generator->vms; i++) {
         share_vm vm;
-        MUST(share_vm_add(share, 0, (share_ppn){0}, (share_ppn){generator->pages_per_vm}, NULL, &vm) ==
-             SHARE_OK);
+        MUST(share_vm_add(share, 0, (share_ppn){0}, (share_ppn){generator->pages_per_vm}, NULL,
+                          &vm) == SHARE_OK);
         MUST(share_vm_start(share, vm) == SHARE_OK && vm == i);
     }
     return share;

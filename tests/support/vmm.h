@@ -78,7 +78,7 @@ struct vmm {
     uint64_t mpn_base; /* the first MPN's number: the last MPNs that the engine can take */
     struct vmm_guest *guest;
     struct vmm_owner *owner; /* vmm_owners(guests) */
-    struct vmm_page *page; /* guest * slots + slot */
+    struct vmm_page *page;   /* guest * slots + slot */
     struct vmm_machine_page *machine;
     unsigned char *memory;
     uint32_t *free_mpn; /* a stack */

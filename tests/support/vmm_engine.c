@@ -9,7 +9,9 @@ struct share *vmm_engine(struct vmm *vmm, const struct share_alloc *alloc, uint6
                                   .ops = &vmm_ops,
                                   .ops_ctx = vmm,
                                   .alloc = alloc,
-                                  .salt = salt, .order_seed = salt, .flags = SHARE_SALT_GIVEN};
+                                  .salt = salt,
+                                  .order_seed = salt,
+                                  .flags = SHARE_SALT_GIVEN};
     MUST(share_new(&config, &vmm->share) == SHARE_OK);
     return vmm->share;
 }

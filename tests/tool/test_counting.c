@@ -49,7 +49,7 @@ static void false_matches_are_counted(void **state)
     assert_int_equal(share_new(&config, &share), SHARE_OK);
     weaken_hash(share);
     assert_int_equal(share_vm_add(share, 0, (share_ppn){0}, (share_ppn){PAGES}, &set.source[0],
- &set.source[0].vm),
+                                  &set.source[0].vm),
                      SHARE_OK);
     for (uint64_t i = 0; i < PAGES; i++) {
         share_ppn ppn = {i};

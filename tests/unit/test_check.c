@@ -95,10 +95,6 @@ static void change_the_vms_group(void)
 {
     atomic_store(&share_vm_at(share, 0)->group, 1);
 }
-static void unmap_a_shared_page(void)
-{
-    vmm_page(vmm, 0, 0)->present = false;
-}
 static void map_another_machine_page(void)
 {
     vmm_page(vmm, 0, 0)->mpn = vmm_page(vmm, 0, 2)->mpn;
@@ -252,7 +248,6 @@ static const struct {
     WOUND(name_a_frame_that_never_was, "a page names a frame that never was"),
     WOUND(name_frame_zero, "a page names a frame that never was"),
     WOUND(change_the_vms_group, "a page is on a frame of another group"),
-    WOUND(unmap_a_shared_page, "a shared page has no machine page"),
     WOUND(map_another_machine_page, "a shared page does not map its frame"),
     WOUND(drop_a_hint, "a hinted page has no hint"),
     WOUND(own_a_page, "a page is owned though no call runs"),

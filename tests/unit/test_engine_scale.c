@@ -104,7 +104,8 @@ static void as_many_vms_as_there_can_be(void **state)
     source->pages_per_vm = 2;
     source->content = few;
     struct share *share = generator_engine(source);
-    assert_int_equal(share_vm_add(share, 0, (share_ppn){0}, (share_ppn){1}, NULL, &vm), SHARE_NOMEM);
+    assert_int_equal(share_vm_add(share, 0, (share_ppn){0}, (share_ppn){1}, NULL, &vm),
+                     SHARE_NOMEM);
     assert_int_equal(share_now(share, 5, NULL), SHARE_OK);
     share_stats(share, &stats);
     assert_int_equal(stats.vms, SHARE_VMS_MAX);
@@ -116,8 +117,10 @@ static void as_many_vms_as_there_can_be(void **state)
         assert_int_equal(share_vm_remove(share, vm), SHARE_OK);
     must_be_sound(share);
     for (unsigned i = 0; i < (SHARE_VMS_MAX + 2) / 3; i++)
-        assert_int_equal(share_vm_add(share, 0, (share_ppn){0}, (share_ppn){2}, NULL, &vm), SHARE_OK);
-    assert_int_equal(share_vm_add(share, 0, (share_ppn){0}, (share_ppn){1}, NULL, &vm), SHARE_NOMEM);
+        assert_int_equal(share_vm_add(share, 0, (share_ppn){0}, (share_ppn){2}, NULL, &vm),
+                         SHARE_OK);
+    assert_int_equal(share_vm_add(share, 0, (share_ppn){0}, (share_ppn){1}, NULL, &vm),
+                     SHARE_NOMEM);
     share_free(share);
     free(source);
 }

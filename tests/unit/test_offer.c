@@ -187,8 +187,10 @@ static void busy(void **state)
     assert_int_equal(vmm_offer(vmm, 1, 0), SHARE_BUSY);
     assert_int_equal(vmm_page(vmm, 1, 0)->reasons, 0);
     vmm->answers[VMM_REMAP] = SHARE_ANSWER_OK;
+    assert_int_equal(vmm_page(vmm, 0, 0)->reasons, 0); /* its partner is on no frame */
     vmm_must_be_sound(vmm);
-    assert_int_equal(vmm_offer(vmm, 1, 0), SHARE_JOINED); /* the partner waits on a frame */
+    assert_int_equal(vmm_offer(vmm, 1, 0), SHARE_HINTED);
+    assert_int_equal(vmm_offer(vmm, 0, 0), SHARE_PROMOTED);
 }
 
 static void gone(void **state)

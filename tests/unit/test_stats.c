@@ -157,17 +157,20 @@ static void the_observer_hears_who_joins_whom(void **state)
     assert_int_equal(vmm_offer(vmm, 2, 0), SHARE_JOINED);
     assert_int_equal(vmm_offer(vmm, 2, 0), SHARE_ALREADY);
     struct share_page_info info = vmm_info(vmm, 0, 0);
-    assert_int_equal(events_heard, 4);
+    assert_int_equal(events_heard, 5);
     assert_int_equal(heard(0).outcome, SHARE_HINTED);
     assert_int_equal(heard(0).frame, 0);
-    struct share_event promoted = heard(1), joined = heard(2);
+    struct share_event partner = heard(1), promoted = heard(2), joined = heard(3);
+    assert_int_equal(partner.kind, SHARE_EVENT_PARTNER);
+    assert_true(partner.vm == 0 && partner.ppn.n == 10 && partner.frame == info.frame);
+    assert_true(partner.mpn.n == info.mpn.n);
     assert_int_equal(promoted.kind, SHARE_EVENT_OFFER);
     assert_int_equal(promoted.outcome, SHARE_PROMOTED);
     assert_true(promoted.vm == 1 && promoted.ppn.n == 10 && promoted.frame == info.frame);
     assert_true(promoted.with_vm == 0 && promoted.with_ppn.n == 10);
     assert_true(promoted.mpn.n == info.mpn.n); /* what it maps now */
     assert_true(joined.vm == 2 && joined.frame == info.frame && joined.mpn.n == info.mpn.n);
-    assert_int_equal(heard(3).outcome, SHARE_ALREADY);
+    assert_int_equal(heard(4).outcome, SHARE_ALREADY);
 }
 
 static void the_observer_hears_who_leaves(void **state)
@@ -202,12 +205,12 @@ static void the_observer_can_count_references(void **state)
     vmm_remove(vmm, 2, true);
     for (unsigned i = 0; i < events_heard; i++) {
         struct share_event event = events[i];
-        if (event.kind != SHARE_EVENT_OFFER)
-            refs[event.frame]--;
-        else if (event.outcome == SHARE_PROMOTED)
-            refs[event.frame] += 2;
-        else if (event.outcome == SHARE_JOINED || event.outcome == SHARE_ZERO)
+        bool merged = event.outcome == SHARE_PROMOTED || event.outcome == SHARE_JOINED ||
+                      event.outcome == SHARE_ZERO;
+        if (event.kind == SHARE_EVENT_PARTNER || (event.kind == SHARE_EVENT_OFFER && merged))
             refs[event.frame]++;
+        else if (event.kind != SHARE_EVENT_OFFER)
+            refs[event.frame]--;
     }
     for (share_vm vm = 0; vm < 2; vm++)
         for (unsigned slot = 0; slot < 4; slot++) {

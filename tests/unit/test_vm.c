@@ -45,11 +45,15 @@ static void wrong_ranges_are_refused(void **state)
     (void)state;
     share_vm vm = 77;
     struct share *share = vmm->share;
-    assert_int_equal(share_vm_add(share, 0, (share_ppn){1}, (share_ppn){1}, NULL, &vm), SHARE_INVALID);
-    assert_int_equal(share_vm_add(share, 0, (share_ppn){2}, (share_ppn){1}, NULL, &vm), SHARE_INVALID);
-    assert_int_equal(share_vm_add(share, 0, (share_ppn){0}, (share_ppn){SHARE_PPN_END + 1}, NULL, &vm),
+    assert_int_equal(share_vm_add(share, 0, (share_ppn){1}, (share_ppn){1}, NULL, &vm),
                      SHARE_INVALID);
-    assert_int_equal(share_vm_add(share, 99, (share_ppn){0}, (share_ppn){1}, NULL, &vm), SHARE_GONE);
+    assert_int_equal(share_vm_add(share, 0, (share_ppn){2}, (share_ppn){1}, NULL, &vm),
+                     SHARE_INVALID);
+    assert_int_equal(
+        share_vm_add(share, 0, (share_ppn){0}, (share_ppn){SHARE_PPN_END + 1}, NULL, &vm),
+        SHARE_INVALID);
+    assert_int_equal(share_vm_add(share, 99, (share_ppn){0}, (share_ppn){1}, NULL, &vm),
+                     SHARE_GONE);
     assert_int_equal(vm, 77);
     assert_int_equal(share_vm_add(share, 0, (share_ppn){0}, (share_ppn){SHARE_PPN_END}, NULL, &vm),
                      SHARE_OK);
@@ -191,8 +195,9 @@ static void pages_not_looked_at_cost_nothing(void **state)
     (void)state;
     uint64_t before = metadata.bytes;
     share_vm vm;
-    assert_int_equal(share_vm_add(vmm->share, 0, (share_ppn){0}, (share_ppn){SHARE_PPN_END}, NULL, &vm),
-                     SHARE_OK);
+    assert_int_equal(
+        share_vm_add(vmm->share, 0, (share_ppn){0}, (share_ppn){SHARE_PPN_END}, NULL, &vm),
+        SHARE_OK);
     assert_true(metadata.bytes - before < 8192); /* a slab of VMs at most */
     assert_int_equal(share_vm_remove(vmm->share, vm), SHARE_OK);
 }

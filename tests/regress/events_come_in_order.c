@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The observer heard of a break before it heard that the page was on a frame. And a refused remap
+ * left its partner protected on a frame of one reference, of which nobody told the observer.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <time.h>
+
+#include "test.h"
+#include "vmm.h"
+
+enum { PAGES = 128, RUN_MS = 700 };
+
+static _Atomic unsigned frame_of[PAGES];
+static _Atomic unsigned early, joined, left;
+static _Atomic bool stop;
+
+static bool merged(const struct share_event *event)
+{
+    return event->outcome == SHARE_PROMOTED || event->outcome == SHARE_JOINED ||
+           event->outcome == SHARE_ZERO;
+}
+
+static void hear(void *ctx, const struct share_event *event)
+{
+    (void)ctx;
+    bool joins =
+        event->kind == SHARE_EVENT_PARTNER || (event->kind == SHARE_EVENT_OFFER && merged(event));
+    if (joins) {
+        atomic_fetch_add(&joined, 1);
+        if (atomic_exchange(&frame_of[event->ppn.n], event->frame))
+            atomic_fetch_add(&early, 1);
+    } else if (event->kind != SHARE_EVENT_OFFER) {
+        atomic_fetch_add(&left, 1);
+        if (atomic_exchange(&frame_of[event->ppn.n], 0) != event->frame)
+            atomic_fetch_add(&early, 1);
+    }
+}
+
+static struct vmm *new_vmm(void)
+{
+    static const struct share_observer observer = {sizeof observer, hear, NULL};
+    struct vmm *vmm = vmm_new(1, PAGES, 2 * PAGES);
+    struct share_config config = {
+        .struct_size = sizeof config, .ops = &vmm_ops, .ops_ctx = vmm, .observer = &observer};
+    assert_int_equal(share_new(&config, &vmm->share), SHARE_OK);
+    vmm_add(vmm, 0, 0, 0);
+    for (unsigned i = 0; i < PAGES; i++)
+        atomic_store(&frame_of[i], 0);
+    return vmm;
+}
+
+static void *scan(void *ctx)
+{
+    struct vmm *vmm = ctx;
+    while (!atomic_load(&stop))
+        (void)!share_scan(vmm->share, SHARE_SEQUENTIAL, SHARE_SCAN_ALL, UINT64_MAX, NULL);
+    return NULL;
+}
+
+static double now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec * 1e-6;
+}
+
+static void beside_breaks(void **state)
+{
+    struct vmm *vmm = new_vmm();
+    pthread_t thread;
+    (void)state;
+    for (unsigned slot = 0; slot < PAGES; slot++)
+        assert_true(vmm_populate(vmm, 0, slot, (struct vmm_content){1, 0}));
+    assert_int_equal(pthread_create(&thread, NULL, scan, vmm), 0);
+    for (double end = now_ms() + RUN_MS; now_ms() < end;)
+        for (unsigned slot = 0; slot < PAGES; slot++)
+            (void)!share_break(vmm->share, 0, vmm_ppn(vmm, 0, slot));
+    atomic_store(&stop, true);
+    pthread_join(thread, NULL);
+    assert_int_equal(atomic_load(&early), 0);
+    assert_true(atomic_load(&joined) > PAGES && atomic_load(&left) > 0);
+    for (unsigned slot = 0; slot < PAGES; slot++)
+        assert_int_equal(atomic_load(&frame_of[slot]), vmm_info(vmm, 0, slot).frame);
+    vmm_end(vmm);
+}
+
+static void a_refused_remap_leaves_nobody_on_a_frame(void **state)
+{
+    struct vmm *vmm = new_vmm();
+    (void)state;
+    for (unsigned slot = 0; slot < 2; slot++)
+        assert_true(vmm_populate(vmm, 0, slot, (struct vmm_content){1, 0}));
+    assert_int_equal(vmm_offer(vmm, 0, 0), SHARE_HINTED);
+    vmm->answers[VMM_REMAP] = SHARE_ANSWER_BUSY;
+    assert_int_equal(vmm_offer(vmm, 0, 1), SHARE_BUSY);
+    vmm->answers[VMM_REMAP] = SHARE_ANSWER_OK;
+    for (unsigned slot = 0; slot < 2; slot++) {
+        assert_int_equal(atomic_load(&frame_of[slot]), 0);
+        assert_int_not_equal(vmm_info(vmm, 0, slot).state, SHARE_PAGE_SHARED);
+        assert_int_equal(vmm_page(vmm, 0, slot)->reasons, 0);
+    }
+    vmm_end(vmm);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(beside_breaks),
+                                       cmocka_unit_test(a_refused_remap_leaves_nobody_on_a_frame)};
+    return RUN(tests);
+}
