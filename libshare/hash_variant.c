@@ -8,6 +8,9 @@
  * vzeroupper where that is needed.
  */
 #define XXH_INLINE_ALL
+/* Bytes: as in libxxhash, with all of its vectors. The header would have 512 with AVX-512 alone; on
+ * Zen 5 pages in memory then take 235 ns each instead of 200. */
+#define XXH_PREFETCH_DIST 384
 #include "hash.h"
 #include <xxhash.h>
 
