@@ -4,9 +4,9 @@
  * bit. It is compiled in, once for each kind of vectors (hash_variant.c); a secret keeps the widest
  * variant that the machine has. Its result is the same with all of them.
  *
- * share_hash_look reads a page which a guest may be writing: its result is only ever a hint. So the
- * variants are compiled without the thread sanitizer, and fetch.c, which has no result at all, is
- * left out of its view. Nothing else does either.
+ * share_hash_look reads a page which a guest may be writing: its result is only ever a hint. Beside
+ * it only fetch.c reads such pages, and has no result at all. The thread sanitizer must see
+ * neither, so the variants are compiled without it.
  */
 #ifndef SHARE_HASH_H
 #define SHARE_HASH_H
