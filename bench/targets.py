@@ -86,9 +86,8 @@ def why_scaling(figures, target):
 
 # --------------------------------------------------------------------------------- targets --
 
-# Not every sample in libxxhash knows its callers beyond the one that is the engine's alone.
-ENGINE = "^(pass_engine|pass_engine_sized|share_hash_look)$"
-PAGESHARE = "^(set_open|measure_set|helper|share_hash_look)$"
+ENGINE = "^(pass_engine|pass_engine_sized)$"
+PAGESHARE = "^(set_open|measure_set|helper)$"
 
 RATIOS = (
     Target("cold pass / XXH3, half of the pages shared", "cold_pass/copies:25%_shared:50%",
@@ -114,7 +113,7 @@ RATIOS = (
     Target("pageshare measure, duperemove / ours", "tools/set:synthetic", "duperemove", 10,
            why_tools, PAGESHARE),
     Target("two threads, against XXH3's own scaling", "two_threads", "scaling", 0.9, why_scaling,
-           "^(pages_offer|share_hash_look)$"),
+           "^pages_offer$"),
 )
 
 

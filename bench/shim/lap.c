@@ -24,28 +24,8 @@ double bench_now_s(void)
     return (double)bench_now_ns(NULL) * 1e-9;
 }
 
-/* Upper halves of vector registers that the work before left in use make SSE code several times
- * slower: libxxhash's dispatcher does that. Nobody pays for what another one left. */
-#if defined(__x86_64__)
-__attribute__((target("avx"))) static void zero_upper_halves(void)
-{
-    __builtin_ia32_vzeroupper();
-}
-
-static void begin_clean(void)
-{
-    if (__builtin_cpu_supports("avx"))
-        zero_upper_halves();
-}
-#else
-static void begin_clean(void)
-{
-}
-#endif
-
 void lap_begin(struct perf *perf, struct lap_sums *sums)
 {
-    begin_clean();
     now.perf = perf;
     now.sums = sums;
 }
@@ -54,7 +34,6 @@ double bench_start(void)
 {
     if (now.perf)
         perf_start(now.perf);
-    begin_clean();
     return bench_now_s();
 }
 

@@ -23,10 +23,10 @@ esac
 # Innermost function first: two of the engine's in a library without symbols, one of the engine's
 # in the kernel, one of another side, one that lost its callers.
 SAMPLES = """
-\t    8d78 [unknown] (/usr/lib/libxxhash.so.0.8.1)
+\t    8d78 [unknown] (/usr/lib/libbare.so.1)
 \t    1234 pass_engine+0x10 (/b/share-bench)
 
-\t    8b08 [unknown] (/usr/lib/libxxhash.so.0.8.1)
+\t    8b08 [unknown] (/usr/lib/libbare.so.1)
 \t    1234 pass_engine+0x10 (/b/share-bench)
 
 \tffff1234 clear_page+0x7 ([kernel.kallsyms])
@@ -36,7 +36,7 @@ SAMPLES = """
 \t    5678 fill_block+0x1 (/b/share-bench)
 \t    2345 pass_hash+0x2 (/b/share-bench)
 
-\t    8b08 [unknown] (/usr/lib/libxxhash.so.0.8.1)
+\t    8b08 [unknown] (/usr/lib/libbare.so.1)
 \t    dead [unknown] ([unknown])
 
 """
@@ -58,10 +58,10 @@ class Profile(unittest.TestCase):
         lines = self.profile("-u", "^pass_engine$").stdout.splitlines()
         self.assertEqual(lines[0], "samples of cycles, under ^pass_engine$")
         self.assertTrue(lines[1].startswith("3 samples, "), lines[1])
-        self.assertIn("libxxhash.so.0.8.1 67%", lines[1])
+        self.assertIn("libbare.so.1 67%", lines[1])
         self.assertTrue(lines[1].endswith("; 1 have no known caller"), lines[1])
         self.assertEqual([line.split() for line in lines[2:]], [
-            "66.67% all of it libxxhash.so.0.8.1".split(),
+            "66.67% all of it libbare.so.1".split(),
             "33.33% clear_page [kernel.kallsyms]".split()])
 
     def test_everything(self):

@@ -4,6 +4,7 @@ set(ENGINE_TESTS check compare cow engine frame group hash offer page pool scan 
 foreach(name ${ENGINE_TESTS})
     share_unit_test(NAME test_${name} SOURCES test_${name}.c LIBS share_test_vmm share_static LABEL unit)
 endforeach()
+target_link_libraries(test_hash PRIVATE PkgConfig::XXHASH) # what every variant must agree with
 
 # The table once more without vector instructions.
 share_unit_test(NAME test_table_scalar
