@@ -301,7 +301,7 @@ SHARE_API SHARE_MUST_CHECK enum share_result share_new(const struct share_config
  * as they are: remove the VMs first if they live on. */
 SHARE_API void share_free(struct share *share);
 
-/* "0.1.0", of the library that is running. */
+/* "0.2.0", of the library that is running. */
 SHARE_API const char *share_version(void);
 
 /* -------------------------------------------------------------------------- VMs and groups -- */

@@ -51,10 +51,10 @@ static void map_page(uint64_t ppn, uint64_t mpn, bool writable) {
     physmap[ppn] = mpn;
 }
 
-static bool resolve(void *ctx, share_vm v, share_ppn ppn, share_mpn *mpn) {
+static bool resolve(void *ctx, struct share_vm_ref v, share_ppn ppn, share_mpn *mpn) {
     return mpn->n = physmap[ppn.n], true;
 }
-static bool next_present(void *ctx, share_vm v, share_ppn from, share_ppn *found) {
+static bool next_present(void *ctx, struct share_vm_ref v, share_ppn from, share_ppn *found) {
     return *found = from, from.n < PAGES;
 }
 static const void *peek(void *ctx, share_mpn mpn) { return machine + mpn.n * NBYTES; }
@@ -70,7 +70,7 @@ static void remap(void *ctx, struct share_remap *pages, size_t count) {
     for (size_t i = 0; i < count; pages[i++].answer = SHARE_ANSWER_OK)
         map_page(pages[i].ppn.n, pages[i].to.n, pages[i].writable);
 }
-static bool alloc_page(void *ctx, share_vm v, share_mpn *mpn, void **bytes) {
+static bool alloc_page(void *ctx, struct share_vm_ref v, share_mpn *mpn, void **bytes) {
     for (mpn->n = 0; mpn->n < POOL && atomic_exchange(&used[mpn->n], true); mpn->n++)
         ;
     *bytes = machine + mpn->n * NBYTES;

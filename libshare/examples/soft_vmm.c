@@ -30,14 +30,14 @@ struct vmm {
 static struct vmm the_vmm; /* 2 MiB: too large for the stack */
 
 static bool resolve(void *ctx, struct share_vm_ref vm, share_ppn ppn, share_mpn *mpn) {
-    struct pte *pte = &((struct vmm *)ctx)->physmap[vm][ppn.n];
+    struct pte *pte = &((struct vmm *)ctx)->physmap[vm.number][ppn.n];
     mpn->n = pte->mpn;
     return pte->present;
 }
 
 static bool next_present(void *ctx, struct share_vm_ref vm, share_ppn from, share_ppn *found) {
     for (*found = from; found->n < GUEST_PAGES; found->n++)
-        if (((struct vmm *)ctx)->physmap[vm][found->n].present)
+        if (((struct vmm *)ctx)->physmap[vm.number][found->n].present)
             return true;
     return false;
 }
@@ -114,6 +114,8 @@ int main(void) {
             memset(bytes, ppn % 3 ? (int)ppn : 0, SHARE_PAGE_SIZE);
             vmm->physmap[vm][ppn] = (struct pte){mpn.n, true, false};
         }
+        if (result == SHARE_OK) /* the guest is ready: the engine may look at it from here on */
+            result = share_vm_start(vmm->share, vm);
     }
     if (result == SHARE_OK)
         result = share_now(vmm->share, 4, NULL);
