@@ -206,7 +206,7 @@ static enum share_result measure_once(struct set *set, const struct share_alloc 
                                   .ops = &set_ops,
                                   .ops_ctx = set,
                                   .alloc = alloc,
-                                  .flags = SHARE_IMMUTABLE,
+                                  .flags = SHARE_IMMUTABLE | SHARE_SALT_GIVEN, /* 0: it repeats */
                                   .expected_contents = set->pages / 2}; /* 16 bytes a page at most,
                                                                            whatever they hold */
     enum share_result result = share_new(&config, &share);
