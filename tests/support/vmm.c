@@ -97,11 +97,11 @@ unsigned char *vmm_bytes(const struct vmm *vmm, uint32_t mpn)
 
 static struct vmm_owner *take_owner(struct vmm *vmm)
 {
-    for (unsigned i = 0; i < owners(vmm->guests); i++)
-        if (!atomic_exchange(&vmm->owner[i].taken, 1))
-            return &vmm->owner[i];
-    MUST(!"more VMs than owners");
-    return NULL;
+    unsigned i = 0;
+    while (i < owners(vmm->guests) && atomic_exchange(&vmm->owner[i].taken, 1))
+        i++;
+    MUST(i < owners(vmm->guests));
+    return &vmm->owner[i];
 }
 
 enum share_result vmm_try_add(struct vmm *vmm, share_group group, uint64_t begin, unsigned shift,
