@@ -4,21 +4,32 @@
  * left its partner protected on a frame of one reference, of which nobody told the observer.
  */
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 
 #include "test.h"
 #include "vmm.h"
 
-enum { PAGES = 128, ENOUGH = 100 * PAGES }; /* pages that joined a frame */
+enum { PAGES = 128, ENOUGH = 200 * PAGES, NOBODY = PAGES }; /* pages that joined a frame */
 
 static _Atomic unsigned frame_of[PAGES];
 static _Atomic unsigned early, joined, left;
-static _Atomic bool stop;
+static _Atomic unsigned asked;  /* the page that the other thread is to break, or nobody */
+static _Atomic bool stop, both; /* to end; two threads are at work */
 
 static bool merged(const struct share_event *event)
 {
     return event->outcome == SHARE_PROMOTED || event->outcome == SHARE_JOINED ||
            event->outcome == SHARE_ZERO;
+}
+
+/* While the observer is being told, the other thread breaks that very page: the break must wait for
+ * its turn, or the observer hears of it first. */
+static void let_it_be_broken(share_ppn ppn)
+{
+    atomic_store(&asked, (unsigned)ppn.n);
+    while (atomic_load(&asked) != NOBODY && atomic_load(&both))
+        sched_yield();
 }
 
 static void hear(void *ctx, const struct share_event *event)
@@ -27,6 +38,7 @@ static void hear(void *ctx, const struct share_event *event)
     bool joins =
         event->kind == SHARE_EVENT_PARTNER || (event->kind == SHARE_EVENT_OFFER && merged(event));
     if (joins) {
+        let_it_be_broken(event->ppn);
         atomic_fetch_add(&joined, 1);
         if (atomic_exchange(&frame_of[event->ppn.n], event->frame))
             atomic_fetch_add(&early, 1);
@@ -62,13 +74,25 @@ static void beside_breaks(void **state)
 {
     struct vmm *vmm = new_vmm();
     pthread_t thread;
+    unsigned before = 0;
     (void)state;
+    atomic_store(&asked, NOBODY);
+    atomic_store(&both, true);
     for (unsigned slot = 0; slot < PAGES; slot++)
         assert_true(vmm_populate(vmm, 0, slot, (struct vmm_content){1, 0}));
     assert_int_equal(pthread_create(&thread, NULL, scan, vmm), 0);
-    while (atomic_load(&joined) < ENOUGH)
-        for (unsigned slot = 0; slot < PAGES; slot++)
-            (void)!share_break(vmm->share, 0, vmm_ppn(vmm, 0, slot));
+    while (atomic_load(&joined) < ENOUGH) {
+        unsigned slot = atomic_load(&asked);
+        if (slot == NOBODY) {
+            sched_yield();
+            continue;
+        }
+        (void)!share_break(vmm->share, 0, vmm_ppn(vmm, 0, slot));
+        atomic_store(&asked, NOBODY);
+        (void)!share_break(vmm->share, 0, vmm_ppn(vmm, 0, before));
+        before = slot;
+    }
+    atomic_store(&both, false);
     atomic_store(&stop, true);
     pthread_join(thread, NULL);
     assert_int_equal(atomic_load(&early), 0);
