@@ -80,9 +80,10 @@ static void count_left(struct share_vm_object *vm, uint32_t word)
         atomic_fetch_sub_explicit(&vm->counts.code_pages, 1, memory_order_relaxed);
 }
 
-/* The only page of its frame becomes private in place. False if there are other references. */
+/* The only page of its frame becomes private in place, with this pace. False if there are other
+ * references. */
 static bool break_last(struct share *share, struct share_vm_object *vm,
-                       const struct share_page_ref *page, uint32_t word)
+                       const struct share_page_ref *page, uint32_t word, unsigned pace)
 {
     share_frame frame = share_word_frame(word);
     share_mpn mpn = share_frame_view(&share->frames, frame).mpn;
@@ -94,7 +95,7 @@ static bool break_last(struct share *share, struct share_vm_object *vm,
     count_left(vm, word);
     tell(share, SHARE_EVENT_BREAK_LAST, vm, share_page_ppn(page), mpn, frame);
     share_step(SHARE_STEP_RELEASE);
-    share_word_set(page, share_word(SHARE_WORD_NONE, 0), memory_order_seq_cst);
+    share_word_set(page, share_word_none(pace), memory_order_seq_cst);
     share_step(SHARE_STEP_RETIRE);
     share_frame_retire(&share->frames, frame);
     share_count(&vm->counts.breaks_last, 1);
@@ -133,7 +134,7 @@ void share_frame_leave_partner(struct share *share, share_frame frame, share_vm 
     struct share_page_ref page = {0};
     uint32_t word = vm ? take_from_frame(share, vm, ppn, frame, &page) : 0;
     share_frame_leave(share, frame);
-    if (word && !break_last(share, vm, &page, word)) {
+    if (word && !break_last(share, vm, &page, word, 0)) {
         share_step(SHARE_STEP_RELEASE);
         share_word_set(&page, word, memory_order_seq_cst);
     }
@@ -166,11 +167,12 @@ static enum share_result copy_and_map(struct share *share, struct share_vm_objec
     return result_of(remap.answer);
 }
 
-/* The caller has made the page MOVING; `word` is what it was. */
+/* The caller has made the page MOVING; `word` is what it was. Its pace is `pace` then. */
 static enum share_result break_shared(struct share *share, struct share_vm_object *vm,
-                                      const struct share_page_ref *page, uint32_t word)
+                                      const struct share_page_ref *page, uint32_t word,
+                                      unsigned pace)
 {
-    if (break_last(share, vm, page, word))
+    if (break_last(share, vm, page, word, pace))
         return SHARE_OK;
     share_frame frame = share_word_frame(word);
     share_mpn from = share_frame_view(&share->frames, frame).mpn, to;
@@ -183,7 +185,7 @@ static enum share_result break_shared(struct share *share, struct share_vm_objec
     count_left(vm, word);
     tell(share, SHARE_EVENT_BREAK, vm, share_page_ppn(page), to, frame);
     share_step(SHARE_STEP_RELEASE);
-    share_word_set(page, share_word(SHARE_WORD_NONE, 0), memory_order_seq_cst);
+    share_word_set(page, share_word_none(pace), memory_order_seq_cst);
     share_step(SHARE_STEP_MAPPED);
     share_frame_leave(share, frame);
     share_count(&vm->counts.breaks_copied, 1);
@@ -235,7 +237,7 @@ static enum share_result break_page(struct share *share, struct share_vm_object 
             share_step(SHARE_STEP_SWAP);
             if (!share_word_swap(page, &word, share_word(SHARE_WORD_MOVING, 0)))
                 continue;
-            return break_shared(share, vm, page, word);
+            return break_shared(share, vm, page, word, SHARE_PACE_SLOWEST);
         }
     }
 }
@@ -259,14 +261,14 @@ enum share_result share_break(struct share *share, share_vm number, share_ppn pp
     return result;
 }
 
-/* The word of a page on a frame, which is now MOVING and the caller's; or the word of one that no
- * one owns and that is on no frame, now NONE. Waits while others own the page. */
+/* The word of a page, which is now MOVING and the caller's; or of one of which nothing is known,
+ * not even a pace, and which stays so. Waits while others own the page. */
 static uint32_t take_from_all(const struct share_page_ref *page)
 {
     for (;;) {
         uint32_t word = atomic_load(page->word);
         enum share_word_state state = share_word_state(word);
-        if (state == SHARE_WORD_NONE)
+        if (word == share_word_none(0))
             return word;
         share_step(SHARE_STEP_SWAP);
         if (state == SHARE_WORD_OWNED)
@@ -283,7 +285,7 @@ enum share_owner share_page_forget(struct share *share, struct share_vm_object *
 {
     share_assert(share_gate_is_entered(share));
     uint32_t word = take_from_all(page);
-    if (share_word_state(word) == SHARE_WORD_NONE)
+    if (word == share_word_none(0))
         return SHARE_OWNER_CALLER;
     if (share_word_state(word) == SHARE_WORD_HINTED)
         share_hint_drop(share, word, page->id);
@@ -297,7 +299,7 @@ enum share_owner share_page_forget(struct share *share, struct share_vm_object *
         share_frame_leave(share, frame);
     }
     share_step(SHARE_STEP_RELEASE);
-    share_word_set(page, share_word(SHARE_WORD_NONE, 0), memory_order_seq_cst);
+    share_word_set(page, share_word_none(0), memory_order_seq_cst);
     return framed ? SHARE_OWNER_ENGINE : SHARE_OWNER_CALLER;
 }
 
@@ -306,10 +308,10 @@ enum share_result share_page_unshare(struct share *share, struct share_vm_object
 {
     share_assert(share_gate_is_entered(share));
     uint32_t word = take_from_all(page);
-    if (share_word_state(word) == SHARE_WORD_NONE)
+    if (word == share_word_none(0))
         return SHARE_OK;
     if (share_word_on_frame(word) && !share->immutable)
-        return break_shared(share, vm, page, word);
+        return break_shared(share, vm, page, word, 0);
     if (share_word_state(word) == SHARE_WORD_HINTED)
         share_hint_drop(share, word, page->id);
     if (share_word_on_frame(word)) {
@@ -320,7 +322,7 @@ enum share_result share_page_unshare(struct share *share, struct share_vm_object
         share_frame_leave(share, frame);
     }
     share_step(SHARE_STEP_RELEASE);
-    share_word_set(page, share_word(SHARE_WORD_NONE, 0), memory_order_seq_cst);
+    share_word_set(page, share_word_none(0), memory_order_seq_cst);
     return SHARE_OK;
 }
 

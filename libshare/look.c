@@ -16,11 +16,13 @@ _Static_assert(OPEN_EVERY <= OPEN_MAX && OPEN_JUMPS <= OPEN_MAX && OPEN_MAX <= S
                "as promised");
 _Static_assert(2 * SHARE_FETCH_EVERY_PAGES == SHARE_FETCH_SLICES, "two slices a page");
 
-/* Skipped by the scanner in this pass? Pages of one backoff take turns, by page number. */
-static bool backs_off(const struct share_run *run, const struct share_item *item)
+/* Left out by the scanner in this pass? Pages of one pace take turns: by page number; of quiet ones
+ * a chunk at a time, since memory is read fastest in a row. */
+static bool is_left_out(const struct share_run *run, const struct share_item *item)
 {
-    uint32_t mask = (1u << share_word_backoff(item->was)) - 1;
-    return run->back_off && ((run->pass + item->page.id) & mask) != 0;
+    unsigned pace = share_word_pace(item->was);
+    uint32_t turn = pace == SHARE_PACE_QUIET ? item->page.id >> SHARE_CHUNK_BITS : item->page.id;
+    return run->back_off && ((run->pass + turn) & ((1u << share_pace_log2(pace)) - 1)) != 0;
 }
 
 /* Makes the page ours. False: the item is done, with its outcome. */
@@ -42,15 +44,15 @@ static bool claim(struct share_run *run, struct share_item *item)
     case SHARE_WORD_BROKEN:
     case SHARE_WORD_MOVING:
         return false;
+    case SHARE_WORD_NONE:
     case SHARE_WORD_HINTED:
     case SHARE_WORD_NO_MATCH:
-        if (backs_off(run, item)) {
-            item->outcome = SHARE_BACKED_OFF;
-            return false;
-        }
         break;
-    case SHARE_WORD_NONE:
-        break;
+    }
+    if (is_left_out(run, item)) {
+        item->outcome =
+            share_word_pace(item->was) == SHARE_PACE_QUIET ? SHARE_QUIET : SHARE_BACKED_OFF;
+        return false;
     }
     uint32_t expected = item->was;
     share_step(SHARE_STEP_SWAP);

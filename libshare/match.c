@@ -80,13 +80,15 @@ static enum verdict choose(struct share_run *run, struct share_item *item,
     return verdict;
 }
 
-/* A new hint's backoff: up by one for a page that changed, down by one for one that did not. */
-static unsigned next_backoff(const struct share_item *item)
+/* A new hint's pace. What is not known from the last look may have changed or not. */
+static unsigned next_pace(const struct share_run *run, const struct share_item *item)
 {
-    unsigned backoff = share_word_backoff(item->was);
+    unsigned pace = share_word_pace(item->was);
     if (item->changed)
-        return backoff < SHARE_BACKOFF_MAX ? backoff + 1 : backoff;
-    return backoff ? backoff - 1 : 0;
+        return share_pace_after_change(pace);
+    if (share_word_state(item->was) == SHARE_WORD_NONE)
+        return pace;
+    return run->dirty && pace >= SHARE_PACE_STEADY ? 0 : share_pace_after_none(pace);
 }
 
 static enum share_outcome hint_outcome(const struct share_item *item)
@@ -97,7 +99,7 @@ static enum share_outcome hint_outcome(const struct share_item *item)
 /* The item's hint stands in the table: its page is let go. */
 static void end_hinted(struct share_run *run, struct share_item *item)
 {
-    uint32_t word = share_word_hint(SHARE_WORD_HINTED, item->hash, next_backoff(item));
+    uint32_t word = share_word_hint(SHARE_WORD_HINTED, item->hash, next_pace(run, item));
     share_item_end(run, item, word, hint_outcome(item));
 }
 

@@ -175,6 +175,7 @@ static enum share_result offer_all(struct share *share, struct share_vm_object *
     run.group = group;
     run.secret = &share_group_at(share, group)->secret;
     run.back_off = batch->back_off;
+    run.dirty = batch->dirty;
     run.pass = batch->pass;
     run.expected = NULL;
     enum share_result result = SHARE_OK;

@@ -34,15 +34,15 @@ bool share_word_is_valid(uint32_t word)
 {
     switch (share_word_state(word)) {
     case SHARE_WORD_NONE:
+        return share_word_payload(word) == share_word_pace(word);
     case SHARE_WORD_OWNED:
     case SHARE_WORD_MOVING:
         return share_word_payload(word) == 0;
-    case SHARE_WORD_HINTED:
-    case SHARE_WORD_NO_MATCH:
-        return share_word_backoff(word) <= SHARE_BACKOFF_MAX;
     case SHARE_WORD_SHARED:
     case SHARE_WORD_CODE:
         return share_word_frame(word) != 0;
+    case SHARE_WORD_HINTED:
+    case SHARE_WORD_NO_MATCH:
     case SHARE_WORD_BROKEN:
         break;
     }
@@ -54,7 +54,7 @@ bool share_word_is_valid(uint32_t word)
 bool share_word_may_become(uint32_t from, uint32_t to)
 {
     static const uint8_t next[] = {
-        [SHARE_WORD_NONE] = BIT(OWNED),
+        [SHARE_WORD_NONE] = BIT(OWNED) | BIT(MOVING),
         [SHARE_WORD_HINTED] = BIT(OWNED) | BIT(MOVING),
         [SHARE_WORD_NO_MATCH] = BIT(OWNED) | BIT(MOVING),
         [SHARE_WORD_OWNED] = BIT(NONE) | BIT(HINTED) | BIT(NO_MATCH) | BIT(BROKEN) | BIT(MOVING),

@@ -17,12 +17,22 @@
  *     MOVING -> NONE, HINTED                   the remap was refused
  *     SHARED, CODE -> MOVING                   a break or a forget,
  *     MOVING -> NONE, SHARED, CODE                 done or refused
- *     HINTED, NO_MATCH -> MOVING -> NONE       a forget
+ *     NONE, HINTED, NO_MATCH -> MOVING -> NONE a forget
  *
  * The thread that makes a page OWNED or MOVING is its owner, and soon gives it another word. Until
  * then another thread may change it to BROKEN, and to nothing else. Ops run only on pages that the
  * calling thread owns. All changes pass share_word_swap, share_word_set and
  * share_word_writer_leaves, which assert the list.
+ *
+ * A page that is on no frame has a pace: how often the scanner looks at it. Three bits of its word:
+ *
+ *     0         in every pass
+ *     1 to 5    in one of 2^pace: one more with each change, one less with each look that finds the
+ *               page as it was; and 5 at once when a write breaks its sharing
+ *     6         in every pass: it was as it had been, and alone
+ *     7         quiet, in one of four: the same twice in a row
+ *
+ * A change takes 6 and 7 to 1, and share_dirty takes 7 to 0.
  */
 #ifndef SHARE_PAGE_H
 #define SHARE_PAGE_H
@@ -39,8 +49,8 @@
 #define SHARE_DIRTY_WORDS (SHARE_CHUNK_PAGES / SHARE_DIRTY_BITS)
 
 enum share_word_state {
-    SHARE_WORD_NONE,
-    SHARE_WORD_HINTED, /* payload: 26 top hash bits, 3 bits of backoff; its hint is in the table */
+    SHARE_WORD_NONE,     /* payload: pace */
+    SHARE_WORD_HINTED,   /* payload: 26 top hash bits, pace; its hint is in the table */
     SHARE_WORD_NO_MATCH, /* the same payload; nothing in the table */
     SHARE_WORD_OWNED,
     SHARE_WORD_BROKEN, /* payload: writers that are unprotecting it this moment */
@@ -52,8 +62,12 @@ enum share_word_state {
 #define SHARE_WORD_PAYLOAD_BITS 29
 #define SHARE_FRAMES_MAX        ((UINT32_C(1) << SHARE_WORD_PAYLOAD_BITS) - 1)
 #define SHARE_HINT_HASH_BITS    26
-#define SHARE_BACKOFF_BITS      3
-#define SHARE_BACKOFF_MAX       5u /* a volatile page is looked at in one of 32 passes at least */
+
+#define SHARE_PACE_BITS    3
+#define SHARE_PACE_SLOWEST 5u /* of pages that change: one of 32 passes */
+#define SHARE_PACE_STEADY  6u
+#define SHARE_PACE_QUIET   7u
+#define SHARE_QUIET_LOG2   2u /* one of four passes */
 
 static inline uint32_t share_word(enum share_word_state state, uint32_t payload)
 {
@@ -80,22 +94,49 @@ static inline bool share_word_on_frame(uint32_t word)
     return share_word_state(word) >= SHARE_WORD_SHARED;
 }
 
-static inline uint32_t share_word_hint(enum share_word_state state, uint64_t hash, unsigned backoff)
+static inline uint32_t share_word_hint(enum share_word_state state, uint64_t hash, unsigned pace)
 {
-    return share_word(state, (uint32_t)(hash >> (64 - SHARE_HINT_HASH_BITS)) << SHARE_BACKOFF_BITS |
-                                 backoff);
+    return share_word(state,
+                      (uint32_t)(hash >> (64 - SHARE_HINT_HASH_BITS)) << SHARE_PACE_BITS | pace);
+}
+
+/* Of a page of which nothing is known but its pace. */
+static inline uint32_t share_word_none(unsigned pace)
+{
+    return share_word(SHARE_WORD_NONE, pace);
 }
 
 /* The top 26 bits of the hash in a hint's word, in their place. */
 static inline uint64_t share_word_hash(uint32_t word)
 {
-    return (uint64_t)(share_word_payload(word) >> SHARE_BACKOFF_BITS)
-           << (64 - SHARE_HINT_HASH_BITS);
+    return (uint64_t)(share_word_payload(word) >> SHARE_PACE_BITS) << (64 - SHARE_HINT_HASH_BITS);
 }
 
-static inline unsigned share_word_backoff(uint32_t word)
+/* Of a word in state NONE, HINTED or NO_MATCH. */
+static inline unsigned share_word_pace(uint32_t word)
 {
-    return word & ((1u << SHARE_BACKOFF_BITS) - 1);
+    return word & ((1u << SHARE_PACE_BITS) - 1);
+}
+
+/* A page is looked at in one of so many passes, as a power of two. */
+static inline unsigned share_pace_log2(unsigned pace)
+{
+    return pace <= SHARE_PACE_SLOWEST ? pace : pace == SHARE_PACE_QUIET ? SHARE_QUIET_LOG2 : 0;
+}
+
+static inline unsigned share_pace_after_change(unsigned pace)
+{
+    if (pace > SHARE_PACE_SLOWEST)
+        return 1;
+    return pace < SHARE_PACE_SLOWEST ? pace + 1 : pace;
+}
+
+/* A look has found the page as it was, and no other like it. */
+static inline unsigned share_pace_after_none(unsigned pace)
+{
+    if (pace >= SHARE_PACE_STEADY)
+        return SHARE_PACE_QUIET;
+    return pace ? pace - 1 : SHARE_PACE_STEADY;
 }
 
 /* Is it a word that a page can have? */

@@ -73,7 +73,8 @@ struct share_run {
     struct share_vm_object *vm;
     share_group group;
     const struct share_secret *secret;
-    bool back_off; /* leave volatile pages out, by `pass` */
+    bool back_off; /* leave pages out by their pace, in `pass` */
+    bool dirty;    /* the caller has told that they changed */
     uint64_t pass;
     bool others; /* work on the engine, too */
     bool memory_refused;
@@ -190,10 +191,10 @@ static inline bool share_item_has_partner(const struct share_item *item)
     return item->stage > SHARE_ITEM_OPEN && item->stage < SHARE_ITEM_DONE;
 }
 
-/* The word that says what it said before the page was owned. */
+/* The word that says what it said before the page was owned, if that still holds. */
 static inline uint32_t share_item_word_before(const struct share_item *item)
 {
-    return item->hinted ? item->was : share_word(SHARE_WORD_NONE, 0);
+    return item->hinted ? item->was : share_word_none(share_word_pace(item->was));
 }
 
 /* Gives an owned page that is not protected another word. False: a write has won, and the page is

@@ -116,12 +116,12 @@ enum share_outcome {
     SHARE_VOLATILE,    /* changed since the last look, or during this one; looked at less often */
     SHARE_FALSE_MATCH, /* equal hash, different bytes; ineligible until it changes */
     SHARE_INELIGIBLE,  /* a false match earlier, and unchanged since */
-    SHARE_BACKED_OFF,  /* volatile or broken of late: the scanner left it out this time */
+    SHARE_BACKED_OFF,  /* volatile, or broken by a write: left out of this pass */
     SHARE_BUSY,        /* written, pinned or moved by someone else meanwhile */
     SHARE_PAGE_GONE,   /* no machine page behind it (any more) */
     SHARE_GROUP_OFF,   /* its group does not share, or its VM is changing groups */
     SHARE_ERROR,       /* an op failed, or memory was refused */
-    SHARE_QUIET,       /* old, unchanged and alone of late: the scanner left it out this time */
+    SHARE_QUIET,       /* unchanged and alone at its last two looks: left out of this pass */
     SHARE_OUTCOMES
 };
 
@@ -368,7 +368,7 @@ enum share_order {
 };
 
 enum share_scan_flags {
-    SHARE_SCAN_ALL = 1 /* look at volatile pages, too */
+    SHARE_SCAN_ALL = 1 /* leave no page out, volatile, broken or quiet */
 };
 
 struct share_scan_report {
@@ -393,6 +393,12 @@ SHARE_API SHARE_MUST_CHECK enum share_result share_now_sized(struct share *share
  * Looks at up to budget_pages pages in the order given, and stops early at the end of a pass
  * (SEQUENTIAL, RANDOM: as many looks as there are pages) or when no page is dirty (DIRTY). Dirty
  * pages come first in any order. `report` may be NULL. Several threads may scan.
+ *
+ * The scanner learns. A page that changes from look to look is looked at in one pass of 2, 4, ...
+ * 32 (outcome backed_off in the others), one whose sharing a write broke in one of 32, and one that
+ * was unchanged and alone at two looks in one of 4 (quiet). Each look that finds a volatile page as
+ * it was doubles its chance; a quiet page that changed, or was named to share_dirty, is quiet no
+ * more. Pages left out count as looked at in budget_pages.
  */
 SHARE_MUST_CHECK static inline enum share_result share_scan(struct share *share,
                                                             enum share_order order, uint32_t flags,
@@ -454,7 +460,7 @@ SHARE_API enum share_result share_forget(struct share *share, share_vm vm, share
 /* -------------------------------------------------------------------------- what it knows -- */
 
 enum share_page_state {
-    SHARE_PAGE_PRIVATE,  /* nothing is known of it */
+    SHARE_PAGE_PRIVATE,  /* nothing is known of its content */
     SHARE_PAGE_HINTED,   /* a hint frame stands for it; not protected */
     SHARE_PAGE_NO_MATCH, /* ineligible after a false match; not protected */
     SHARE_PAGE_MERGING,  /* being looked at, protected or compared */
@@ -469,7 +475,7 @@ struct share_page_info {
     uint32_t refs;     /* the frame's reference count, if shared */
     bool zero;         /* on a zero frame */
     bool code;         /* shared without COW marking: no mapping permits a write anyway */
-    unsigned backoff;  /* hinted: looked at in one of 2^backoff passes */
+    unsigned backoff;  /* private or hinted: looked at in one of 2^backoff passes */
     uint32_t hash_top; /* hinted: the hint's top 26 hash bits */
 };
 

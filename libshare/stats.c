@@ -112,8 +112,8 @@ static void describe(const struct share *share, uint32_t word, struct share_page
         info->refs = view.refs;
         info->zero = view.zero;
         info->code = share_word_state(word) == SHARE_WORD_CODE;
-    } else if (info->state == SHARE_PAGE_HINTED) {
-        info->backoff = share_word_backoff(word);
+    } else if (info->state == SHARE_PAGE_PRIVATE || info->state == SHARE_PAGE_HINTED) {
+        info->backoff = share_pace_log2(share_word_pace(word));
         info->hash_top = (uint32_t)(share_word_hash(word) >> (64 - SHARE_HINT_HASH_BITS));
     }
 }

@@ -110,7 +110,7 @@ static bool is_forgotten(struct share *share, struct share_vm_object *vm)
     for (uint64_t index = 0; share_chunk_next(&share->pages, &vm->tree, &index, &chunk); index++) {
         const struct share_chunk *at = share_pool_at(&share->pages.chunks, chunk);
         for (uint32_t slot = 0; slot < SHARE_CHUNK_PAGES; slot++)
-            forgotten = forgotten && atomic_load(&at->word[slot]) == share_word(SHARE_WORD_NONE, 0);
+            forgotten = forgotten && atomic_load(&at->word[slot]) == share_word_none(0);
     }
     return forgotten;
 }
