@@ -109,7 +109,7 @@ static bool check_vm(struct audit *audit, struct share_vm_object *vm)
             if (!check_page(audit, vm, &page))
                 return false;
         }
-        for (unsigned i = 0; i < SHARE_DIRTY_WORDS; i++)
+        for (unsigned i = 0; i < SHARE_MARK_WORDS; i++)
             dirty += (unsigned)__builtin_popcount(atomic_load(&chunk->dirty[i]));
     }
     if (audit->framed_pages - framed != atomic_load(&vm->counts.framed_pages))

@@ -37,8 +37,7 @@ static void finish(struct share_run *run, struct share_item *item, enum share_ou
     share_item_drop_hint(run, item);
     share_item_tell(run, item, outcome);
     share_step(SHARE_STEP_RELEASE);
-    share_word_set(&item->page, shared_word(item->code, share_with(run, item)->frame),
-                   memory_order_release);
+    share_word_set(&item->page, shared_word(item->code, share_with(run, item)->frame));
     item->stage = SHARE_ITEM_DONE;
     run->progress++;
 }
@@ -51,7 +50,7 @@ static void uncommit(struct share_run *run, struct share_item *item, enum share_
         share_unprotect(run->share, run->vm, item->ppn, item->mpn);
     share_item_tell(run, item, outcome);
     share_step(SHARE_STEP_RELEASE);
-    share_word_set(&item->page, share_item_word_before(item), memory_order_seq_cst);
+    share_word_set(&item->page, share_item_word_before(item));
     item->stage = SHARE_ITEM_DONE;
     run->progress++;
 }
@@ -118,7 +117,7 @@ static bool commit_hint(struct share_run *run, struct share_item *item, share_fr
                                             .mpn = with->mpn,
                                             .frame = frame});
     share_step(SHARE_STEP_RELEASE);
-    share_word_set(&with->page, shared_word(with->code, frame), memory_order_release);
+    share_word_set(&with->page, shared_word(with->code, frame));
     return true;
 }
 
@@ -263,8 +262,10 @@ static void remap_all(struct share_run *run)
         }
     }
     share_step(SHARE_STEP_FREE);
-    if (freed_count)
+    if (freed_count) {
         share->ops.free(share->ops_ctx, freed, freed_count);
+        share_transit_arrived(&share->transit);
+    }
 }
 
 static void finish_all(struct share_run *run)

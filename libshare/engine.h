@@ -12,6 +12,7 @@
 #include "page.h"
 #include "scan.h"
 #include "table.h"
+#include "transit.h"
 #include "tune.h"
 
 /* Counters of one VM; the engine adds them up, with those of VMs that have gone. */
@@ -70,6 +71,7 @@ struct share {
     struct share_tuner tuner;
     _Atomic uint32_t gate;      /* enter.h */
     _Atomic uint64_t op_errors; /* answers of ops that none may give */
+    struct share_transit transit;
     struct share_mem mem;
     struct share_table table;
     struct share_pages pages;

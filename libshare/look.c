@@ -21,6 +21,8 @@ _Static_assert(2 * SHARE_FETCH_EVERY_PAGES == SHARE_FETCH_SLICES, "two slices a 
 static bool is_left_out(const struct share_run *run, const struct share_item *item)
 {
     unsigned pace = share_word_pace(item->was);
+    if (share_word_state(item->was) == SHARE_WORD_NONE && pace > SHARE_PACE_SLOWEST)
+        return false;
     uint32_t turn = pace == SHARE_PACE_QUIET ? item->page.id >> SHARE_CHUNK_BITS : item->page.id;
     return run->back_off && ((run->pass + turn) & ((1u << share_pace_log2(pace)) - 1)) != 0;
 }
@@ -59,19 +61,39 @@ static bool claim(struct share_run *run, struct share_item *item)
     return share_word_swap(&item->page, &expected, share_word(SHARE_WORD_OWNED, 0));
 }
 
+/* A page whose sharing was broken stays on probation, longer if it has changed. */
+static void try_again_later(struct share_run *run, struct share_item *item, unsigned pace)
+{
+    uint32_t word = share_word_hint(SHARE_WORD_NO_MATCH, item->hash, pace);
+    share_item_end(run, item, word, item->changed ? SHARE_VOLATILE : SHARE_BACKED_OFF);
+}
+
+/* A page that has no hint because nothing matched it, or because it is on probation. */
+static void judge_without_hint(struct share_run *run, struct share_item *item)
+{
+    unsigned pace = share_word_pace(item->was);
+    if (!pace && !item->changed)
+        share_item_end(run, item, item->was, SHARE_INELIGIBLE);
+    else if (pace && run->back_off && (item->changed || pace != SHARE_PACE_STEADY))
+        try_again_later(run, item, share_pace_on_probation(pace, item->changed));
+}
+
 /* With the hash known: what the last look left no longer holds, or still does. */
 static void judge_change(struct share_run *run, struct share_item *item)
 {
     enum share_word_state state = share_word_state(item->was);
-    if (state == SHARE_WORD_NONE) /* there was none */
+    if (state == SHARE_WORD_NONE) { /* there was none */
+        if (run->back_off && share_word_pace(item->was) >= SHARE_PACE_BROKEN)
+            try_again_later(run, item, share_pace_of_probation(share_word_pace(item->was)));
         return;
+    }
     uint64_t top = share_word_hash(share_word_hint(state, item->hash, 0));
     item->changed = top != share_word_hash(item->was);
     item->hinted = state == SHARE_WORD_HINTED && !item->changed;
     if (state == SHARE_WORD_HINTED && item->changed)
         share_hint_drop(run->share, item->was, item->page.id);
-    if (state == SHARE_WORD_NO_MATCH && !item->changed)
-        share_item_end(run, item, item->was, SHARE_INELIGIBLE);
+    if (state == SHARE_WORD_NO_MATCH)
+        judge_without_hint(run, item);
 }
 
 /* Makes the page ours and finds its bytes. NULL: the item is done, with its outcome. */

@@ -80,14 +80,20 @@ static enum verdict choose(struct share_run *run, struct share_item *item,
     return verdict;
 }
 
-/* A new hint's pace. What is not known from the last look may have changed or not. */
+/* How often it changes, if that is what the pace tells. */
+static unsigned pace_of_volatile(unsigned pace)
+{
+    return pace <= SHARE_PACE_SLOWEST ? pace : 0;
+}
+
+/* A new hint's pace. */
 static unsigned next_pace(const struct share_run *run, const struct share_item *item)
 {
     unsigned pace = share_word_pace(item->was);
     if (item->changed)
         return share_pace_after_change(pace);
-    if (share_word_state(item->was) == SHARE_WORD_NONE)
-        return pace;
+    if (share_word_state(item->was) != SHARE_WORD_HINTED) /* it may have changed or not */
+        return pace_of_volatile(share_word_pace(share_word_without_hash(item->was)));
     return run->dirty && pace >= SHARE_PACE_STEADY ? 0 : share_pace_after_none(pace);
 }
 

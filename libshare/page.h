@@ -21,18 +21,28 @@
  *
  * The thread that makes a page OWNED or MOVING is its owner, and soon gives it another word. Until
  * then another thread may change it to BROKEN, and to nothing else. Ops run only on pages that the
- * calling thread owns. All changes pass share_word_swap, share_word_set and
- * share_word_writer_leaves, which assert the list.
+ * calling thread owns. All changes pass share_word_swap, share_word_set, share_word_writer_leaves
+ * and share_page_sleep, which assert the list.
+ *
+ * Whoever waits for a page sets a bit in its word, MOVING or BROKEN, and sleeps on the word. The
+ * thread that changes such a word next wakes the sleepers.
  *
  * A page that is on no frame has a pace: how often the scanner looks at it. Three bits of its word:
  *
  *     0         in every pass
  *     1 to 5    in one of 2^pace: one more with each change, one less with each look that finds the
- *               page as it was; and 5 at once when a write breaks its sharing
+ *               page as it was
  *     6         in every pass: it was as it had been, and alone
  *     7         quiet, in one of four: the same twice in a row
  *
  * A change takes 6 and 7 to 1, and share_dirty takes 7 to 0.
+ *
+ * A page whose sharing a write broke is on probation: the scanner does not share it until it was
+ * the same over two passes and then over one, so that a page that is written in every pass is not
+ * shared in every pass. Its word is NONE with pace 6, then NO_MATCH with its hash and a pace of 1
+ * to 4, as above, and 6 in the end. (KSM asks the same of every page, over one pass.) If it is
+ * broken again within 64 passes, for which its chunk has a mark, it is NONE with pace 7, and then
+ * has to be the same over 16, 8, 4, 2 passes and one.
  */
 #ifndef SHARE_PAGE_H
 #define SHARE_PAGE_H
@@ -45,29 +55,34 @@
 #define SHARE_CHUNK_PAGES 64u
 #define SHARE_CHUNK_BITS  6
 #define SHARE_NODE_BITS   6
-#define SHARE_DIRTY_BITS  32u /* marks a word of them */
-#define SHARE_DIRTY_WORDS (SHARE_CHUNK_PAGES / SHARE_DIRTY_BITS)
+#define SHARE_MARK_BITS   32u /* marks a word of them */
+#define SHARE_MARK_WORDS  (SHARE_CHUNK_PAGES / SHARE_MARK_BITS)
 
 enum share_word_state {
     SHARE_WORD_NONE,     /* payload: pace */
     SHARE_WORD_HINTED,   /* payload: 26 top hash bits, pace; its hint is in the table */
-    SHARE_WORD_NO_MATCH, /* the same payload; nothing in the table */
+    SHARE_WORD_NO_MATCH, /* the same payload; nothing in the table. Pace 0: a false match */
     SHARE_WORD_OWNED,
-    SHARE_WORD_BROKEN, /* payload: writers that are unprotecting it this moment */
-    SHARE_WORD_MOVING,
+    SHARE_WORD_BROKEN, /* payload: writers that are unprotecting it this moment; awaited */
+    SHARE_WORD_MOVING, /* payload: awaited */
     SHARE_WORD_SHARED, /* payload: frame */
     SHARE_WORD_CODE    /* payload: frame; shared without COW marking */
 };
 
 #define SHARE_WORD_PAYLOAD_BITS 29
 #define SHARE_FRAMES_MAX        ((UINT32_C(1) << SHARE_WORD_PAYLOAD_BITS) - 1)
+#define SHARE_WORD_AWAITED      (UINT32_C(1) << (SHARE_WORD_PAYLOAD_BITS - 1)) /* MOVING, BROKEN */
 #define SHARE_HINT_HASH_BITS    26
 
-#define SHARE_PACE_BITS    3
-#define SHARE_PACE_SLOWEST 5u /* of pages that change: one of 32 passes */
-#define SHARE_PACE_STEADY  6u
-#define SHARE_PACE_QUIET   7u
-#define SHARE_QUIET_LOG2   2u /* one of four passes */
+#define SHARE_PACE_BITS      3
+#define SHARE_PACE_SLOWEST   5u /* of pages that change: one of 32 passes */
+#define SHARE_PACE_STEADY    6u
+#define SHARE_PACE_BROKEN    6u /* of NONE */
+#define SHARE_PACE_AGAIN     7u /* of NONE: broken again */
+#define SHARE_PROBATION_LONG 4u
+#define SHARE_BREAKS_LOG2    6u /* a chunk's marks of breaks go after so many passes */
+#define SHARE_PACE_QUIET     7u
+#define SHARE_QUIET_LOG2     2u /* one of four passes */
 
 static inline uint32_t share_word(enum share_word_state state, uint32_t payload)
 {
@@ -139,6 +154,44 @@ static inline unsigned share_pace_after_none(unsigned pace)
     return pace ? pace - 1 : SHARE_PACE_STEADY;
 }
 
+/* Of a word in state NO_MATCH: the page is on probation, and has been looked at. */
+static inline unsigned share_pace_on_probation(unsigned pace, bool changed)
+{
+    if (!changed)
+        return pace > 1 ? pace - 1 : SHARE_PACE_STEADY;
+    return pace == SHARE_PACE_STEADY     ? 1
+           : pace < SHARE_PROBATION_LONG ? pace + 1
+                                         : SHARE_PROBATION_LONG;
+}
+
+/* The pace of probation that a page begins with after a look. */
+static inline unsigned share_pace_of_probation(unsigned none_pace)
+{
+    return none_pace == SHARE_PACE_AGAIN ? SHARE_PROBATION_LONG : 1;
+}
+
+/* The word of a page whose hash is known no more, but its pace is. `was`: NONE, HINTED or NO_MATCH.
+ */
+static inline uint32_t share_word_without_hash(uint32_t was)
+{
+    unsigned pace = share_word_pace(was);
+    if (share_word_state(was) == SHARE_WORD_NO_MATCH)
+        return share_word_none(!pace                                    ? 0
+                               : pace == 1 || pace == SHARE_PACE_STEADY ? SHARE_PACE_BROKEN
+                                                                        : SHARE_PACE_AGAIN);
+    if (share_word_state(was) == SHARE_WORD_HINTED)
+        return share_word_none(pace <= SHARE_PACE_SLOWEST ? pace : 0);
+    return was;
+}
+
+/* The same of a page that is known to have changed. */
+static inline uint32_t share_word_after_change(uint32_t was)
+{
+    return share_word_state(was) == SHARE_WORD_HINTED
+               ? share_word_none(share_pace_after_change(share_word_pace(was)))
+               : share_word_without_hash(was);
+}
+
 /* Is it a word that a page can have? */
 bool share_word_is_valid(uint32_t word);
 
@@ -146,9 +199,11 @@ bool share_word_is_valid(uint32_t word);
 bool share_word_may_become(uint32_t from, uint32_t to);
 
 struct share_chunk {
-    _Atomic uint32_t vm;                       /* the pool's link while free */
-    uint32_t index;                            /* first PPN / 64 */
-    _Atomic uint32_t dirty[SHARE_DIRTY_WORDS]; /* a mark a page: named to share_dirty */
+    _Atomic uint32_t vm; /* the pool's link while free */
+    uint32_t index;      /* first PPN / 64 */
+    /* A mark a page. */
+    _Atomic uint32_t dirty[SHARE_MARK_WORDS];  /* named to share_dirty */
+    _Atomic uint32_t broken[SHARE_MARK_WORDS]; /* a write broke its sharing of late */
     _Atomic uint32_t word[SHARE_CHUNK_PAGES];
 };
 
@@ -181,12 +236,18 @@ static inline bool share_word_swap(const struct share_page_ref *page, uint32_t *
     return atomic_compare_exchange_strong(page->word, from, to);
 }
 
-/* A MOVING page becomes something else: by its owner, so that nobody else writes the word. */
-static inline void share_word_set(const struct share_page_ref *page, uint32_t to,
-                                  memory_order order)
+/* A MOVING page becomes something else: by its owner. */
+static inline void share_word_set(const struct share_page_ref *page, uint32_t to)
 {
-    share_assert(share_word_may_become(atomic_load_explicit(page->word, memory_order_relaxed), to));
-    atomic_store_explicit(page->word, to, order);
+    uint32_t was = atomic_exchange(page->word, to);
+    share_assert(share_word_may_become(was, to));
+    if (was & SHARE_WORD_AWAITED)
+        share_wake_all(page->word);
+}
+
+static inline uint32_t share_word_writers(uint32_t broken)
+{
+    return share_word_payload(broken) & ~SHARE_WORD_AWAITED;
 }
 
 /* A writer that counted itself in a BROKEN page has unprotected it. */
@@ -194,8 +255,15 @@ static inline void share_word_writer_leaves(const struct share_page_ref *page)
 {
     uint32_t was = atomic_fetch_sub(page->word, 1);
     share_assert(share_word_may_become(was, was - 1));
-    (void)was;
+    if (was & SHARE_WORD_AWAITED)
+        share_wake_all(page->word);
 }
+
+/* A BROKEN page becomes something else: by its owner, when the last writer has left it. */
+void share_word_set_broken(const struct share_page_ref *page, uint32_t to);
+
+/* Sleeps until the word, which was `seen`, MOVING or BROKEN, has changed; or for less. */
+void share_page_sleep(const struct share_page_ref *page, uint32_t seen);
 
 /* Does somebody own the page? For its owner: nobody else's answer lasts. */
 static inline bool share_page_is_owned(const struct share_page_ref *page)
@@ -214,6 +282,13 @@ static inline struct share_chunk *share_page_chunk(const struct share_page_ref *
 {
     char *first_word = (char *)(page->word - share_page_slot(page));
     return (struct share_chunk *)(first_word - offsetof(struct share_chunk, word));
+}
+
+/* Marks a page in marks of its chunk; was it marked already? */
+static inline bool share_page_mark(const struct share_page_ref *page, _Atomic uint32_t *marks)
+{
+    uint32_t slot = share_page_slot(page), bit = UINT32_C(1) << slot % SHARE_MARK_BITS;
+    return atomic_fetch_or(&marks[slot / SHARE_MARK_BITS], bit) & bit;
 }
 
 /* Another page of the same chunk. */

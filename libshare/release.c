@@ -29,19 +29,8 @@ static void give_back(struct share *share, const struct share_vm_object *vm,
     /* A write won: what did not match is no more. Writers still on their way out count themselves
      * in the payload. */
     if (share_word_state(word) == SHARE_WORD_NO_MATCH)
-        word = share_word_none(share_word_pace(word));
-    uint32_t state = share_word(SHARE_WORD_BROKEN, 0);
-    while (!share_word_swap(page, &state, word)) {
-        share_assert(share_word_state(state) == SHARE_WORD_BROKEN);
-        state = share_word(SHARE_WORD_BROKEN, 0);
-        share_pause();
-    }
-}
-
-/* The word of a page that is not what it was. */
-static uint32_t after_change(uint32_t was)
-{
-    return share_word_none(share_pace_after_change(share_word_pace(was)));
+        word = share_word_without_hash(word);
+    share_word_set_broken(page, word);
 }
 
 /* ------------------------------------------------------------------------------- partners -- */
@@ -56,7 +45,7 @@ static void give_partner_back(struct share_run *run, struct share_item *item, bo
         if (stale)
             share_hint_drop(run->share, with->was, with->page.id);
         give_back(run->share, with->vm, &with->page, with->mpn, item->is_protected,
-                  stale ? after_change(with->was) : with->was);
+                  stale ? share_word_after_change(with->was) : with->was);
     }
     with->kind = SHARE_WITH_NONE;
 }
@@ -126,6 +115,7 @@ void share_item_drop(struct share_run *run, struct share_item *item, enum share_
         give_partner_back(run, item, false);
     share_item_drop_hint(run, item);
     share_item_end(run, item,
-                   outcome == SHARE_VOLATILE ? after_change(item->was) : share_word_none(0),
+                   outcome == SHARE_VOLATILE ? share_word_after_change(item->was)
+                                             : share_word_none(0),
                    outcome);
 }

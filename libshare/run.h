@@ -194,7 +194,7 @@ static inline bool share_item_has_partner(const struct share_item *item)
 /* The word that says what it said before the page was owned, if that still holds. */
 static inline uint32_t share_item_word_before(const struct share_item *item)
 {
-    return item->hinted ? item->was : share_word_none(share_word_pace(item->was));
+    return item->hinted ? item->was : share_word_without_hash(item->was);
 }
 
 /* Gives an owned page that is not protected another word. False: a write has won, and the page is

@@ -100,7 +100,7 @@ enum share_result {
     SHARE_NOMEM,    /* the allocator, ops->alloc or a table limit refused */
     SHARE_INVALID,  /* an argument is out of range, or the call does not suit this engine */
     SHARE_GONE,     /* no such VM or group, or it is being removed */
-    SHARE_RETRY,    /* the page is between two states for a moment: run the access again */
+    SHARE_RETRY,    /* the page, or memory, is on its way for a moment: share_wait, and again */
     SHARE_FAIL,     /* an op failed; nothing changed */
     SHARE_UNSETTLED /* share_now: passes were used up and pages still changed */
 };
@@ -116,7 +116,7 @@ enum share_outcome {
     SHARE_VOLATILE,    /* changed since the last look, or during this one; looked at less often */
     SHARE_FALSE_MATCH, /* equal hash, different bytes; ineligible until it changes */
     SHARE_INELIGIBLE,  /* a false match earlier, and unchanged since */
-    SHARE_BACKED_OFF,  /* volatile, or broken by a write: left out of this pass */
+    SHARE_BACKED_OFF,  /* volatile, or broken by a write of late: left out of this pass */
     SHARE_BUSY,        /* written, pinned or moved by someone else meanwhile */
     SHARE_PAGE_GONE,   /* no machine page behind it (any more) */
     SHARE_GROUP_OFF,   /* its group does not share, or its VM is changing groups */
@@ -395,10 +395,12 @@ SHARE_API SHARE_MUST_CHECK enum share_result share_now_sized(struct share *share
  * pages come first in any order. `report` may be NULL. Several threads may scan.
  *
  * The scanner learns. A page that changes from look to look is looked at in one pass of 2, 4, ...
- * 32 (outcome backed_off in the others), one whose sharing a write broke in one of 32, and one that
- * was unchanged and alone at two looks in one of 4 (quiet). Each look that finds a volatile page as
- * it was doubles its chance; a quiet page that changed, or was named to share_dirty, is quiet no
- * more. Pages left out count as looked at in budget_pages.
+ * 32 (outcome backed_off in the others), and one that was unchanged and alone at two looks in one
+ * of 4 (quiet). Each look that finds a volatile page as it was doubles its chance; a quiet page
+ * that changed, or was named to share_dirty, is quiet no more. A page whose sharing a write broke
+ * is not shared again (backed_off, or volatile) until it was the same over two passes and over a
+ * third; and if that happened twice within 64 passes, until it was the same for 31. Pages left out
+ * count as looked at in budget_pages.
  */
 SHARE_MUST_CHECK static inline enum share_result share_scan(struct share *share,
                                                             enum share_order order, uint32_t flags,
@@ -435,12 +437,21 @@ SHARE_API bool share_settled(struct share *share);
 /*
  * A write to (vm, ppn) faulted, or you are about to write the page yourself (device, loader) and
  * have pinned it: makes it private and writable. OK: run the access again; it may fault for another
- * reason. RETRY: run it again, too; the page is being moved this moment. NOMEM: ops->alloc refused
- * and nothing changed; the writer must wait. FAIL: remap failed. Cheap if the page is not shared.
- * Never waits for a compare.
+ * reason. RETRY: call share_wait, and run it again; the page is being moved this moment, or
+ * ops->alloc refused while pages were on their way to ops->free. NOMEM: ops->alloc refused, and
+ * nothing was on its way; nothing changed, the writer must wait until you have found memory. So
+ * with as many machine pages as guest pages no break says NOMEM. FAIL: remap failed. Cheap if the
+ * page is not shared. Never waits for a compare.
  */
 SHARE_API SHARE_MUST_CHECK enum share_result share_break(struct share *share, share_vm vm,
                                                          share_ppn ppn);
+
+/*
+ * After a RETRY: sleeps until another thread has done what share_break met, which takes as long as
+ * that thread's ops; needs no memory. Then run the access again. Returns at once if there is
+ * nothing to wait for any more, as where you have pinned the page yourself. OK, GONE, INVALID.
+ */
+SHARE_API enum share_result share_wait(struct share *share, share_vm vm, share_ppn ppn);
 
 enum share_owner {
     SHARE_OWNER_CALLER, /* private: the machine page is yours */

@@ -170,9 +170,9 @@ static void hint_words_keep_their_parts(void **state)
 {
     (void)state;
     uint64_t hash = 0xfedcba9876543210;
-    uint32_t word = share_word_hint(SHARE_WORD_NO_MATCH, hash, SHARE_PACE_QUIET);
+    uint32_t word = share_word_hint(SHARE_WORD_NO_MATCH, hash, SHARE_PACE_STEADY);
     assert_int_equal(share_word_state(word), SHARE_WORD_NO_MATCH);
-    assert_int_equal(share_word_pace(word), SHARE_PACE_QUIET);
+    assert_int_equal(share_word_pace(word), SHARE_PACE_STEADY);
     assert_true(share_word_hash(word) == hash >> 38 << 38);
     word = share_word(SHARE_WORD_CODE, SHARE_FRAMES_MAX);
     assert_true(share_word_on_frame(word) && share_word_frame(word) == SHARE_FRAMES_MAX);
@@ -204,7 +204,7 @@ static void words_change_as_the_header_says(void **state)
     assert_false(share_word_may_become(share_word(SHARE_WORD_MOVING, 0),
                                        share_word(SHARE_WORD_SHARED, 0))); /* on no frame */
     assert_false(share_word_is_valid(share_word(SHARE_WORD_OWNED, 1)));
-    assert_false(share_word_is_valid(share_word_none(SHARE_PACE_QUIET + 1)));
+    assert_false(share_word_is_valid(share_word_none(SHARE_PACE_AGAIN + 1)));
 }
 
 static void chunks_are_valid_where_they_were_made(void **state)
