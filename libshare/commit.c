@@ -44,15 +44,21 @@ static void finish(struct share_run *run, struct share_item *item, enum share_ou
 
 /* A committed page goes back to what it was: the remap was refused, or the partner was lost. The
  * caller gives that back. */
-static void uncommit(struct share_run *run, struct share_item *item, enum share_outcome outcome)
+static void uncommit_to(struct share_run *run, struct share_item *item, uint32_t word,
+                        enum share_outcome outcome)
 {
     if (!run->share->immutable)
         share_unprotect(run->share, run->vm, item->ppn, item->mpn);
     share_item_tell(run, item, outcome);
     share_step(SHARE_STEP_RELEASE);
-    share_word_set(&item->page, share_item_word_before(item));
+    share_word_set(&item->page, word);
     item->stage = SHARE_ITEM_DONE;
     run->progress++;
+}
+
+static void uncommit(struct share_run *run, struct share_item *item, enum share_outcome outcome)
+{
+    uncommit_to(run, item, share_item_word_before(item), outcome);
 }
 
 /* Pages of the run's own VM that are partners in promotions. They are counted together, before any
@@ -131,8 +137,9 @@ static void commit_zero(struct share_run *run, struct share_item *item)
         return;
     }
     share_mpn mpn = share_frame_view(&run->share->frames, frame).mpn;
-    if (!made && mpn.n == item->mpn.n) { /* to remap it would free what it maps */
-        uncommit(run, item, SHARE_ALREADY);
+    if (!made && mpn.n == item->mpn.n) { /* an alias: to remap it would free what it maps */
+        share_item_drop_hint(run, item);
+        uncommit_to(run, item, share_alias_for_ever(), SHARE_ALREADY);
         share_frame_leave(run->share, frame);
         return;
     }

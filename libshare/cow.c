@@ -334,6 +334,8 @@ static void end_page(struct share *share, struct share_vm_object *vm,
 {
     if (share_word_state(word) == SHARE_WORD_HINTED)
         share_hint_drop(share, word, page->id);
+    if (share_word_is_alias(word))
+        share_alias_drop(&share->aliases, word);
     if (share_word_on_frame(word)) {
         share_frame frame = share_word_frame(word);
         count_left(vm, word);
@@ -369,6 +371,10 @@ enum share_result share_page_unshare(struct share *share, struct share_vm_object
         return SHARE_OK;
     if (share_word_on_frame(word) && !share->immutable)
         return break_shared(share, vm, page, word, 0);
+    if (share_word_is_alias(word)) { /* in any group */
+        share_word_set(page, word);
+        return SHARE_OK;
+    }
     end_page(share, vm, page, word);
     return SHARE_OK;
 }

@@ -6,6 +6,7 @@
 #ifndef SHARE_ENGINE_H
 #define SHARE_ENGINE_H
 
+#include "alias.h"
 #include "compare.h"
 #include "frame.h"
 #include "hash.h"
@@ -72,6 +73,7 @@ struct share {
     _Atomic uint32_t gate;      /* enter.h */
     _Atomic uint64_t op_errors; /* answers of ops that none may give */
     struct share_transit transit;
+    struct share_aliases aliases;
     struct share_mem mem;
     struct share_table table;
     struct share_pages pages;

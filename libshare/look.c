@@ -21,7 +21,7 @@ _Static_assert(2 * SHARE_FETCH_EVERY_PAGES == SHARE_FETCH_SLICES, "two slices a 
 static bool is_left_out(const struct share_run *run, const struct share_item *item)
 {
     unsigned pace = share_word_pace(item->was);
-    if (share_word_state(item->was) == SHARE_WORD_NONE && pace > SHARE_PACE_SLOWEST)
+    if (share_word_state(item->was) != SHARE_WORD_HINTED && pace > SHARE_PACE_SLOWEST)
         return false;
     uint32_t turn = pace == SHARE_PACE_QUIET ? item->page.id >> SHARE_CHUNK_BITS : item->page.id;
     return run->back_off && ((run->pass + turn) & ((1u << share_pace_log2(pace)) - 1)) != 0;
@@ -46,9 +46,14 @@ static bool claim(struct share_run *run, struct share_item *item)
     case SHARE_WORD_BROKEN:
     case SHARE_WORD_MOVING:
         return false;
+    case SHARE_WORD_NO_MATCH:
+        if (share_word_is_alias(item->was) && share_alias_holds(&run->share->aliases, item->was)) {
+            item->outcome = SHARE_INELIGIBLE;
+            return false;
+        }
+        break;
     case SHARE_WORD_NONE:
     case SHARE_WORD_HINTED:
-    case SHARE_WORD_NO_MATCH:
         break;
     }
     if (is_left_out(run, item)) {
@@ -58,7 +63,13 @@ static bool claim(struct share_run *run, struct share_item *item)
     }
     uint32_t expected = item->was;
     share_step(SHARE_STEP_SWAP);
-    return share_word_swap(&item->page, &expected, share_word(SHARE_WORD_OWNED, 0));
+    if (!share_word_swap(&item->page, &expected, share_word(SHARE_WORD_OWNED, 0)))
+        return false;
+    if (share_word_is_alias(item->was)) { /* the only page of its MPN by now */
+        share_alias_drop(&run->share->aliases, item->was);
+        item->was = share_word_none(0);
+    }
+    return true;
 }
 
 /* A page whose sharing was broken stays on probation, longer if it has changed. */
@@ -111,6 +122,11 @@ static const unsigned char *open_page(struct share_run *run, struct share_item *
     enum share_resolved resolved = share_resolve(share, run->vm, item->ppn, &item->mpn);
     if (resolved != SHARE_PRESENT) {
         share_item_drop(run, item, resolved == SHARE_ABSENT ? SHARE_PAGE_GONE : SHARE_ERROR);
+        return NULL;
+    }
+    if (share_alias_is_known(&share->aliases, item->mpn)) {
+        uint32_t mark = share_alias_add(&share->aliases, &share->mem, item->mpn);
+        share_item_end_alias(run, item, mark);
         return NULL;
     }
     const void *bytes = share_peek(share, item->mpn);

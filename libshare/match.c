@@ -190,6 +190,19 @@ static bool ask(struct share_run *run, struct share_item *item)
     return false; /* somebody owns the partner, or the partition is full: the next round */
 }
 
+/* Item and partner map one machine page, and nobody declared that. Pages that cannot change do no
+ * harm. */
+static void end_pair_of_aliases(struct share_run *run, struct share_item *item)
+{
+    struct share *share = run->share;
+    if (share->immutable) {
+        share_item_release(run, item, SHARE_ALREADY);
+        return;
+    }
+    share_partner_end_alias(run, item, share_alias_add(&share->aliases, &share->mem, item->mpn));
+    share_item_end_alias(run, item, share_alias_add(&share->aliases, &share->mem, item->mpn));
+}
+
 /* Where is the page of the hint that was taken? True: it is to be looked at again, which is cheaper
  * than protecting it in vain. Pages of an immutable engine cannot have changed. */
 static bool find_hinted(struct share_run *run, struct share_item *item)
@@ -201,7 +214,7 @@ static bool find_hinted(struct share_run *run, struct share_item *item)
         return false;
     }
     if (with->mpn.n == item->mpn.n) {
-        share_item_release(run, item, SHARE_ALREADY);
+        end_pair_of_aliases(run, item);
         return false;
     }
     return !share->immutable;
@@ -253,7 +266,7 @@ static bool decide(struct share_run *run, struct share_item *item)
         if (with->kind == SHARE_WITH_HINT && find_hinted(run, item))
             return true;
         if (with->kind == SHARE_WITH_FRAME && with->mpn.n == item->mpn.n)
-            share_item_release(run, item, SHARE_ALREADY);
+            share_item_end_alias(run, item, share_alias_for_ever());
     }
     return false;
 }

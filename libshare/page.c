@@ -42,9 +42,8 @@ bool share_word_is_valid(uint32_t word)
     case SHARE_WORD_SHARED:
     case SHARE_WORD_CODE:
         return share_word_frame(word) != 0;
-    case SHARE_WORD_NO_MATCH:
-        return share_word_pace(word) != SHARE_PACE_QUIET;
     case SHARE_WORD_HINTED:
+    case SHARE_WORD_NO_MATCH:
     case SHARE_WORD_BROKEN:
         break;
     }
@@ -60,8 +59,8 @@ bool share_word_may_become(uint32_t from, uint32_t to)
         [SHARE_WORD_HINTED] = BIT(OWNED) | BIT(MOVING),
         [SHARE_WORD_NO_MATCH] = BIT(OWNED) | BIT(MOVING),
         [SHARE_WORD_OWNED] = BIT(NONE) | BIT(HINTED) | BIT(NO_MATCH) | BIT(BROKEN) | BIT(MOVING),
-        [SHARE_WORD_BROKEN] = BIT(BROKEN) | BIT(NONE) | BIT(HINTED),
-        [SHARE_WORD_MOVING] = BIT(SHARED) | BIT(CODE) | BIT(NONE) | BIT(HINTED),
+        [SHARE_WORD_BROKEN] = BIT(BROKEN) | BIT(NONE) | BIT(HINTED) | BIT(NO_MATCH),
+        [SHARE_WORD_MOVING] = BIT(SHARED) | BIT(CODE) | BIT(NONE) | BIT(HINTED) | BIT(NO_MATCH),
         [SHARE_WORD_SHARED] = BIT(MOVING),
         [SHARE_WORD_CODE] = BIT(MOVING),
     };

@@ -12,12 +12,13 @@
  *     OWNED -> NONE, HINTED, NO_MATCH          the look found no partner
  *     OWNED -> BROKEN                          a write, forget or removal wins against the look
  *     BROKEN -> BROKEN                         one writer more, or one less, that unprotects it
- *     BROKEN -> NONE, HINTED                   no writer is left: the owner saw it and gave up
+ *     BROKEN -> NONE, HINTED, NO_MATCH         no writer is left: the owner saw it and gave up
  *     OWNED -> MOVING -> SHARED, CODE          committed to a frame; mapped to it; done
  *     MOVING -> NONE, HINTED                   the remap was refused
  *     SHARED, CODE -> MOVING                   a break or a forget,
  *     MOVING -> NONE, SHARED, CODE                 done or refused
- *     NONE, HINTED, NO_MATCH -> MOVING -> NONE a forget
+ *     NONE, HINTED, NO_MATCH -> MOVING -> NONE a forget; an alias that changes groups is NO_MATCH
+ * again
  *
  * The thread that makes a page OWNED or MOVING is its owner, and soon gives it another word. Until
  * then another thread may change it to BROKEN, and to nothing else. Ops run only on pages that the
@@ -79,6 +80,7 @@ enum share_word_state {
 #define SHARE_PACE_STEADY    6u
 #define SHARE_PACE_BROKEN    6u /* of NONE */
 #define SHARE_PACE_AGAIN     7u /* of NONE: broken again */
+#define SHARE_PACE_ALIAS     7u /* of NO_MATCH: see alias.h */
 #define SHARE_PROBATION_LONG 4u
 #define SHARE_BREAKS_LOG2    6u /* a chunk's marks of breaks go after so many passes */
 #define SHARE_PACE_QUIET     7u

@@ -41,6 +41,14 @@
  *     program runs with a later library of the same soname. Elements of vectors that ops get keep
  *     their size.
  *
+ * Aliases
+ *   - Two guest pages that map one machine page are merged with nobody, unless the engine made them
+ *     so: protecting one would leave the other writable. Where the engine meets such a pair (equal
+ *     content, equal MPN), or protect answers ALIASED, both are left alone until only one is left
+ *     that share_forget was not called for.
+ *   - What nobody can find: an alias that the engine has not looked at, while the page that it is
+ *     an alias of is merged and protect does not know of it. share_check names those that it knows.
+ *
  * Lifetime of a machine page
  *   - A page that is on a shared frame belongs to the engine: it alone releases it, by ops->free.
  *   - A page that share_forget calls private is yours.
@@ -111,11 +119,11 @@ enum share_outcome {
     SHARE_REPLACED_STALE, /* hinted, in place of hints whose pages had changed or gone */
     SHARE_PROMOTED,       /* matched a hint: both now live on a new shared frame */
     SHARE_JOINED,         /* matched a shared frame: one reference more */
-    SHARE_ALREADY,        /* on a shared frame already, or maps the same machine page already */
+    SHARE_ALREADY,        /* on a shared frame already, or maps what another page maps: an alias */
     SHARE_ZERO,           /* all zero: on its group's zero frame */
     SHARE_VOLATILE,    /* changed since the last look, or during this one; looked at less often */
     SHARE_FALSE_MATCH, /* equal hash, different bytes; ineligible until it changes */
-    SHARE_INELIGIBLE,  /* a false match earlier, and unchanged since */
+    SHARE_INELIGIBLE,  /* a false match earlier, and unchanged since; or an alias */
     SHARE_BACKED_OFF,  /* volatile, or broken by a write of late: left out of this pass */
     SHARE_BUSY,        /* written, pinned or moved by someone else meanwhile */
     SHARE_PAGE_GONE,   /* no machine page behind it (any more) */
@@ -141,7 +149,8 @@ enum share_answer {
     SHARE_ANSWER_READONLY, /* protect only: done, and no mapping had permitted a write anyway */
     SHARE_ANSWER_STALE,    /* (vm, ppn) does not map that MPN any more */
     SHARE_ANSWER_BUSY,     /* pinned: a device or the VMM accesses it without a mapping */
-    SHARE_ANSWER_FAIL
+    SHARE_ANSWER_FAIL,
+    SHARE_ANSWER_ALIASED /* protect only: more maps this machine page than was named; not done */
 };
 
 struct share_protect {
@@ -343,8 +352,8 @@ SHARE_API enum share_result share_vm_remove(struct share *share, share_vm vm);
 
 /*
  * Moves a VM to another group: breaks all its sharing first. NOMEM, FAIL, RETRY (a page was pinned
- * or moved this moment, or another regrouping of the VM runs): the VM stays in its old group, with
- * some pages private already; call again to resume. O(pages looked at).
+ * or moved this moment, memory is on its way, or another regrouping of the VM runs): the VM stays
+ * in its old group, with some pages private already; call again to resume. O(pages looked at).
  */
 SHARE_API SHARE_MUST_CHECK enum share_result share_vm_regroup(struct share *share, share_vm vm,
                                                               share_group group);
@@ -473,7 +482,7 @@ SHARE_API enum share_result share_forget(struct share *share, share_vm vm, share
 enum share_page_state {
     SHARE_PAGE_PRIVATE,  /* nothing is known of its content */
     SHARE_PAGE_HINTED,   /* a hint frame stands for it; not protected */
-    SHARE_PAGE_NO_MATCH, /* ineligible after a false match; not protected */
+    SHARE_PAGE_NO_MATCH, /* ineligible after a false match, or an alias; not protected */
     SHARE_PAGE_MERGING,  /* being looked at, protected or compared */
     SHARE_PAGE_MOVING,   /* between private and shared */
     SHARE_PAGE_SHARED    /* on a shared frame; write-protected */

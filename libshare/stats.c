@@ -91,7 +91,8 @@ static enum share_page_state public_state(uint32_t word)
     case SHARE_WORD_HINTED:
         return SHARE_PAGE_HINTED;
     case SHARE_WORD_NO_MATCH: /* or on probation */
-        return share_word_pace(word) ? SHARE_PAGE_PRIVATE : SHARE_PAGE_NO_MATCH;
+        return share_word_pace(word) && !share_word_is_alias(word) ? SHARE_PAGE_PRIVATE
+                                                                   : SHARE_PAGE_NO_MATCH;
     case SHARE_WORD_MOVING:
         return SHARE_PAGE_MOVING;
     case SHARE_WORD_SHARED:

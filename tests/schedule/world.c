@@ -129,8 +129,8 @@ static void offer(const enum world_page *pages, size_t count)
     MUST(result == SHARE_OK || result == SHARE_GONE);
 }
 
-/* After a RETRY; a page that the other thread has unmapped or pinned has nothing to wait for but the
- * other thread. */
+/* After a RETRY; a page that the other thread has unmapped or pinned has nothing to wait for but
+ * the other thread. */
 static void wait_for(enum world_page page)
 {
     share_vm vm = vm_of(page);

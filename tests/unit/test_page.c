@@ -186,7 +186,7 @@ static void words_change_as_the_header_says(void **state)
     static const char *const list[] = {
         [SHARE_WORD_NONE] = "...O.M..",     [SHARE_WORD_HINTED] = "...O.M..",
         [SHARE_WORD_NO_MATCH] = "...O.M..", [SHARE_WORD_OWNED] = "NHX.BM..",
-        [SHARE_WORD_BROKEN] = "NH......",   [SHARE_WORD_MOVING] = "NH....SC",
+        [SHARE_WORD_BROKEN] = "NHX.....",   [SHARE_WORD_MOVING] = "NHX...SC",
         [SHARE_WORD_SHARED] = ".....M..",   [SHARE_WORD_CODE] = ".....M..",
     };
     for (enum share_word_state from = 0; from <= SHARE_WORD_CODE; from++)
