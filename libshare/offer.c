@@ -137,12 +137,13 @@ static enum share_result run_items(struct share_run *run)
         return SHARE_NOMEM;
     }
     run->others = share_gate_is_shared(run->share);
-    run->memory_refused = false;
+    run->memory_refused = run->left_out = false;
     run->frames_taken = 0;
     drive(run);
     share_assert(run->frames_taken <= run->count);
     share_pool_unreserve(frames, run->count - run->frames_taken);
-    return run->memory_refused ? SHARE_NOMEM : SHARE_OK;
+    bool strays = run->share->immutable && share_table_strays(&run->share->table);
+    return run->memory_refused || run->left_out || strays ? SHARE_NOMEM : SHARE_OK;
 }
 
 /* Offers as much of the front of a batch as makes a run, and takes it off. */

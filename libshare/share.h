@@ -24,6 +24,10 @@
  *   - Metadata is at most 16 bytes per page looked at, all counted, plus about 32 KiB an engine
  *     and 2 KiB a VM.
  *   - Nothing is allocated on the merge, break or forget paths: offers reserve before they start.
+ *   - The cost of a look is bounded, whoever made the pages and knows the salt: it reads at most
+ *     eight cache lines of the table, twice as many while that grows. A hint without room there is
+ *     left out, and stays out until the next look; what is shared stays so, and is joined as
+ * before.
  *
  * Threads
  *   - Every function may be called from any thread at any time unless it says otherwise. Several
@@ -107,7 +111,8 @@ enum share_result {
 
 /* What became of one page offered. They sum to the pages offered, per VM and in all. */
 enum share_outcome {
-    SHARE_HINTED,         /* no match; a hint stands for it (new, or still right) */
+    SHARE_HINTED,         /* no match; a hint stands for it (new, or still right), or found no room
+                             in the table (share_stats.hints_left_out) */
     SHARE_REPLACED_STALE, /* hinted, in place of hints whose pages had changed or gone */
     SHARE_PROMOTED,       /* matched a hint: both now live on a new shared frame */
     SHARE_JOINED,         /* matched a shared frame: one reference more */
@@ -355,7 +360,9 @@ SHARE_API SHARE_MUST_CHECK enum share_result share_vm_regroup(struct share *shar
  * Offers `count` pages of a VM. outcomes: `count` of them, or NULL. Cheapest in runs of 128 or
  * more. A page offered twice in one call may be `busy` the second time; a PPN outside the VM has
  * the outcome `gone`. Returns OK; or NOMEM or GONE, and the pages not dealt with have the outcome
- * `error`.
+ * `error`. An immutable engine leaves no match out: if pages were made to meet in the table and
+ * find no room there (share_stats.hints_left_out > 0), it answers NOMEM from then on. Start again
+ * with another salt.
  */
 SHARE_API SHARE_MUST_CHECK enum share_result share_offer(struct share *share, share_vm vm,
                                                          const share_ppn *ppns, size_t count,
@@ -510,7 +517,9 @@ struct share_stats {
     uint64_t metadata_peak_bytes; /* its high-water mark */
     uint64_t buckets_moved;       /* by growth of the table, in all */
     uint64_t buckets_moved_max;   /* by one insertion, at most */
-    uint64_t op_errors; /* answers of ops that none may give: an MPN or PPN out of range */
+    uint64_t op_errors;      /* answers of ops that none may give: an MPN or PPN out of range */
+    uint64_t hints_left_out; /* hints that are not in the table, or not found there, for want of
+                                room: none, unless pages were made to meet in it */
 };
 
 SHARE_API void share_stats_sized(struct share *share, struct share_stats *stats,
