@@ -370,7 +370,7 @@ SHARE_API SHARE_MUST_CHECK enum share_result share_offer(struct share *share, sh
 
 enum share_order {
     SHARE_SEQUENTIAL, /* VM by VM, PPN by PPN; goes on where the last call stopped */
-    SHARE_RANDOM,     /* pages at random, as ESX does it */
+    SHARE_RANDOM,     /* pages at random, as ESX does it: each present one has the same chance */
     SHARE_DIRTY       /* pages that the caller named to share_dirty, and no others */
 };
 
@@ -398,8 +398,14 @@ SHARE_API SHARE_MUST_CHECK enum share_result share_now_sized(struct share *share
 
 /*
  * Looks at up to budget_pages pages in the order given, and stops early at the end of a pass
- * (SEQUENTIAL, RANDOM: as many looks as there are pages) or when no page is dirty (DIRTY). Dirty
- * pages come first in any order. `report` may be NULL. Several threads may scan.
+ * (SEQUENTIAL, RANDOM: as many looks as there are present pages) or when no page is dirty (DIRTY).
+ * Dirty pages come first in any order. `report` may be NULL. Several threads may scan.
+ *
+ * RANDOM: a pass begins with a call of next_present for each page of all VMs, within the first
+ * share_scan of it, and holds 16 bytes for 512 pages or a VM until the next one (NOMEM if that is
+ * refused). It looks at 128 pages at most at a time, all of one VM; these cost one more call of
+ * next_present for each page of a stretch of 512. Where many VMs have few pages and another has
+ * many, a time may bring few pages, or one in 512 times one. A drawn page may be backed_off.
  */
 SHARE_MUST_CHECK static inline enum share_result share_scan(struct share *share,
                                                             enum share_order order, uint32_t flags,
