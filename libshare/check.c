@@ -106,7 +106,7 @@ static bool check_vm(struct audit *audit, struct share_vm_object *vm)
     uint32_t number;
     for (uint64_t index = 0; share_chunk_next(pages, &vm->tree, &index, &number); index++) {
         struct share_chunk *chunk = share_pool_at(&pages->chunks, number);
-        if (atomic_load(&chunk->vm) != vm->number || chunk->index != index)
+        if (share_chunk_vm(chunk) != vm->number || chunk->index != index)
             return fail(audit, "a chunk is of another VM", vm->number,
                         (share_ppn){index * SHARE_CHUNK_PAGES});
         for (uint32_t slot = 0; slot < SHARE_CHUNK_PAGES; slot++) {
@@ -114,7 +114,7 @@ static bool check_vm(struct audit *audit, struct share_vm_object *vm)
             if (!check_page(audit, vm, &page))
                 return false;
         }
-        for (unsigned i = 0; i < SHARE_MARK_WORDS; i++)
+        for (unsigned i = 0; i < SHARE_DIRTY_WORDS; i++)
             dirty += (unsigned)__builtin_popcount(atomic_load(&chunk->dirty[i]));
     }
     if (audit->framed_pages - framed != atomic_load(&vm->counts.framed_pages))
@@ -221,7 +221,7 @@ static bool check_entry(void *ctx, uint64_t hash, struct share_hit entry)
         if (share_word_state(word) != SHARE_WORD_HINTED ||
             (share_word_hash(word) ^ hash) >> (64 - SHARE_HINT_HASH_BITS))
             return fail(audit, "a hint stands for a page that is not hinted so",
-                        atomic_load(&share_page_chunk(&page)->vm), share_page_ppn(&page));
+                        share_chunk_vm(share_page_chunk(&page)), share_page_ppn(&page));
         return true;
     }
     if (entry.id >= audit->frames_end || audit->seen[entry.id]++)

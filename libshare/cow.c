@@ -256,7 +256,7 @@ static enum share_result break_page(struct share *share, struct share_vm_object 
             share_step(SHARE_STEP_SWAP);
             if (!share_word_swap(page, &word, share_word(SHARE_WORD_MOVING, 0)))
                 continue;
-            bool again = share_page_mark(page, share_page_chunk(page)->broken);
+            bool again = share_page_note_break(page);
             return break_shared(share, vm, page, word,
                                 again ? SHARE_PACE_AGAIN : SHARE_PACE_BROKEN);
         }

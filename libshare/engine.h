@@ -70,8 +70,9 @@ struct share {
     bool immutable;
     share_compare_fn compare;
     struct share_tuner tuner;
-    _Atomic uint32_t gate;      /* enter.h */
-    _Atomic uint64_t op_errors; /* answers of ops that none may give */
+    _Atomic uint32_t gate;           /* enter.h */
+    _Atomic uint64_t op_errors;      /* answers of ops that none may give */
+    _Atomic uint64_t hints_left_out; /* looks that left none, for want of room */
     struct share_transit transit;
     struct share_aliases aliases;
     struct share_mem mem;

@@ -47,12 +47,9 @@ static void start_item(struct share_run *run, share_ppn ppn, struct share_page_r
 /* Once in 64 passes a chunk's breaks are forgotten. */
 static void forget_breaks(const struct share_run *run, const struct share_page_ref *page)
 {
-    struct share_chunk *chunk = share_page_chunk(page);
     uint32_t turn = page->id >> SHARE_CHUNK_BITS;
-    if (!run->back_off || ((run->pass + turn) & ((1u << SHARE_BREAKS_LOG2) - 1)) != 0)
-        return;
-    for (unsigned i = 0; i < SHARE_MARK_WORDS; i++)
-        atomic_store_explicit(&chunk->broken[i], 0, memory_order_relaxed);
+    if (run->back_off && ((run->pass + turn) & ((1u << SHARE_BREAKS_LOG2) - 1)) == 0)
+        share_chunk_forget_breaks(share_page_chunk(page));
 }
 
 /* Starts items for pages from the front of a batch until the run is full; pages that are shared
@@ -153,12 +150,13 @@ static enum share_result run_items(struct share_run *run)
         return SHARE_NOMEM;
     }
     run->others = share_gate_is_shared(run->share);
-    run->memory_refused = false;
+    run->memory_refused = run->left_out = false;
     run->frames_taken = 0;
     drive(run);
     share_assert(run->frames_taken <= run->count);
     share_pool_unreserve(frames, run->count - run->frames_taken);
-    return run->memory_refused ? SHARE_NOMEM : SHARE_OK;
+    bool strays = run->share->immutable && share_table_strays(&run->share->table);
+    return run->memory_refused || run->left_out || strays ? SHARE_NOMEM : SHARE_OK;
 }
 
 /* Offers as much of the front of a batch as makes a run, and takes it off. */

@@ -100,7 +100,7 @@ void share_page_sleep(const struct share_page_ref *page, uint32_t seen)
 
 bool share_chunk_is_valid(const struct share_chunk *chunk, share_vm vm, uint64_t index)
 {
-    bool valid = atomic_load(&chunk->vm) == vm && chunk->index == index;
+    bool valid = share_chunk_vm(chunk) == vm && chunk->index == index;
     for (unsigned slot = 0; slot < SHARE_CHUNK_PAGES; slot++)
         valid = valid && share_word_is_valid(atomic_load(&chunk->word[slot]));
     return valid;

@@ -42,8 +42,8 @@
  * the same over two passes and then over one, so that a page that is written in every pass is not
  * shared in every pass. Its word is NONE with pace 6, then NO_MATCH with its hash and a pace of 1
  * to 4, as above, and 6 in the end. (KSM asks the same of every page, over one pass.) If it is
- * broken again within 64 passes, for which its chunk has a mark, it is NONE with pace 7, and then
- * has to be the same over 16, 8, 4, 2 passes and one.
+ * broken again within 64 passes, which its chunk notes, for four pages together, it is NONE with
+ * pace 7, and then has to be the same over 16, 8, 4, 2 passes and one.
  */
 #ifndef SHARE_PAGE_H
 #define SHARE_PAGE_H
@@ -53,11 +53,12 @@
 #include "pool.h"
 #include "share.h"
 
-#define SHARE_CHUNK_PAGES 64u
-#define SHARE_CHUNK_BITS  6
-#define SHARE_NODE_BITS   6
-#define SHARE_MARK_BITS   32u /* marks a word of them */
-#define SHARE_MARK_WORDS  (SHARE_CHUNK_PAGES / SHARE_MARK_BITS)
+#define SHARE_CHUNK_PAGES    64u
+#define SHARE_CHUNK_BITS     6
+#define SHARE_NODE_BITS      6
+#define SHARE_BREAK_MARKS_AT 16u /* in a chunk's `vm`, a mark for four pages */
+#define SHARE_DIRTY_BITS     32u /* marks a word of them */
+#define SHARE_DIRTY_WORDS    (SHARE_CHUNK_PAGES / SHARE_DIRTY_BITS)
 
 enum share_word_state {
     SHARE_WORD_NONE,     /* payload: pace */
@@ -200,12 +201,12 @@ bool share_word_is_valid(uint32_t word);
 /* The list above. */
 bool share_word_may_become(uint32_t from, uint32_t to);
 
+_Static_assert(SHARE_VMS_MAX <= UINT16_MAX, "the number of a VM leaves half a word");
+
 struct share_chunk {
-    _Atomic uint32_t vm; /* the pool's link while free */
+    _Atomic uint32_t vm; /* upper half: marks of breaks. The pool's link while free */
     uint32_t index;      /* first PPN / 64 */
-    /* A mark a page. */
-    _Atomic uint32_t dirty[SHARE_MARK_WORDS];  /* named to share_dirty */
-    _Atomic uint32_t broken[SHARE_MARK_WORDS]; /* a write broke its sharing of late */
+    _Atomic uint32_t dirty[SHARE_DIRTY_WORDS]; /* a mark a page: named to share_dirty */
     _Atomic uint32_t word[SHARE_CHUNK_PAGES];
 };
 
@@ -286,11 +287,22 @@ static inline struct share_chunk *share_page_chunk(const struct share_page_ref *
     return (struct share_chunk *)(first_word - offsetof(struct share_chunk, word));
 }
 
-/* Marks a page in marks of its chunk; was it marked already? */
-static inline bool share_page_mark(const struct share_page_ref *page, _Atomic uint32_t *marks)
+static inline share_vm share_chunk_vm(const struct share_chunk *chunk)
 {
-    uint32_t slot = share_page_slot(page), bit = UINT32_C(1) << slot % SHARE_MARK_BITS;
-    return atomic_fetch_or(&marks[slot / SHARE_MARK_BITS], bit) & bit;
+    return atomic_load_explicit(&chunk->vm, memory_order_relaxed) & UINT16_MAX;
+}
+
+/* A write breaks the sharing of a page; did that happen of late, to one of the four pages that have
+ * a mark together? */
+static inline bool share_page_note_break(const struct share_page_ref *page)
+{
+    uint32_t bit = UINT32_C(1) << (SHARE_BREAK_MARKS_AT + share_page_slot(page) / 4);
+    return atomic_fetch_or(&share_page_chunk(page)->vm, bit) & bit;
+}
+
+static inline void share_chunk_forget_breaks(struct share_chunk *chunk)
+{
+    atomic_fetch_and(&chunk->vm, UINT16_MAX);
 }
 
 /* Another page of the same chunk. */

@@ -78,6 +78,7 @@ struct share_run {
     uint64_t pass;
     bool others; /* work on the engine, too */
     bool memory_refused;
+    bool left_out;                 /* a hint, by an engine that must not */
     unsigned frames_taken;         /* of those reserved for the run */
     const unsigned char *expected; /* where its first pages were expected, and fetched; or NULL */
     unsigned progress;             /* items done or moved on in this round */

@@ -62,7 +62,7 @@ static bool choose_pages(struct share *share, struct scan *scan, struct share_ba
     if (scan->order == SHARE_SEQUENTIAL)
         share_take_sequential(share, batch);
     else if (scan->order == SHARE_RANDOM)
-        share_take_random(share, batch);
+        batch->refused = !share_take_random(share, batch);
     return false;
 }
 
@@ -76,7 +76,7 @@ static enum share_result scan_batch(struct share *share, struct scan *scan)
     scan->over = batch.count == 0;
     scan->report.passes += batch.pass_ended;
     if (scan->over)
-        return SHARE_OK;
+        return batch.refused ? SHARE_NOMEM : SHARE_OK;
 
     enum share_outcome outcomes[SHARE_BATCH_PAGES];
     struct share_scan_report part = {0};

@@ -24,6 +24,10 @@
  *   - Metadata is at most 16 bytes per page looked at, all counted, plus about 32 KiB an engine
  *     and 2 KiB a VM.
  *   - Nothing is allocated on the merge, break or forget paths: offers reserve before they start.
+ *   - The cost of a look is bounded, whoever made the pages and knows the salt: it reads at most
+ *     eight cache lines of the table, twice as many while that grows. A hint without room there is
+ *     left out, and stays out until the next look; what is shared stays so, and is joined as
+ * before.
  *
  * Threads
  *   - Every function may be called from any thread at any time unless it says otherwise. Several
@@ -115,7 +119,8 @@ enum share_result {
 
 /* What became of one page offered. They sum to the pages offered, per VM and in all. */
 enum share_outcome {
-    SHARE_HINTED,         /* no match; a hint stands for it (new, or still right) */
+    SHARE_HINTED,         /* no match; a hint stands for it (new, or still right), or found no room
+                             in the table (share_stats.hints_left_out) */
     SHARE_REPLACED_STALE, /* hinted, in place of hints whose pages had changed or gone */
     SHARE_PROMOTED,       /* matched a hint: both now live on a new shared frame */
     SHARE_JOINED,         /* matched a shared frame: one reference more */
@@ -364,7 +369,9 @@ SHARE_API SHARE_MUST_CHECK enum share_result share_vm_regroup(struct share *shar
  * Offers `count` pages of a VM. outcomes: `count` of them, or NULL. Cheapest in runs of 128 or
  * more. A page offered twice in one call may be `busy` the second time; a PPN outside the VM has
  * the outcome `gone`. Returns OK; or NOMEM or GONE, and the pages not dealt with have the outcome
- * `error`.
+ * `error`. An immutable engine leaves no match out: if pages were made to meet in the table and
+ * find no room there (share_stats.hints_left_out > 0), it answers NOMEM from then on. Start again
+ * with another salt.
  */
 SHARE_API SHARE_MUST_CHECK enum share_result share_offer(struct share *share, share_vm vm,
                                                          const share_ppn *ppns, size_t count,
@@ -372,7 +379,7 @@ SHARE_API SHARE_MUST_CHECK enum share_result share_offer(struct share *share, sh
 
 enum share_order {
     SHARE_SEQUENTIAL, /* VM by VM, PPN by PPN; goes on where the last call stopped */
-    SHARE_RANDOM,     /* pages at random, as ESX does it */
+    SHARE_RANDOM,     /* pages at random, as ESX does it: each present one has the same chance */
     SHARE_DIRTY       /* pages that the caller named to share_dirty, and no others */
 };
 
@@ -400,8 +407,8 @@ SHARE_API SHARE_MUST_CHECK enum share_result share_now_sized(struct share *share
 
 /*
  * Looks at up to budget_pages pages in the order given, and stops early at the end of a pass
- * (SEQUENTIAL, RANDOM: as many looks as there are pages) or when no page is dirty (DIRTY). Dirty
- * pages come first in any order. `report` may be NULL. Several threads may scan.
+ * (SEQUENTIAL, RANDOM: as many looks as there are present pages) or when no page is dirty (DIRTY).
+ * Dirty pages come first in any order. `report` may be NULL. Several threads may scan.
  *
  * The scanner learns. A page that changes from look to look is looked at in one pass of 2, 4, ...
  * 32 (outcome backed_off in the others), and one that was unchanged and alone at two looks in one
@@ -410,6 +417,12 @@ SHARE_API SHARE_MUST_CHECK enum share_result share_now_sized(struct share *share
  * is not shared again (backed_off, or volatile) until it was the same over two passes and over a
  * third; and if that happened twice within 64 passes, until it was the same for 31. Pages left out
  * count as looked at in budget_pages.
+ *
+ * RANDOM: a pass begins with a call of next_present for each page of all VMs, within the first
+ * share_scan of it, and holds 16 bytes for 512 pages or a VM until the next one (NOMEM if that is
+ * refused). It looks at 128 pages at most at a time, all of one VM; these cost one more call of
+ * next_present for each page of a stretch of 512. Where many VMs have few pages and another has
+ * many, a time may bring few pages, or one in 512 times one. A drawn page may be backed_off.
  */
 SHARE_MUST_CHECK static inline enum share_result share_scan(struct share *share,
                                                             enum share_order order, uint32_t flags,
@@ -536,7 +549,9 @@ struct share_stats {
     uint64_t metadata_peak_bytes; /* its high-water mark */
     uint64_t buckets_moved;       /* by growth of the table, in all */
     uint64_t buckets_moved_max;   /* by one insertion, at most */
-    uint64_t op_errors; /* answers of ops that none may give: an MPN or PPN out of range */
+    uint64_t op_errors;      /* answers of ops that none may give: an MPN or PPN out of range */
+    uint64_t hints_left_out; /* hints that are not in the table, or not found there, for want of
+                                room: none, unless pages were made to meet in it */
 };
 
 SHARE_API void share_stats_sized(struct share *share, struct share_stats *stats,

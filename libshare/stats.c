@@ -53,6 +53,7 @@ static void collect_stats(struct share *share, struct share_stats *stats)
     uint64_t in_table = gauge(stats->frames, gauge_of(&share->frames.zero));
     stats->hints = gauge(share_table_entries(&share->table), in_table);
     stats->op_errors = atomic_load(&share->op_errors);
+    stats->hints_left_out = atomic_load(&share->hints_left_out) + share_table_strays(&share->table);
     share_lock_take(&share->scanner.lock);
     stats->passes = share->scanner.passes;
     share_lock_drop(&share->scanner.lock);

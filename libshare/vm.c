@@ -128,6 +128,7 @@ enum share_result share_vm_remove(struct share *share, share_vm number)
         share_assert_expensive(is_forgotten(share, vm));
         share_tree_drop(&share->pages, &vm->tree);
         share_dirty_drop(share, vm);
+        share_stretches_drop(share);
         share_assert_internal(is_empty(vm));
         keep_counts(share, vm);
         leave_group(share, atomic_load(&vm->group));

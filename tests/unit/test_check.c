@@ -265,7 +265,7 @@ static const struct {
     WOUND(write_past_protection, "a shared page's content has changed"),
     WOUND(write_to_the_zero_frame, "a shared page's content has changed"),
     WOUND(forget_to_drop_a_hint, "a hint stands for a page that is not hinted so"),
-    WOUND(change_a_hints_hash, "a hint stands for a page that is not hinted so"),
+    WOUND(change_a_hints_hash, "a hinted page has no hint"),
     WOUND(hint_twice, "the count of hints is wrong"),
     WOUND(enter_a_frame_twice, "a frame stands in the table twice, or never was"),
     WOUND(enter_a_frame_that_never_was, "a frame stands in the table twice, or never was"),
