@@ -73,8 +73,9 @@ static bool alloc_page(void *ctx, struct share_vm_ref vm, share_mpn *mpn, void *
     return true;
 }
 
-static void free_pages(void *ctx, const share_mpn *mpns, size_t count)
+static void free_pages(void *ctx, const share_mpn *mpns, size_t count, enum share_free_kind kind)
 {
+    (void)kind;
     hv_mpn freed[HV_MACHINE_BATCH];
     while (count) {
         size_t part = count < HV_MACHINE_BATCH ? count : HV_MACHINE_BATCH;

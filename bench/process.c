@@ -204,8 +204,9 @@ static bool alloc_page(void *ctx, struct share_vm_ref vm, share_mpn *mpn, void *
     return found;
 }
 
-static void free_pages(void *ctx, const share_mpn *mpns, size_t count)
+static void free_pages(void *ctx, const share_mpn *mpns, size_t count, enum share_free_kind kind)
 {
+    (void)kind;
     process_pool_give_back(&((struct process *)ctx)->pool, mpns, count);
 }
 

@@ -251,19 +251,26 @@ static bool check_zero_frames(struct audit *audit)
 static bool check_frames(struct audit *audit)
 {
     struct share *share = audit->share;
-    uint64_t single = 0;
+    uint64_t single = 0, outside = 0;
     for (share_frame frame = 1; frame < audit->frames_end; frame++) {
-        if (audit->refs[frame] && !audit->seen[frame])
+        struct share_frame_view view = share_frame_view(&share->frames, frame);
+        bool stands = audit->refs[frame] && view.outside;
+        outside += stands;
+        audit->frames_found += stands;
+        if (audit->seen[frame] && view.outside)
+            return fail_all(audit, "a frame stands in the table, and says that it does not");
+        if (audit->refs[frame] && !audit->seen[frame] && !stands)
             return fail_all(audit, "pages are on a frame that nothing leads to");
-        if (audit->seen[frame] &&
-            audit->refs[frame] != share_frame_view(&share->frames, frame).refs)
+        if ((audit->seen[frame] || stands) && audit->refs[frame] != view.refs)
             return fail_all(audit, "a frame's reference count is wrong");
-        if (audit->seen[frame] && !share_frame_is_valid(&share->frames, frame))
+        if ((audit->seen[frame] || stands) && !share_frame_is_valid(&share->frames, frame))
             return fail_all(audit, "a frame has no references, or a number out of range");
         single += audit->refs[frame] == 1;
     }
     if (single != atomic_load(&share->frames.single))
         return fail_all(audit, "the count of frames with one reference is wrong");
+    if (outside != atomic_load(&share->frames.outside))
+        return fail_all(audit, "the count of frames outside the table is wrong");
     if (audit->frames_found != share_pool_taken(&share->frames.pool))
         return fail_all(audit, "the count of frames is wrong");
     return true;

@@ -95,7 +95,7 @@ static bool commit_hint(struct share_run *run, struct share_item *item, share_fr
 {
     struct share *share = run->share;
     struct share_partner *with = share_with(run, item);
-    share_frame_make(&share->frames, frame, with->mpn, run->group, false, 2);
+    share_frame_make(&share->frames, frame, with->mpn, run->group, 0, 2);
     share_step(SHARE_STEP_PARTNER);
     if (!commit_word(&with->page, share_word(SHARE_WORD_MOVING, 0))) {
         /* The frame was never seen by anyone. */
@@ -270,7 +270,7 @@ static void remap_all(struct share_run *run)
     }
     share_step(SHARE_STEP_FREE);
     if (freed_count) {
-        share->ops.free(share->ops_ctx, freed, freed_count);
+        share->ops.free(share->ops_ctx, freed, freed_count, SHARE_FREE_OWN);
         share_transit_arrived(&share->transit);
     }
 }

@@ -21,6 +21,8 @@ static void unlink_frame(struct share *share, share_frame frame)
     struct share_frame_view view = share_frame_view(&share->frames, frame);
     share_assert(view.refs == 0);
     share_step(SHARE_STEP_UNLINK);
+    if (view.outside)
+        return;
     if (view.zero) {
         share_group_zero_unlink(share, view.group, frame);
         return;
@@ -39,21 +41,21 @@ static void unlink_frame(struct share *share, share_frame frame)
 }
 
 /* Of a frame that has lost its last reference. */
-static void bury(struct share *share, share_frame frame, share_mpn mpn)
+static void bury(struct share *share, share_frame frame)
 {
+    struct share_frame_view view = share_frame_view(&share->frames, frame);
     unlink_frame(share, frame);
     share_step(SHARE_STEP_FREE);
     if (!share->immutable)
-        share->ops.free(share->ops_ctx, &mpn, 1);
+        share->ops.free(share->ops_ctx, &view.mpn, 1, view.keep ? SHARE_FREE_KEPT : SHARE_FREE_OWN);
     share_step(SHARE_STEP_RETIRE);
     share_frame_retire(&share->frames, frame);
 }
 
 void share_frame_leave(struct share *share, share_frame frame)
 {
-    share_mpn mpn = share_frame_view(&share->frames, frame).mpn;
     if (share_frame_put(&share->frames, frame))
-        bury(share, frame, mpn);
+        bury(share, frame);
     share_transit_arrived(&share->transit);
 }
 
@@ -169,19 +171,20 @@ static enum share_result copy_and_map(struct share *share, struct share_vm_objec
         share->ops.remap(share->ops_ctx, &remap, 1);
     }
     if (remap.answer != SHARE_ANSWER_OK)
-        share->ops.free(share->ops_ctx, to, 1);
+        share->ops.free(share->ops_ctx, to, 1, SHARE_FREE_OWN);
     return result_of(remap.answer);
 }
 
-/* The page gets a copy of its own if it is not the only one of its frame. */
+/* The page gets a copy of its own if it is not the only one of its frame, or if that is kept. */
 static enum share_result break_moving(struct share *share, struct share_vm_object *vm,
                                       const struct share_page_ref *page, uint32_t word,
                                       unsigned pace)
 {
-    if (break_last(share, vm, page, word, pace))
-        return SHARE_OK;
     share_frame frame = share_word_frame(word);
-    share_mpn from = share_frame_view(&share->frames, frame).mpn, to;
+    struct share_frame_view view = share_frame_view(&share->frames, frame);
+    share_mpn from = view.mpn, to;
+    if (!view.keep && break_last(share, vm, page, word, pace))
+        return SHARE_OK;
     enum share_result result = copy_and_map(share, vm, share_page_ppn(page), from, &to);
     if (result != SHARE_OK) {
         share_step(SHARE_STEP_RELEASE);

@@ -72,6 +72,7 @@ struct share {
     struct share_tuner tuner;
     _Atomic uint32_t gate;           /* enter.h */
     _Atomic uint64_t op_errors;      /* answers of ops that none may give */
+    _Atomic uint64_t indexed;        /* frames that came into the table from outside, so far */
     _Atomic uint64_t hints_left_out; /* looks that left none, for want of room */
     struct share_transit transit;
     struct share_aliases aliases;

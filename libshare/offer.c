@@ -3,7 +3,7 @@
  */
 #include "offer.h"
 #include "enter.h"
-#include "run.h"
+#include "index.h"
 
 /* One page of a batch has this outcome, and nobody looked at it. */
 static void tell_without_look(struct share *share, const struct share_offer_batch *batch, size_t at,
@@ -32,6 +32,20 @@ static bool is_shared(const struct share_page_ref *page)
     enum share_word_state state =
         share_word_state(atomic_load_explicit(page->word, memory_order_relaxed));
     return state == SHARE_WORD_SHARED || state == SHARE_WORD_CODE;
+}
+
+/* A page on a frame. True: `already`, which the caller counts for all of them at once. */
+static bool end_shared(struct share_run *run, const struct share_offer_batch *batch, size_t at,
+                       const struct share_page_ref *page)
+{
+    enum share_outcome outcome = share_index_page(run, page);
+    if (outcome != SHARE_JOINED)
+        tell_without_look(run->share, batch, at, outcome);
+    else if (batch->outcomes)
+        batch->outcomes[at] = outcome;
+    if (outcome != SHARE_ALREADY)
+        share_count(&run->vm->counts.outcomes[outcome], 1);
+    return outcome == SHARE_ALREADY;
 }
 
 static void start_item(struct share_run *run, share_ppn ppn, struct share_page_ref page, size_t at)
@@ -74,8 +88,7 @@ static size_t start_items(struct share_run *run, const struct share_offer_batch 
         page = valid ? share_page_beside(chunk, ppn.n & (SHARE_CHUNK_PAGES - 1))
                      : (struct share_page_ref){0};
         if (valid && is_shared(&page)) {
-            tell_without_look(run->share, batch, at, SHARE_ALREADY);
-            already++;
+            already += end_shared(run, batch, at, &page);
         } else {
             start_item(run, ppn, page, at);
         }

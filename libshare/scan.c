@@ -131,11 +131,13 @@ enum share_result share_now_sized(struct share *share, unsigned max_passes,
     for (unsigned i = 0; i < max_passes && result == SHARE_UNSETTLED; i++) {
         struct scan scan = {
             .order = SHARE_SEQUENTIAL, .flags = SHARE_SCAN_ALL, .budget_pages = UINT64_MAX};
+        uint64_t indexed = atomic_load(&share->indexed);
         enum share_result scanned = scan_all(share, &scan);
         add_report(&sum, &scan.report);
         if (scanned != SHARE_OK)
             result = scanned;
-        else if (share_pass_found_nothing(&share->scanner))
+        else if (share_pass_found_nothing(&share->scanner) &&
+                 atomic_load(&share->indexed) == indexed)
             result = SHARE_OK;
     }
     if (report)

@@ -176,6 +176,11 @@ struct share_remap {
     uint64_t reserved; /* 0 */
 };
 
+enum share_free_kind {
+    SHARE_FREE_OWN,
+    SHARE_FREE_KEPT /* adopted with SHARE_ADOPT_KEEP */
+};
+
 /*
  * Your side. `ctx` is config.ops_ctx. An immutable engine needs resolve, next_present and peek;
  * unpeek and now_ns may be NULL in any engine. The engine calls ops from any thread that is inside
@@ -230,9 +235,10 @@ struct share_ops {
      * being broken: say false, and let the writer wait after share_break has returned NOMEM. */
     bool (*alloc)(void *ctx, struct share_vm_ref vm, share_mpn *mpn, void **bytes);
 
-    /* Releases machine pages that nothing maps. Cannot fail. May block: until the
-     * kernel has taken the memory back, for instance. */
-    void (*free)(void *ctx, const share_mpn *mpns, size_t count);
+    /* Releases machine pages that nothing maps: your own to be used again, or pages of a store
+     * (SHARE_ADOPT_KEEP). Cannot fail. May block: until the kernel has taken the memory back, for
+     * instance. */
+    void (*free)(void *ctx, const share_mpn *mpns, size_t count, enum share_free_kind kind);
 
     /* Optional: nanoseconds of a clock that never goes back, CLOCK_MONOTONIC for instance. The
      * engine times a run of pages with it now and then, to learn which of two ways to fetch them
@@ -257,7 +263,9 @@ enum share_event_kind {
                           */
     SHARE_EVENT_BREAK,   /* a write gave a page its own copy */
     SHARE_EVENT_BREAK_LAST, /* the last page of a frame became private, without a copy */
-    SHARE_EVENT_FORGET      /* a page left its frame by share_forget, share_vm_remove or regroup */
+    SHARE_EVENT_FORGET, /* a page left its frame by share_forget, share_vm_remove or regroup; or for
+                           another one of that content: then its OFFER follows */
+    SHARE_EVENT_ADOPT   /* a page is on a frame because the caller declared it */
 };
 
 struct share_event {
@@ -274,8 +282,8 @@ struct share_event {
 
 /* Told of each outcome, break and forget, in the thread that causes it, with no lock held, and
  * before anybody else can do something with the page: so events of a page come in order, and none
- * is missing. Adding OFFERs that merged and PARTNERs, and subtracting the others, one has each
- * frame's references. Must not call the engine, and not take long: a writer may be told RETRY
+ * is missing. Adding OFFERs that merged, PARTNERs and ADOPTs, and subtracting the others, one has
+ * each frame's references. Must not call the engine, and not take long: a writer may be told RETRY
  * meanwhile. What it allocates is not counted in metadata_bytes. */
 struct share_observer {
     size_t struct_size; /* sizeof(struct share_observer) */
@@ -362,6 +370,62 @@ SHARE_API enum share_result share_vm_remove(struct share *share, share_vm vm);
  */
 SHARE_API SHARE_MUST_CHECK enum share_result share_vm_regroup(struct share *share, share_vm vm,
                                                               share_group group);
+
+/* ---------------------------------------------------------------------- declared sharing -- */
+
+/* Pages [ppn, ppn + count) of a VM, which map [mpn, mpn + count). */
+struct share_adopt_run {
+    share_ppn ppn;
+    share_mpn mpn;
+    uint64_t count;
+    share_vm with_vm; /* if `joins`: pages [with_ppn, with_ppn + count) of that VM, adopted before,
+                         map the same machine pages */
+    share_ppn with_ppn;
+    bool joins;
+};
+
+enum share_adopt_flags {
+    SHARE_ADOPT_KEEP = 1 /* the machine pages are of a store that nobody may write */
+};
+
+/*
+ * Declares sharing that exists: each machine page of the runs goes on a shared frame, with a
+ * reference for each page that maps it. Runs of one call may name an MPN several times; MPNs that
+ * pages on frames map already are joined by `joins`. The pages are protected, and belong to the
+ * engine from now on; no byte is read. The scanner takes such a frame into the table when it comes
+ * to it, once, and others join it from then on. Where one content turns out to have several frames,
+ * their pages go over to one of them, each as the scanner comes to it.
+ *
+ * KEEP: no page of these frames is ever made private in place; its last break copies, too, and
+ * ops->free is told SHARE_FREE_KEPT. Of several frames of a content one of these stays.
+ *
+ * INVALID: a run is out of range, a page is on a frame already, or named twice, or does not map
+ * that MPN (STALE), or `joins` names a page that does not; or the groups differ; or the engine is
+ * immutable. RETRY: a page is being looked at, or is pinned. NOMEM, FAIL, GONE. Then nothing is
+ * shared, and all pages are as they were, but for hints. O(pages) memory while it runs: 8 bytes a
+ * machine page, and a bit a page.
+ */
+SHARE_API SHARE_MUST_CHECK enum share_result share_adopt(struct share *share, share_vm vm,
+                                                         const struct share_adopt_run *runs,
+                                                         size_t count, uint32_t flags);
+
+/*
+ * A fork of a VM: each page of the parent is on a frame that the clone's page is on, too. Add the
+ * clone first, in the parent's group and with its range or a larger one; stop the parent's vCPUs;
+ * fill the clone's map with the parent's MPNs, not writable; then call this, and start the clone.
+ * Reads no byte. One protect for 64 pages. O(pages) time; while it runs, 8 bytes a page that was
+ * private.
+ *
+ * busy: `busy_room` PPNs, of which *busy_count are set: pages that were pinned or looked at this
+ * moment, or are aliases. They are shared with nobody: copy each for the clone.
+ *
+ * RETRY: more than busy_room pages were busy. INVALID: not such a clone, or already started, or its
+ * map differs. NOMEM, FAIL, GONE. Then nothing is known of the clone's pages, and the parent's are
+ * as they were, but for hints.
+ */
+SHARE_API SHARE_MUST_CHECK enum share_result share_vm_clone(struct share *share, share_vm parent,
+                                                            share_vm clone, share_ppn *busy,
+                                                            size_t busy_room, size_t *busy_count);
 
 /* -------------------------------------------------------------------------------- sharing -- */
 

@@ -214,8 +214,9 @@ static bool op_alloc(void *ctx, struct share_vm_ref ref, share_mpn *mpn, void **
     return true;
 }
 
-static void op_free(void *ctx, const share_mpn *mpns, size_t count)
+static void op_free(void *ctx, const share_mpn *mpns, size_t count, enum share_free_kind kind)
 {
+    (void)kind;
     struct hv_commons *commons = ctx;
     for (size_t i = 0; i < count; i++) {
         hv_machine_release(&commons->machine, &(hv_mpn){mpns[i].n}, 1);

@@ -76,7 +76,8 @@ static bool alloc_page(void *ctx, struct share_vm_ref v, share_mpn *mpn, void **
     *bytes = machine + mpn->n * NBYTES;
     return mpn->n < POOL;
 }
-static void free_pages(void *ctx, const share_mpn *mpns, size_t count) {
+static void free_pages(void *ctx, const share_mpn *mpns, size_t count, enum share_free_kind kind) {
+    (void)kind;
     const int give_back = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE; /* really, to the host */
     for (size_t i = 0; i < count; used[mpns[i++].n] = false)
         fallocate(memfd, give_back, (off_t)(mpns[i].n * NBYTES), NBYTES);

@@ -18,7 +18,7 @@ static int begin(void **state)
     vmm_engine(vmm, NULL, 0);
     vmm_add(vmm, 0, 0, 0);
     assert_true(vmm_populate(vmm, 0, 0, (struct vmm_content){7, 0}));
-    vmm_alias(vmm, 0, 1, 0);
+    vmm_alias(vmm, 0, 1, 0, 0);
     for (unsigned slot = 2; slot < PAGES; slot++)
         assert_true(vmm_populate(vmm, 0, slot, (struct vmm_content){7, 0}));
     return 0;
@@ -60,7 +60,7 @@ static void a_third_page_is_marked_as_well(void **state)
 {
     (void)state;
     vmm_forget(vmm, 0, 4);
-    vmm_alias(vmm, 0, 4, 0);
+    vmm_alias(vmm, 0, 4, 0, 0);
     assert_int_equal(vmm_offer(vmm, 0, 0), SHARE_HINTED);
     assert_int_equal(vmm_offer(vmm, 0, 1), SHARE_ALREADY);
     assert_int_equal(vmm_offer(vmm, 0, 4), SHARE_ALREADY);

@@ -12,7 +12,7 @@ static void test(void **state)
     vmm_engine(vmm, NULL, 0);
     vmm_add(vmm, 0, 0, 0);
     assert_true(vmm_populate(vmm, 0, 0, (struct vmm_content){0, 0}));
-    vmm_alias(vmm, 0, 1, 0);
+    vmm_alias(vmm, 0, 1, 0, 0);
 
     assert_int_equal(vmm_offer(vmm, 0, 0), SHARE_ZERO);
     assert_int_equal(vmm_offer(vmm, 0, 1), SHARE_ALREADY);
