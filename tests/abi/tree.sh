@@ -19,8 +19,9 @@ plant() {
         ;;
     ends_grown) # two outcomes more, and four counters more in each struct that the library fills
         sed -i -e 's/^    SHARE_OUTCOMES$/    SHARE_PLANTED_1, SHARE_PLANTED_2,\n&/' \
-            -e '/^struct share_\(stats\|scan_report\|vm_usage\|page_info\|check_report\) {$/,/^};$/s/^};$/    uint64_t planted[4];\n&/' \
-            "$header"
+            -e '/^struct share_\(stats\|scan_report\|vm_usage\|page_info\|check_report\) {$/,/^};$/{
+                s/^};$/    uint64_t planted[4];\n&/
+            }' "$header"
         ;;
     function_removed) sed -i 's/^SHARE_API \(const char \*share_version(void);\)$/\1/' "$header" ;;
     member_in_the_middle) # and at the end
