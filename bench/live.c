@@ -143,7 +143,9 @@ bool live_write(struct live *live, uint64_t ppn, uint64_t word, uint64_t value)
     struct live_page *page = &live->physmap[ppn];
     while (page->sharing) {
         enum share_result result = share_break(live->share, 0, (share_ppn){ppn});
-        if (result != SHARE_OK && result != SHARE_RETRY)
+        if (result == SHARE_RETRY)
+            result = share_wait(live->share, 0, (share_ppn){ppn});
+        if (result != SHARE_OK)
             return false;
     }
     memcpy(hv_machine_page(&live->machine, (hv_mpn){page->mpn}) + word * sizeof value, &value,

@@ -44,6 +44,14 @@ static void start_item(struct share_run *run, share_ppn ppn, struct share_page_r
     item->told = false;
 }
 
+/* Once in 64 passes a chunk's breaks are forgotten. */
+static void forget_breaks(const struct share_run *run, const struct share_page_ref *page)
+{
+    uint32_t turn = page->id >> SHARE_CHUNK_BITS;
+    if (run->back_off && ((run->pass + turn) & ((1u << SHARE_BREAKS_LOG2) - 1)) == 0)
+        share_chunk_forget_breaks(share_page_chunk(page));
+}
+
 /* Starts items for pages from the front of a batch until the run is full; pages that are shared
  * already take no room in it. Neighbours in a chunk are found by its first one. How many pages it
  * went over: fewer only if memory is refused. */
@@ -61,6 +69,7 @@ static size_t start_items(struct share_run *run, const struct share_offer_batch 
                                     &chunk))
                 break;
             index = ppn.n >> SHARE_CHUNK_BITS;
+            forget_breaks(run, &chunk);
         }
         page = valid ? share_page_beside(chunk, ppn.n & (SHARE_CHUNK_PAGES - 1))
                      : (struct share_page_ref){0};
@@ -91,6 +100,9 @@ static void drive(struct share_run *run)
     const unsigned idle_rounds_max = 2; /* another thread may own a partner for a moment */
     bool has_room = share_table_reserve(&run->share->table);
     share_run_look(run);
+    if (!run->open_count)
+        return;
+    share_transit_begin(&run->share->transit);
     for (unsigned idle_rounds = 0; run->open_count && idle_rounds < idle_rounds_max;) {
         run->progress = 0;
         share_run_match(run);
@@ -104,6 +116,7 @@ static void drive(struct share_run *run)
     for (unsigned i = 0; i < run->open_count; i++)
         share_item_release(run, &run->item[run->open[i]],
                            run->memory_refused ? SHARE_ERROR : SHARE_BUSY);
+    share_transit_end(&run->share->transit);
 }
 
 /* Items that ended before their pages were the run's. */
@@ -176,6 +189,7 @@ static enum share_result offer_all(struct share *share, struct share_vm_object *
     run.group = group;
     run.secret = &share_group_at(share, group)->secret;
     run.back_off = batch->back_off;
+    run.dirty = batch->dirty;
     run.pass = batch->pass;
     run.expected = NULL;
     enum share_result result = SHARE_OK;
@@ -200,7 +214,8 @@ enum share_result share_offer_batch(struct share *share, const struct share_offe
     else
         result = offer_all(share, vm, batch);
     share_assert(atomic_load(&vm->offers) > 0);
-    atomic_fetch_sub(&vm->offers, 1);
+    if (atomic_fetch_sub(&vm->offers, 1) == 1 && atomic_load(&vm->regrouping))
+        share_wake_all(&vm->offers);
     share_vm_leave(vm);
     return result;
 }

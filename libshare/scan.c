@@ -86,6 +86,7 @@ static enum share_result scan_batch(struct share *share, struct scan *scan)
                                            .count = batch.count,
                                            .outcomes = outcomes,
                                            .back_off = !dirty && !(scan->flags & SHARE_SCAN_ALL),
+                                           .dirty = dirty,
                                            .pass = batch.pass});
     if (result != SHARE_GONE)
         add_outcomes(&part, outcomes, batch.count);

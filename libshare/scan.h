@@ -40,12 +40,14 @@ struct share_stretches {
 
 struct share_scanner {
     _Atomic uint64_t dirty_pages; /* of all VMs, so that a scan need not ask each for its own */
+    _Atomic uint32_t accounted;   /* batches, so far */
     struct share_lock lock;       /* guards all from here on */
     share_vm vm;                  /* next page to look at, of the pass that goes on */
     share_ppn ppn;
     share_vm dirty_vm; /* next VM to be asked for dirty pages */
     uint32_t version;  /* of the cursor */
     uint32_t inflight; /* batches taken and not yet accounted */
+    uint32_t sleepers; /* threads that sleep on `accounted` */
     uint64_t random_state;
     struct share_stretches stretches;
     struct share_pass now;                     /* the pass that goes on */

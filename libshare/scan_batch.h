@@ -27,6 +27,9 @@ void share_batch_start(struct share_scanner *scanner, struct share_batch *batch)
 /* A batch has been looked at, and found this. */
 void share_batch_account(struct share_scanner *scanner, const struct share_pass *batch);
 
+/* Scan lock held, and dropped meanwhile: sleeps until another batch has been accounted. */
+void share_batch_wait(struct share_scanner *scanner);
+
 /* Did the last whole pass look at every page and find nothing new? */
 bool share_pass_found_nothing(struct share_scanner *scanner);
 

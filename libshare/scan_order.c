@@ -30,11 +30,14 @@ static void collect(struct share *share, struct share_batch *batch, share_ppn fr
     share_vm_leave(vm);
 }
 
-/* Moves the cursor past a batch found from `seen`; false if somebody else has moved it. */
+/* Moves the cursor past a batch found from `seen`; false if somebody else has moved it. Waits while
+ * others still work on the last pages of the pass. */
 static bool advance(struct share_scanner *scanner, uint32_t seen, struct share_batch *batch)
 {
     share_lock_take(&scanner->lock);
-    bool ours = scanner->version == seen && (batch->count || !scanner->inflight);
+    while (scanner->version == seen && !batch->count && scanner->inflight)
+        share_batch_wait(scanner);
+    bool ours = scanner->version == seen;
     if (ours && batch->count) {
         scanner->vm = batch->vm;
         scanner->ppn.n = batch->ppns[batch->count - 1].n + 1;
@@ -63,6 +66,5 @@ void share_take_sequential(struct share *share, struct share_batch *batch)
             collect(share, batch, (share_ppn){0});
         if (advance(scanner, seen, batch))
             return;
-        share_pause(); /* others still work on the last pages of the pass, or were faster */
     }
 }

@@ -130,7 +130,7 @@ struct draw {
     uint64_t random;
 };
 
-enum next { DRAWN, OVER, WAIT };
+enum next { DRAWN, OVER, AGAIN };
 
 /* Draws a stretch. Scan lock held, and there is one. */
 static struct draw draw_stretch(struct share_scanner *scanner)
@@ -145,11 +145,12 @@ static struct draw draw_stretch(struct share_scanner *scanner)
 }
 
 /* Draws a stretch for the batch, or ends the pass: if it has had as many looks as there are pages,
- * or if so many places were in vain that there can hardly be a page. */
+ * or if so many places were in vain that there can hardly be a page; waits for the batches of
+ * others before it ends. */
 static enum next draw_or_end(struct share_scanner *scanner, struct share_batch *batch,
                              struct draw *draw, uint64_t vain)
 {
-    enum next next = WAIT;
+    enum next next = AGAIN;
     share_lock_take(&scanner->lock);
     const struct share_stretches *all = &scanner->stretches;
     uint64_t looked = scanner->now.looked, left = all->pages > looked ? all->pages - looked : 0;
@@ -161,6 +162,8 @@ static enum next draw_or_end(struct share_scanner *scanner, struct share_batch *
         batch->pass_ended = true;
         share_pass_end(scanner);
         next = OVER;
+    } else if (all->valid) {
+        share_batch_wait(scanner);
     }
     share_lock_drop(&scanner->lock);
     return next;
@@ -206,8 +209,7 @@ bool share_take_random(struct share *share, struct share_batch *batch)
         switch (draw_or_end(&share->scanner, batch, &draw, vain)) {
         case OVER:
             return true;
-        case WAIT:
-            share_pause();
+        case AGAIN:
             break;
         case DRAWN:
             vain += collect_drawn(share, batch, &draw);

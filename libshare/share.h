@@ -49,6 +49,14 @@
  *     program runs with a later library of the same soname. Elements of vectors that ops get keep
  *     their size.
  *
+ * Aliases
+ *   - Two guest pages that map one machine page are merged with nobody, unless the engine made them
+ *     so: protecting one would leave the other writable. Where the engine meets such a pair (equal
+ *     content, equal MPN), or protect answers ALIASED, both are left alone until only one is left
+ *     that share_forget was not called for.
+ *   - What nobody can find: an alias that the engine has not looked at, while the page that it is
+ *     an alias of is merged and protect does not know of it. share_check names those that it knows.
+ *
  * Lifetime of a machine page
  *   - A page that is on a shared frame belongs to the engine: it alone releases it, by ops->free.
  *   - A page that share_forget calls private is yours.
@@ -108,7 +116,7 @@ enum share_result {
     SHARE_NOMEM,    /* the allocator, ops->alloc or a table limit refused */
     SHARE_INVALID,  /* an argument is out of range, or the call does not suit this engine */
     SHARE_GONE,     /* no such VM or group, or it is being removed */
-    SHARE_RETRY,    /* the page is between two states for a moment: run the access again */
+    SHARE_RETRY,    /* the page, or memory, is on its way for a moment: share_wait, and again */
     SHARE_FAIL,     /* an op failed; nothing changed */
     SHARE_UNSETTLED /* share_now: passes were used up and pages still changed */
 };
@@ -120,17 +128,17 @@ enum share_outcome {
     SHARE_REPLACED_STALE, /* hinted, in place of hints whose pages had changed or gone */
     SHARE_PROMOTED,       /* matched a hint: both now live on a new shared frame */
     SHARE_JOINED,         /* matched a shared frame: one reference more */
-    SHARE_ALREADY,        /* on a shared frame already, or maps the same machine page already */
+    SHARE_ALREADY,        /* on a shared frame already, or maps what another page maps: an alias */
     SHARE_ZERO,           /* all zero: on its group's zero frame */
     SHARE_VOLATILE,    /* changed since the last look, or during this one; looked at less often */
     SHARE_FALSE_MATCH, /* equal hash, different bytes; ineligible until it changes */
-    SHARE_INELIGIBLE,  /* a false match earlier, and unchanged since */
-    SHARE_BACKED_OFF,  /* volatile or broken of late: the scanner left it out this time */
+    SHARE_INELIGIBLE,  /* a false match earlier, and unchanged since; or an alias */
+    SHARE_BACKED_OFF,  /* volatile, or broken by a write of late: left out of this pass */
     SHARE_BUSY,        /* written, pinned or moved by someone else meanwhile */
     SHARE_PAGE_GONE,   /* no machine page behind it (any more) */
     SHARE_GROUP_OFF,   /* its group does not share, or its VM is changing groups */
     SHARE_ERROR,       /* an op failed, or memory was refused */
-    SHARE_QUIET,       /* old, unchanged and alone of late: the scanner left it out this time */
+    SHARE_QUIET,       /* unchanged and alone at its last two looks: left out of this pass */
     SHARE_OUTCOMES
 };
 
@@ -150,7 +158,8 @@ enum share_answer {
     SHARE_ANSWER_READONLY, /* protect only: done, and no mapping had permitted a write anyway */
     SHARE_ANSWER_STALE,    /* (vm, ppn) does not map that MPN any more */
     SHARE_ANSWER_BUSY,     /* pinned: a device or the VMM accesses it without a mapping */
-    SHARE_ANSWER_FAIL
+    SHARE_ANSWER_FAIL,
+    SHARE_ANSWER_ALIASED /* protect only: more maps this machine page than was named; not done */
 };
 
 struct share_protect {
@@ -352,8 +361,8 @@ SHARE_API enum share_result share_vm_remove(struct share *share, share_vm vm);
 
 /*
  * Moves a VM to another group: breaks all its sharing first. NOMEM, FAIL, RETRY (a page was pinned
- * or moved this moment, or another regrouping of the VM runs): the VM stays in its old group, with
- * some pages private already; call again to resume. O(pages looked at).
+ * or moved this moment, memory is on its way, or another regrouping of the VM runs): the VM stays
+ * in its old group, with some pages private already; call again to resume. O(pages looked at).
  */
 SHARE_API SHARE_MUST_CHECK enum share_result share_vm_regroup(struct share *share, share_vm vm,
                                                               share_group group);
@@ -379,7 +388,7 @@ enum share_order {
 };
 
 enum share_scan_flags {
-    SHARE_SCAN_ALL = 1 /* look at volatile pages, too */
+    SHARE_SCAN_ALL = 1 /* leave no page out, volatile, broken or quiet */
 };
 
 struct share_scan_report {
@@ -404,6 +413,14 @@ SHARE_API SHARE_MUST_CHECK enum share_result share_now_sized(struct share *share
  * Looks at up to budget_pages pages in the order given, and stops early at the end of a pass
  * (SEQUENTIAL, RANDOM: as many looks as there are present pages) or when no page is dirty (DIRTY).
  * Dirty pages come first in any order. `report` may be NULL. Several threads may scan.
+ *
+ * The scanner learns. A page that changes from look to look is looked at in one pass of 2, 4, ...
+ * 32 (outcome backed_off in the others), and one that was unchanged and alone at two looks in one
+ * of 4 (quiet). Each look that finds a volatile page as it was doubles its chance; a quiet page
+ * that changed, or was named to share_dirty, is quiet no more. A page whose sharing a write broke
+ * is not shared again (backed_off, or volatile) until it was the same over two passes and over a
+ * third; and if that happened twice within 64 passes, until it was the same for 31. Pages left out
+ * count as looked at in budget_pages.
  *
  * RANDOM: a pass begins with a call of next_present for each page of all VMs, within the first
  * share_scan of it, and holds 16 bytes for 512 pages or a VM until the next one (NOMEM if that is
@@ -446,12 +463,21 @@ SHARE_API bool share_settled(struct share *share);
 /*
  * A write to (vm, ppn) faulted, or you are about to write the page yourself (device, loader) and
  * have pinned it: makes it private and writable. OK: run the access again; it may fault for another
- * reason. RETRY: run it again, too; the page is being moved this moment. NOMEM: ops->alloc refused
- * and nothing changed; the writer must wait. FAIL: remap failed. Cheap if the page is not shared.
- * Never waits for a compare.
+ * reason. RETRY: call share_wait, and run it again; the page is being moved this moment, or
+ * ops->alloc refused while pages were on their way to ops->free. NOMEM: ops->alloc refused, and
+ * nothing was on its way; nothing changed, the writer must wait until you have found memory. So
+ * with as many machine pages as guest pages no break says NOMEM. FAIL: remap failed. Cheap if the
+ * page is not shared. Never waits for a compare.
  */
 SHARE_API SHARE_MUST_CHECK enum share_result share_break(struct share *share, share_vm vm,
                                                          share_ppn ppn);
+
+/*
+ * After a RETRY: sleeps until another thread has done what share_break met, which takes as long as
+ * that thread's ops; needs no memory. Then run the access again. Returns at once if there is
+ * nothing to wait for any more, as where you have pinned the page yourself. OK, GONE, INVALID.
+ */
+SHARE_API enum share_result share_wait(struct share *share, share_vm vm, share_ppn ppn);
 
 enum share_owner {
     SHARE_OWNER_CALLER, /* private: the machine page is yours */
@@ -471,9 +497,9 @@ SHARE_API enum share_result share_forget(struct share *share, share_vm vm, share
 /* -------------------------------------------------------------------------- what it knows -- */
 
 enum share_page_state {
-    SHARE_PAGE_PRIVATE,  /* nothing is known of it */
+    SHARE_PAGE_PRIVATE,  /* nothing is known of its content */
     SHARE_PAGE_HINTED,   /* a hint frame stands for it; not protected */
-    SHARE_PAGE_NO_MATCH, /* ineligible after a false match; not protected */
+    SHARE_PAGE_NO_MATCH, /* ineligible after a false match, or an alias; not protected */
     SHARE_PAGE_MERGING,  /* being looked at, protected or compared */
     SHARE_PAGE_MOVING,   /* between private and shared */
     SHARE_PAGE_SHARED    /* on a shared frame; write-protected */
@@ -486,7 +512,7 @@ struct share_page_info {
     uint32_t refs;     /* the frame's reference count, if shared */
     bool zero;         /* on a zero frame */
     bool code;         /* shared without COW marking: no mapping permits a write anyway */
-    unsigned backoff;  /* hinted: looked at in one of 2^backoff passes */
+    unsigned backoff;  /* private or hinted: looked at in one of 2^backoff passes */
     uint32_t hash_top; /* hinted: the hint's top 26 hash bits */
 };
 

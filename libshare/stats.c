@@ -91,8 +91,9 @@ static enum share_page_state public_state(uint32_t word)
         return SHARE_PAGE_PRIVATE;
     case SHARE_WORD_HINTED:
         return SHARE_PAGE_HINTED;
-    case SHARE_WORD_NO_MATCH:
-        return SHARE_PAGE_NO_MATCH;
+    case SHARE_WORD_NO_MATCH: /* or on probation */
+        return share_word_pace(word) && !share_word_is_alias(word) ? SHARE_PAGE_PRIVATE
+                                                                   : SHARE_PAGE_NO_MATCH;
     case SHARE_WORD_MOVING:
         return SHARE_PAGE_MOVING;
     case SHARE_WORD_SHARED:
@@ -132,8 +133,8 @@ static void describe(struct share *share, const _Atomic uint32_t *page,
         word = atomic_load(page);
     if (!share_word_on_frame(word))
         info->state = public_state(word);
-    if (info->state == SHARE_PAGE_HINTED) {
-        info->backoff = share_word_backoff(word);
+    if (info->state == SHARE_PAGE_PRIVATE || info->state == SHARE_PAGE_HINTED) {
+        info->backoff = share_pace_log2(share_word_pace(word));
         info->hash_top = (uint32_t)(share_word_hash(word) >> (64 - SHARE_HINT_HASH_BITS));
     }
 }

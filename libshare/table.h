@@ -13,13 +13,13 @@
  * finds no room there is not inserted, and one that finds none when the table grows is put where no
  * look goes (a stray), and still belongs to its page or frame: it can be replaced and removed, and
  * the next array may bring it back. Honest keys find room at any load below 75 %; one in a million
- * does not near 92 %, and makes its partition grow at once.
+ * does not near 94 %, and makes its partition grow at once.
  *
- * Growth. A partition past 92 % gets an array half as large again; every insertion then moves at
+ * Growth. A partition past 94 % gets an array half as large again; every insertion then moves at
  * most SHARE_TABLE_MOVES buckets over, and lookups ask both arrays meanwhile. Sizes of the
  * partitions are spread evenly over one growth step (partition p starts at 2 * 1.5^(p/64) buckets),
  * so they grow one after another at any table size: memory follows the number of entries smoothly,
- * near 10.7 bytes each, and never doubles. (The idea of partial expansions: P.-A. Larson, Linear
+ * near 10.5 bytes each, and never doubles. (The idea of partial expansions: P.-A. Larson, Linear
  * hashing with partial expansions, VLDB 1980.) A partition emptied by removals shrinks the same
  * way, and one whose spill bits have worn is rebuilt at its size.
  *

@@ -89,7 +89,9 @@ static void *serve_faults(void *arg) {
         uint64_t ppn = (msg.arg.pagefault.address - (uintptr_t)guest) / NBYTES;
         struct uffdio_range range = {(uintptr_t)guest + ppn * NBYTES, NBYTES};
         enum share_result result = share_break(engine, vm, (share_ppn){ppn});
-        must(result == SHARE_OK || result == SHARE_RETRY, "break"); /* RETRY: it faults again */
+        if (result == SHARE_RETRY)
+            result = share_wait(engine, vm, (share_ppn){ppn});
+        must(result == SHARE_OK, "break"); /* or it faults again, and will have been moved */
         must(ioctl(uffd, UFFDIO_WAKE, &range) == 0, "wake");
     }
     return NULL;

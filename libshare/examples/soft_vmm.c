@@ -88,7 +88,9 @@ static void free_pages(void *ctx, const share_mpn *mpns, size_t count) {
 static void guest_write(struct vmm *vmm, share_vm vm, uint64_t ppn, unsigned offset, char value) {
     while (vmm->physmap[vm][ppn].sharing) { /* the "page fault" */
         enum share_result result = share_break(vmm->share, vm, (share_ppn){ppn});
-        if (result != SHARE_OK && result != SHARE_RETRY) {
+        if (result == SHARE_RETRY)
+            result = share_wait(vmm->share, vm, (share_ppn){ppn});
+        if (result != SHARE_OK) {
             printf("the guest must wait: %s\n", share_result_name(result)); /* NOMEM: find memory */
             exit(1);
         }

@@ -252,6 +252,20 @@ bool vmm_populate(struct vmm *vmm, share_vm vm, unsigned slot, struct vmm_conten
     return mpn >= 0;
 }
 
+void vmm_alias(struct vmm *vmm, share_vm vm, unsigned alias, unsigned slot)
+{
+    MUST(!vmm_page(vmm, vm, alias)->present);
+    map(vmm, vmm_page(vmm, vm, alias), vmm_page(vmm, vm, slot)->mpn);
+}
+
+void vmm_unalias(struct vmm *vmm, share_vm vm, unsigned alias)
+{
+    enum share_owner owner;
+    (void)unmap(vmm, vm, alias);
+    MUST(share_forget(vmm->share, vm, vmm_ppn(vmm, vm, alias), &owner) == SHARE_OK);
+    MUST(owner == SHARE_OWNER_CALLER);
+}
+
 bool vmm_replace_untold(struct vmm *vmm, share_vm vm, unsigned slot, struct vmm_content content)
 {
     MUST(!on_frame(vmm, vm, slot));

@@ -150,6 +150,11 @@ int64_t vmm_take(struct vmm *vmm);
 /* Gives a machine page that is mapped nowhere back to the pool. */
 void vmm_give_back(struct vmm *vmm, uint32_t mpn);
 
+/* Maps what `slot` maps at an absent page, too, without a word to the engine; and unmaps it again,
+ * as vmm_forget does. */
+void vmm_alias(struct vmm *vmm, share_vm vm, unsigned alias, unsigned slot);
+void vmm_unalias(struct vmm *vmm, share_vm vm, unsigned alias);
+
 /* What the engine says of a page. */
 struct share_page_info vmm_info(const struct vmm *vmm, share_vm vm, unsigned slot);
 
