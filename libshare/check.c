@@ -42,7 +42,7 @@ static bool check_framed(struct audit *audit, const struct share_vm_object *vm, 
     struct share *share = audit->share;
     share_frame frame = share_word_frame(word);
     share_mpn mpn;
-    if (!frame || frame >= audit->frames_end)
+    if (!frame || frame >= audit->frames_end || !share_pool_slab(&share->frames.pool, frame))
         return fail(audit, "a page names a frame that never was", vm->number, ppn);
     struct share_frame_view view = share_frame_view(&share->frames, frame);
     if (view.group != atomic_load(&vm->group))
@@ -106,9 +106,12 @@ static bool check_vm(struct audit *audit, struct share_vm_object *vm)
     uint32_t number;
     for (uint64_t index = 0; share_chunk_next(pages, &vm->tree, &index, &number); index++) {
         struct share_chunk *chunk = share_pool_at(&pages->chunks, number);
-        if (share_chunk_vm(chunk) != vm->number || chunk->index != index)
-            return fail(audit, "a chunk is of another VM", vm->number,
-                        (share_ppn){index * SHARE_CHUNK_PAGES});
+        share_ppn first = {index * SHARE_CHUNK_PAGES};
+        struct share_page_ref found;
+        if (share_chunk_vm(chunk) != vm->number)
+            return fail(audit, "a chunk is of another VM", vm->number, first);
+        if (!share_page_find(pages, &vm->tree, first, &found) || share_page_chunk(&found) != chunk)
+            return fail(audit, "a chunk is not found where it stands", vm->number, first);
         for (uint32_t slot = 0; slot < SHARE_CHUNK_PAGES; slot++) {
             struct share_page_ref page = share_page_at(pages, number << SHARE_CHUNK_BITS | slot);
             if (!check_page(audit, vm, &page))
@@ -216,6 +219,8 @@ static bool check_entry(void *ctx, uint64_t hash, struct share_hit entry)
     struct share *share = audit->share;
     if (entry.kind == SHARE_KIND_HINT) {
         audit->hint_entries++;
+        if (!share_pool_slab(&share->pages.chunks, entry.id >> SHARE_CHUNK_BITS))
+            return fail_all(audit, "a hint stands for a page that nothing is known of");
         struct share_page_ref page = share_page_at(&share->pages, entry.id);
         uint32_t word = atomic_load(page.word);
         if (share_word_state(word) != SHARE_WORD_HINTED ||
@@ -224,7 +229,8 @@ static bool check_entry(void *ctx, uint64_t hash, struct share_hit entry)
                         share_chunk_vm(share_page_chunk(&page)), share_page_ppn(&page));
         return true;
     }
-    if (entry.id >= audit->frames_end || audit->seen[entry.id]++)
+    if (entry.id >= audit->frames_end || !share_pool_slab(&share->frames.pool, entry.id) ||
+        audit->seen[entry.id]++)
         return fail_all(audit, "a frame stands in the table twice, or never was");
     audit->frames_found++;
     return check_content(audit, entry.id, hash);

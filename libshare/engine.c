@@ -50,6 +50,7 @@ static bool init_tables(struct share *share, uint64_t expected_contents)
     share_frames_init(&share->frames, &share->mem);
     share_pool_init(&share->vms, &share->mem, sizeof(struct share_vm_object), VMS_SLAB_LOG2,
                     SHARE_VMS_MAX);
+    share->vms.keeps = true; /* their numbers are the callers' */
     return share_table_init(&share->table, &share->mem, expected_contents) &&
            share_groups_init(share);
 }

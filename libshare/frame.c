@@ -39,7 +39,7 @@ static struct share_frame_object *object_of(const struct share_frames *frames, s
 
 void share_frame_prefetch(const struct share_frames *frames, share_frame frame)
 {
-    share_fetch_to_write((uintptr_t)object_of(frames, frame));
+    share_fetch_to_write(share_pool_address(&frames->pool, frame));
 }
 
 bool share_refs_may_become(uint32_t from, uint32_t to)

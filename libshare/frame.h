@@ -9,6 +9,9 @@
  *     n > 0 -> n + 1    get
  *     n > 0 -> n - 1    put
  *
+ * A frame may be read by who has a reference, or keeps it from being retired: by the lock of the
+ * partition or group in which it is found, or by the pool's lock while a page's word names it.
+ *
  * Between retire and make the count is 0, so a get finds nothing. A count that a put has brought to
  * 0 is final: the thread that did so unlinks the frame from table or group, frees its machine page
  * if nobody maps it, and retires the frame.

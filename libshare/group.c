@@ -22,6 +22,7 @@ bool share_groups_init(struct share *share)
 {
     share_pool_init(&share->groups, &share->mem, sizeof(struct share_group_object),
                     GROUPS_SLAB_LOG2, SHARE_GROUPS_MAX);
+    share->groups.keeps = true; /* their numbers are the callers' */
     if (!share_pool_reserve(&share->groups, 1))
         return false;
     make_group(share, true);

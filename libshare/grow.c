@@ -45,8 +45,9 @@ void share_grow_want(struct share_table *table, const struct share_partition *pa
 
 static bool is_sparse(const struct share_partition *part)
 {
+    uint64_t slots = (uint64_t)part->now.buckets * SHARE_TABLE_SLOTS;
     return part->now.buckets > SHRINK_BUCKETS &&
-           part->entries < part->now.buckets * SHARE_TABLE_SLOTS / 100 * SPARSE_PERCENT;
+           (uint64_t)part->entries * 100 < slots * SPARSE_PERCENT;
 }
 
 /* Too large for what is left, or its spill bits no longer mean much. */
@@ -181,6 +182,36 @@ bool share_table_reserve(struct share_table *table)
         }
     }
     return true;
+}
+
+/* Moves on, if there is an old array. Is there none, and does the partition have much more room
+ * than it needs? */
+static bool moved_and_sparse(struct share_table *table, struct share_partition *part, bool *moving)
+{
+    share_lock_take(&part->lock);
+    share_grow_some(table, part);
+    *moving = part->old.buckets && part->move_next < part->old.buckets;
+    bool sparse = is_sparse(part);
+    share_lock_drop(&part->lock);
+    return sparse;
+}
+
+void share_table_trim(struct share_table *table)
+{
+    for (unsigned p = 0; p < SHARE_TABLE_PARTITIONS; p++) {
+        struct share_partition *part = &table->partition[p];
+        bool moving, sparse, ok = true;
+        share_lock_take(&part->lock);
+        bool worn = is_worn(part) || part->old.buckets;
+        share_lock_drop(&part->lock);
+        while (worn && ok) {
+            sparse = moved_and_sparse(table, part, &moving);
+            if (moving)
+                continue;
+            drop_old(table, part);
+            ok = sparse && start_move(table, part);
+        }
+    }
 }
 
 /* The part of the new array that some buckets of the old one go to, and its empty slots: entries

@@ -10,10 +10,9 @@
 #define CHUNKS_MAX       ((UINT32_C(1) << (32 - SHARE_CHUNK_BITS)) - 1) /* page numbers: 32 bits */
 #define NODES_MAX        (UINT32_MAX >> 1)                              /* memory ends before */
 
-#define HEIGHT_MAX  6 /* levels of nodes */
-#define INDEX_END   (UINT64_C(1) << (SHARE_NODE_BITS * HEIGHT_MAX))
-#define CHILD_COUNT (UINT64_C(1) << SHARE_NODE_BITS)
-_Static_assert(SHARE_PPN_END >> SHARE_CHUNK_BITS <= INDEX_END, "the highest tree covers all PPNs");
+#define CHILD_COUNT (1u << SHARE_NODE_BITS)
+#define IS_CHUNK    (UINT32_C(1) << 31) /* what is below a node: a chunk's number, or a node's */
+_Static_assert(CHUNKS_MAX < IS_CHUNK && NODES_MAX < IS_CHUNK, "a bit beside the number");
 _Static_assert(SHARE_PPN_END >> SHARE_CHUNK_BITS <= UINT64_C(1) << 32, "a chunk's index: 32 bits");
 
 void share_pages_init(struct share_pages *pages, struct share_mem *mem)
@@ -108,39 +107,42 @@ bool share_chunk_is_valid(const struct share_chunk *chunk, share_vm vm, uint64_t
 
 /* ----------------------------------------------------------------------------------- tree -- */
 
-static unsigned height_of(uint64_t root)
+static struct share_node *node_at(const struct share_pages *pages, uint32_t number)
 {
-    return (unsigned)(root >> 32);
+    return share_pool_at(&pages->nodes, number);
 }
 
-static uint64_t root_of(unsigned height, uint32_t node)
+static struct share_chunk *chunk_at(const struct share_pages *pages, uint32_t number)
 {
-    return (uint64_t)height << 32 | node;
+    return share_pool_at(&pages->chunks, number & ~IS_CHUNK);
 }
 
-static bool covers(unsigned height, uint64_t index)
+/* Bits of an index that are equal below a child of a node of this level. */
+static unsigned shift_of(unsigned level)
 {
-    return index >> (SHARE_NODE_BITS * height) == 0;
+    return SHARE_NODE_BITS * level;
 }
 
-static _Atomic uint32_t *child_of(const struct share_pages *pages, uint32_t node, unsigned level,
-                                  uint64_t index)
+static _Atomic uint32_t *child_of(struct share_node *node, uint64_t index)
 {
-    struct share_node *at = share_pool_at(&pages->nodes, node);
-    return &at->child[index >> (SHARE_NODE_BITS * level) & (CHILD_COUNT - 1)];
+    return &node->child[index >> shift_of(node->level) & (CHILD_COUNT - 1)];
 }
 
-/* The number of the chunk at an index; 0 if there is none. */
+/* Is the index below the node? */
+static bool covers(const struct share_node *node, uint64_t index)
+{
+    return (index ^ node->index) >> shift_of(node->level + 1) == 0;
+}
+
+/* The number of the chunk at an index; 0 if there is none. Nodes are not asked what they cover: the
+ * chunk tells whether it is the one. */
 static uint32_t find_chunk(const struct share_pages *pages, const struct share_tree *tree,
                            uint64_t index)
 {
-    uint64_t root = atomic_load_explicit(&tree->root, memory_order_acquire);
-    uint32_t number = (uint32_t)root;
-    if (!number || !covers(height_of(root), index))
-        return 0;
-    for (unsigned level = height_of(root); number && level-- > 0;)
-        number = atomic_load_explicit(child_of(pages, number, level, index), memory_order_acquire);
-    return number;
+    uint32_t below = atomic_load_explicit(&tree->root, memory_order_acquire);
+    while (below && !(below & IS_CHUNK))
+        below = atomic_load_explicit(child_of(node_at(pages, below), index), memory_order_acquire);
+    return below && chunk_at(pages, below)->index == index ? below & ~IS_CHUNK : 0;
 }
 
 bool share_page_find(const struct share_pages *pages, const struct share_tree *tree, share_ppn ppn,
@@ -161,16 +163,10 @@ struct share_page_ref share_page_at(const struct share_pages *pages, uint32_t id
 
 void share_page_prefetch(const struct share_pages *pages, uint32_t id)
 {
-    struct share_page_ref page = share_page_at(pages, id);
-    share_fetch_to_write((uintptr_t)page.word);
-    __builtin_prefetch(share_page_chunk(&page));
-}
-
-static uint32_t new_node(struct share_pages *pages)
-{
-    uint32_t number = share_pool_take(&pages->nodes);
-    memset(share_pool_at(&pages->nodes, number), 0, sizeof(struct share_node));
-    return number;
+    uintptr_t chunk = share_pool_address(&pages->chunks, id >> SHARE_CHUNK_BITS);
+    size_t slot = id & (SHARE_CHUNK_PAGES - 1);
+    share_fetch_to_write(chunk + offsetof(struct share_chunk, word) + slot * sizeof(uint32_t));
+    __builtin_prefetch((const void *)chunk);
 }
 
 static uint32_t new_chunk(struct share_pages *pages, share_vm vm, uint64_t index)
@@ -180,85 +176,91 @@ static uint32_t new_chunk(struct share_pages *pages, share_vm vm, uint64_t index
     memset(chunk, 0, sizeof *chunk);
     atomic_init(&chunk->vm, vm);
     chunk->index = (uint32_t)index;
+    return number | IS_CHUNK;
+}
+
+/* An index that is below a node, or a chunk's. */
+static uint64_t index_of(const struct share_pages *pages, uint32_t below)
+{
+    return below & IS_CHUNK ? chunk_at(pages, below)->index : node_at(pages, below)->index;
+}
+
+/* A node above two things, at the lowest level at which they are apart. */
+static uint32_t new_node(struct share_pages *pages, uint32_t a, uint32_t b)
+{
+    uint64_t index_a = index_of(pages, a), index_b = index_of(pages, b);
+    uint32_t number = share_pool_take(&pages->nodes);
+    struct share_node *node = node_at(pages, number);
+    memset(node, 0, sizeof *node);
+    node->index = (uint32_t)index_a;
+    while (!covers(node, index_b))
+        node->level++;
+    atomic_store_explicit(child_of(node, index_a), a, memory_order_relaxed);
+    atomic_store_explicit(child_of(node, index_b), b, memory_order_relaxed);
     return number;
 }
 
-/* Puts a new root above the old ones until the tree covers the index; nodes used in *used. */
-static uint64_t raise_root(struct share_pages *pages, struct share_tree *tree, uint64_t index,
-                           uint32_t *used)
+/* With the tree's lock held, and a node and a chunk reserved. True: the node was needed. The chunk
+ * is not there. */
+static bool add_chunk(struct share_pages *pages, struct share_tree *tree, share_vm vm,
+                      uint64_t index)
 {
-    uint64_t root = atomic_load_explicit(&tree->root, memory_order_relaxed);
-    while (!(uint32_t)root || !covers(height_of(root), index)) {
-        uint32_t above = new_node(pages);
-        ++*used;
-        if ((uint32_t)root)
-            atomic_store_explicit(child_of(pages, above, height_of(root), 0), (uint32_t)root,
-                                  memory_order_relaxed);
-        root = root_of(height_of(root) + 1, above);
-        atomic_store_explicit(&tree->root, root, memory_order_release);
+    _Atomic uint32_t *at = &tree->root;
+    uint32_t below = atomic_load_explicit(at, memory_order_relaxed);
+    while (below && !(below & IS_CHUNK) && covers(node_at(pages, below), index)) {
+        at = child_of(node_at(pages, below), index);
+        below = atomic_load_explicit(at, memory_order_relaxed);
     }
-    return root;
-}
-
-/* With the tree's lock held, and HEIGHT_MAX nodes twice over and one chunk reserved. */
-static void add_chunk(struct share_pages *pages, struct share_tree *tree, share_vm vm,
-                      uint64_t index, uint32_t *nodes_used, uint32_t *chunks_used)
-{
-    uint64_t root = raise_root(pages, tree, index, nodes_used);
-    uint32_t number = (uint32_t)root;
-    for (unsigned level = height_of(root); level-- > 0;) {
-        _Atomic uint32_t *child = child_of(pages, number, level, index);
-        uint32_t below = atomic_load_explicit(child, memory_order_relaxed);
-        if (!below) {
-            below = level ? new_node(pages) : new_chunk(pages, vm, index);
-            ++*(level ? nodes_used : chunks_used);
-            atomic_store_explicit(child, below, memory_order_release);
-        }
-        number = below;
-    }
+    uint32_t chunk = new_chunk(pages, vm, index);
+    uint32_t here = below ? new_node(pages, below, chunk) : chunk;
+    atomic_store_explicit(at, here, memory_order_release);
+    return here != chunk;
 }
 
 bool share_page_prepare(struct share_pages *pages, struct share_tree *tree, share_vm vm,
                         share_ppn ppn, struct share_page_ref *page)
 {
-    const uint32_t nodes_needed = 2 * HEIGHT_MAX;
     uint64_t index = ppn.n >> SHARE_CHUNK_BITS;
     if (share_page_find(pages, tree, ppn, page))
         return true;
-    if (!share_pool_reserve(&pages->nodes, nodes_needed))
+    if (!share_pool_reserve(&pages->nodes, 1))
         return false;
     if (!share_pool_reserve(&pages->chunks, 1)) {
-        share_pool_unreserve(&pages->nodes, nodes_needed);
+        share_pool_unreserve(&pages->nodes, 1);
         return false;
     }
-    uint32_t nodes_used = 0, chunks_used = 0;
     share_lock_take(&tree->lock);
-    add_chunk(pages, tree, vm, index, &nodes_used, &chunks_used);
+    bool there = find_chunk(pages, tree, index); /* by another thread */
+    bool node_used = !there && add_chunk(pages, tree, vm, index);
     share_lock_drop(&tree->lock);
-    share_pool_unreserve(&pages->nodes, nodes_needed - nodes_used);
-    share_pool_unreserve(&pages->chunks, 1 - chunks_used);
+    share_pool_unreserve(&pages->nodes, node_used ? 0 : 1);
+    share_pool_unreserve(&pages->chunks, there ? 1 : 0);
     bool found = share_page_find(pages, tree, ppn, page);
     share_assert(found);
     share_assert_internal(share_chunk_is_valid(share_page_chunk(page), vm, index));
     return found;
 }
 
-/* Below `node` at `level`: the first chunk at or after *index; leaves *index after it if none. */
-static uint32_t next_below(const struct share_pages *pages, uint32_t node, unsigned level,
-                           uint64_t *index)
+/* The first chunk at or after *index of what is below, and its index in *index; 0: none, and *index
+ * stays. */
+static uint32_t next_below(const struct share_pages *pages, uint32_t below, uint64_t *index)
 {
-    uint64_t span = UINT64_C(1) << (SHARE_NODE_BITS * level); /* indexes below one child */
-    uint64_t end = (*index / (span * CHILD_COUNT) + 1) * (span * CHILD_COUNT);
-    while (*index < end) {
-        uint32_t child =
-            atomic_load_explicit(child_of(pages, node, level, *index), memory_order_acquire);
-        if (child && level == 0)
-            return child;
-        uint64_t child_end = (*index / span + 1) * span;
-        uint32_t found = child ? next_below(pages, child, level - 1, index) : 0;
+    if (below & IS_CHUNK) {
+        uint64_t its = chunk_at(pages, below)->index;
+        if (its < *index)
+            return 0;
+        *index = its;
+        return below & ~IS_CHUNK;
+    }
+    struct share_node *node = node_at(pages, below);
+    unsigned shift = shift_of(node->level);
+    uint64_t start = (uint64_t)node->index >> shift_of(node->level + 1) << SHARE_NODE_BITS;
+    uint64_t from = *index >> shift, first = from > start ? from - start : 0;
+    for (uint64_t i = first; i < CHILD_COUNT; i++) {
+        uint32_t child = atomic_load_explicit(&node->child[i], memory_order_acquire);
+        uint32_t found = child ? next_below(pages, child, index) : 0;
         if (found)
             return found;
-        *index = child_end;
     }
     return 0;
 }
@@ -266,29 +268,29 @@ static uint32_t next_below(const struct share_pages *pages, uint32_t node, unsig
 bool share_chunk_next(const struct share_pages *pages, const struct share_tree *tree,
                       uint64_t *index, uint32_t *id)
 {
-    uint64_t root = atomic_load_explicit(&tree->root, memory_order_acquire);
-    if (!(uint32_t)root || !covers(height_of(root), *index))
-        return false;
-    *id = next_below(pages, (uint32_t)root, height_of(root) - 1, index);
+    uint32_t root = atomic_load_explicit(&tree->root, memory_order_acquire);
+    *id = root ? next_below(pages, root, index) : 0;
     return *id != 0;
 }
 
-static void drop_below(struct share_pages *pages, uint32_t node, unsigned level)
+static void drop_below(struct share_pages *pages, uint32_t below)
 {
-    for (uint64_t i = 0; i < CHILD_COUNT; i++) {
-        uint32_t child = atomic_load(child_of(pages, node, 0, i));
-        if (child && level)
-            drop_below(pages, child, level - 1);
-        else if (child)
-            share_pool_put(&pages->chunks, child);
+    if (below & IS_CHUNK) {
+        share_pool_put(&pages->chunks, below & ~IS_CHUNK);
+        return;
     }
-    share_pool_put(&pages->nodes, node);
+    for (unsigned i = 0; i < CHILD_COUNT; i++) {
+        uint32_t child = atomic_load(&node_at(pages, below)->child[i]);
+        if (child)
+            drop_below(pages, child);
+    }
+    share_pool_put(&pages->nodes, below);
 }
 
 void share_tree_drop(struct share_pages *pages, struct share_tree *tree)
 {
-    uint64_t root = atomic_load(&tree->root);
-    if ((uint32_t)root)
-        drop_below(pages, (uint32_t)root, height_of(root) - 1);
+    uint32_t root = atomic_load(&tree->root);
+    if (root)
+        drop_below(pages, root);
     atomic_store(&tree->root, 0);
 }

@@ -3,8 +3,11 @@
  * What the engine knows of one guest page: a 32-bit word, and where to find it.
  *
  * Words live in chunks of 64 neighbouring pages; a radix tree a VM (64 children a node) leads from
- * PPN to chunk, and the number (chunk, slot) names a page in hash-table entries. A page never
- * offered costs nothing; a dense one costs 4 bytes for its word and 0.35 for chunk and tree.
+ * PPN to chunk, and the number (chunk, slot) names a page in hash-table entries. A node stands only
+ * where there are two ways to go, however far below the node above (D. Morrison, PATRICIA, 1968):
+ * so there are fewer nodes than chunks, wherever pages lie. A page never offered costs nothing; a
+ * dense one costs 4 bytes for its word and 0.35 for chunk and tree; one that is alone in its chunk,
+ * the chunk and a node at most: SHARE_ALONE_NBYTES.
  *
  * The word is (state, payload), and changes by compare-and-swap only. Legal sequences:
  *
@@ -210,15 +213,20 @@ struct share_chunk {
     _Atomic uint32_t word[SHARE_CHUNK_PAGES];
 };
 
+/* Level 0: a child an index (PPN / 64); level 1: one for 64 of them, and so on. Invariant: two
+ * children at least, each of which has all of its indexes below its place here. */
 struct share_node {
-    /* Chunk numbers at the lowest level, else node numbers; 0: none. */
+    /* Chunk numbers with the top bit set, or node numbers; 0: none. */
     _Atomic uint32_t child[1u << SHARE_NODE_BITS];
+    uint32_t level;
+    uint32_t index; /* one that is below */
 };
+#define SHARE_ALONE_NBYTES (sizeof(struct share_chunk) + sizeof(struct share_node))
 
-/* A VM's radix tree. root: height in the upper half (levels of nodes), node number in the lower. */
+/* A VM's radix tree. root: as a node's child. */
 struct share_tree {
     struct share_lock lock; /* adding chunks */
-    _Atomic uint64_t root;
+    _Atomic uint32_t root;
 };
 
 struct share_pages {
@@ -323,7 +331,9 @@ bool share_page_prepare(struct share_pages *pages, struct share_tree *tree, shar
 bool share_page_find(const struct share_pages *pages, const struct share_tree *tree, share_ppn ppn,
                      struct share_page_ref *page);
 
-/* The page of a number that stands in the table. */
+/* The page of a number that stands in the table, for who keeps it there: by the partition's lock,
+ * or because the page is owned. A chunk goes with its VM, after its hints, and not before its pages
+ * have been given back. So whoever has the VM pinned may read its tree and chunks, too. */
 struct share_page_ref share_page_at(const struct share_pages *pages, uint32_t id);
 
 /* Fetches what is known of that page: its word, and whose it is. */

@@ -104,17 +104,36 @@ static enum share_page_state public_state(uint32_t word)
     }
 }
 
-static void describe(const struct share *share, uint32_t word, struct share_page_info *info)
+/* Of a page on a frame; false if it has left it. Frames go with the pool's lock held, and a page's
+ * word no longer names its frame by then: with the lock and the word, the frame is there. */
+static bool describe_frame(struct share *share, const _Atomic uint32_t *page,
+                           struct share_page_info *info)
 {
-    info->state = public_state(word);
-    if (info->state == SHARE_PAGE_SHARED) {
+    share_lock_take(&share->frames.pool.lock);
+    uint32_t word = atomic_load(page);
+    bool framed = share_word_on_frame(word);
+    if (framed) {
         struct share_frame_view view = share_frame_view(&share->frames, share_word_frame(word));
+        info->state = SHARE_PAGE_SHARED;
         info->frame = share_word_frame(word);
         info->mpn = view.mpn;
         info->refs = view.refs;
         info->zero = view.zero;
         info->code = share_word_state(word) == SHARE_WORD_CODE;
-    } else if (info->state == SHARE_PAGE_PRIVATE || info->state == SHARE_PAGE_HINTED) {
+    }
+    share_lock_drop(&share->frames.pool.lock);
+    return framed;
+}
+
+static void describe(struct share *share, const _Atomic uint32_t *page,
+                     struct share_page_info *info)
+{
+    uint32_t word = atomic_load(page);
+    while (share_word_on_frame(word) && !describe_frame(share, page, info))
+        word = atomic_load(page);
+    if (!share_word_on_frame(word))
+        info->state = public_state(word);
+    if (info->state == SHARE_PAGE_PRIVATE || info->state == SHARE_PAGE_HINTED) {
         info->backoff = share_pace_log2(share_word_pace(word));
         info->hash_top = (uint32_t)(share_word_hash(word) >> (64 - SHARE_HINT_HASH_BITS));
     }
@@ -139,7 +158,7 @@ enum share_result share_page_info_sized(struct share *share, share_vm number, sh
         if (!found)
             continue;
         struct share_page_info info = {.frame = 0};
-        describe(share, atomic_load(share_page_beside(page, slot).word), &info);
+        describe(share, share_page_beside(page, slot).word, &info);
         share_hand_over((char *)infos + i * info_nbytes, info_nbytes, &info, sizeof info);
     }
     share_vm_leave(vm);
@@ -171,7 +190,7 @@ enum share_result share_vm_usage_sized(struct share *share, share_vm number,
             struct share_page_ref page =
                 share_page_at(&share->pages, chunk << SHARE_CHUNK_BITS | slot);
             struct share_page_info info = {0};
-            describe(share, atomic_load(page.word), &info);
+            describe(share, page.word, &info);
             add_usage(&now, &info);
         }
     if (vm)

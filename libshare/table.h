@@ -104,6 +104,10 @@ void share_table_fini(struct share_table *table);
  * it is until it is full. The only call that allocates; no lock may be held. */
 bool share_table_reserve(struct share_table *table);
 
+/* Gives back what removals have left unused. O(table), of which a few buckets at a time are locked;
+ * memory for smaller arrays may be refused, and the table stays as it is then. */
+void share_table_trim(struct share_table *table);
+
 /* Fetches what an insertion of this hash writes: its home bucket, and the one behind it, where it
  * goes if the home is full. A hint to the machine: needs no lock. */
 __attribute__((always_inline)) static inline void share_table_prefetch(

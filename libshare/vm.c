@@ -129,6 +129,7 @@ enum share_result share_vm_remove(struct share *share, share_vm number)
         share_tree_drop(&share->pages, &vm->tree);
         share_dirty_drop(share, vm);
         share_stretches_drop(share);
+        share_table_trim(&share->table);
         share_assert_internal(is_empty(vm));
         keep_counts(share, vm);
         leave_group(share, atomic_load(&vm->group));

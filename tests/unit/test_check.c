@@ -129,7 +129,7 @@ static void give_a_chunk_away(void)
 static void move_a_chunk(void)
 {
     struct share_page_ref page = page_of(0, 0);
-    share_page_chunk(&page)->index = 1;
+    share_page_chunk(&page)->index = 2; /* the VM ends before */
 }
 static void miscount_framed_pages(void)
 {
@@ -255,7 +255,7 @@ static const struct {
     WOUND(leave_a_page_moving, "a page is owned though no call runs"),
     WOUND(shrink_the_vm, "a page outside its VM is known"),
     WOUND(give_a_chunk_away, "a chunk is of another VM"),
-    WOUND(move_a_chunk, "a chunk is of another VM"),
+    WOUND(move_a_chunk, "a page outside its VM is known"),
     WOUND(miscount_framed_pages, "a VM's count of pages on frames is wrong"),
     WOUND(miscount_code_pages, "a VM's count of code pages is wrong"),
     WOUND(miscount_dirty_pages, "a VM's count of dirty pages is wrong"),

@@ -133,15 +133,77 @@ static void an_uneven_maximum_holds(void **state)
     share_pool_fini(&small);
 }
 
+/* A slab goes when nothing of it is taken, but for a reserve, and its numbers are used again. */
+static void empty_slabs_are_given_back(void **state)
+{
+    (void)state;
+    bool taken[41] = {false};
+    for (uint32_t id = 1; id <= 40; id++) { /* ten slabs of four */
+        assert_int_equal(take(), id);
+        ((struct item *)share_pool_at(&pool, id))->value = id;
+    }
+    uint64_t blocks = metadata.blocks;
+    for (uint32_t id = 5; id <= 36; id++)
+        share_pool_put(&pool, id);
+    assert_int_equal(metadata.blocks, blocks - 7);
+    assert_int_equal(share_pool_taken(&pool), 8);
+    assert_true(share_pool_is_valid(&pool));
+    assert_int_equal(share_pool_end(&pool), 41);
+    for (uint32_t id = 1; id <= 40; id += id == 4 ? 33 : 1)
+        assert_int_equal(((struct item *)share_pool_at(&pool, id))->value, id);
+    for (uint32_t i = 5; i <= 36; i++) {
+        uint32_t id = take();
+        assert_true(id >= 5 && id <= 36 && !taken[id]);
+        taken[id] = true;
+    }
+    assert_int_equal(take(), 41);
+}
+
+static void what_is_promised_is_not_given_back(void **state)
+{
+    (void)state;
+    for (uint32_t id = 1; id <= 40; id++)
+        assert_int_equal(take(), id);
+    assert_true(share_pool_reserve(&pool, 1));
+    uint64_t blocks = metadata.blocks;
+    for (uint32_t id = 1; id <= 40; id++)
+        share_pool_put(&pool, id);
+    assert_true(metadata.blocks < blocks);
+    metadata.fail_at = 1;
+    metadata.fail_count = UINT64_MAX / 2;
+    share_pool_take(&pool);
+    assert_true(share_pool_reserve(&pool, 4)); /* the reserve */
+    for (uint32_t i = 0; i < 4; i++)
+        share_pool_take(&pool);
+}
+
+static void kept_slabs_stay(void **state)
+{
+    (void)state;
+    pool.keeps = true;
+    for (uint32_t id = 1; id <= 40; id++)
+        assert_int_equal(take(), id);
+    uint64_t blocks = metadata.blocks;
+    for (uint32_t id = 1; id <= 40; id++)
+        share_pool_put(&pool, id);
+    assert_int_equal(metadata.blocks, blocks);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(ids_are_dense_and_objects_stay), TEST(what_is_put_back_is_taken_again),
-        TEST(it_ends_at_items_max),           TEST(a_promise_is_kept_and_given_back),
-        TEST(refused_memory_changes_nothing), TEST(an_uneven_maximum_holds),
+        TEST(ids_are_dense_and_objects_stay),
+        TEST(what_is_put_back_is_taken_again),
+        TEST(it_ends_at_items_max),
+        TEST(a_promise_is_kept_and_given_back),
+        TEST(refused_memory_changes_nothing),
+        TEST(an_uneven_maximum_holds),
         TEST(its_counts_are_checked),
+        TEST(empty_slabs_are_given_back),
+        TEST(what_is_promised_is_not_given_back),
+        TEST(kept_slabs_stay),
     };
     return RUN(tests);
 }
