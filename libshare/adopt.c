@@ -235,15 +235,13 @@ static share_frame join_page(struct share *share, const struct share_vm_object *
 {
     if (!share_ppn_valid(vm, ppn) || !find_near(share, vm, ppn, near))
         return 0;
-    uint32_t word = atomic_load(near->page.word);
-    share_frame frame = share_word_frame(word);
-    if (!share_word_on_frame(word) || !share_frame_get(&share->frames, frame))
-        return 0;
-    if (atomic_load(near->page.word) == word &&
-        share_frame_view(&share->frames, frame).mpn.n == mpn.n)
-        return frame;
-    share_frame_leave(share, frame);
-    return 0;
+    uint32_t word;
+    share_frame frame = share_page_get_frame(share, &near->page, &word);
+    if (frame && share_frame_view(&share->frames, frame).mpn.n != mpn.n) {
+        share_frame_leave(share, frame);
+        frame = 0;
+    }
+    return frame;
 }
 
 /* Drops the references that were taken on frames of others. */

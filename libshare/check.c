@@ -259,6 +259,8 @@ static bool check_frames(struct audit *audit)
     struct share *share = audit->share;
     uint64_t single = 0, outside = 0;
     for (share_frame frame = 1; frame < audit->frames_end; frame++) {
+        if (!audit->refs[frame] && !audit->seen[frame])
+            continue;
         struct share_frame_view view = share_frame_view(&share->frames, frame);
         bool stands = audit->refs[frame] && view.outside;
         outside += stands;

@@ -50,16 +50,10 @@ static bool claim(struct cloning *cloning, struct twin *twin)
     struct share *share = cloning->share;
     uint32_t word = atomic_load(twin->page.word);
     if (share_word_on_frame(word)) {
-        share_frame frame = share_word_frame(word);
-        if (!share_frame_get(&share->frames, frame))
-            return false;
-        if (atomic_load(twin->page.word) != word) {
-            share_frame_leave(share, frame);
-            return false;
-        }
-        twin->frame = frame;
-        twin->mpn = share_frame_view(&share->frames, frame).mpn;
-        return true;
+        twin->frame = share_page_get_frame(share, &twin->page, &word);
+        if (twin->frame)
+            twin->mpn = share_frame_view(&share->frames, twin->frame).mpn;
+        return twin->frame != 0;
     }
     bool owned = share_word_state(word) == SHARE_WORD_OWNED ||
                  share_word_state(word) == SHARE_WORD_BROKEN ||

@@ -59,6 +59,23 @@ void share_frame_leave(struct share *share, share_frame frame)
     share_transit_arrived(&share->transit);
 }
 
+/* The page is ours for that moment: else its reference might go, and the frame with it. */
+share_frame share_page_get_frame(struct share *share, const struct share_page_ref *page,
+                                 uint32_t *word)
+{
+    *word = atomic_load(page->word);
+    share_frame frame = share_word_frame(*word);
+    uint32_t expected = *word;
+    share_step(SHARE_STEP_SWAP);
+    if (!share_word_on_frame(*word) ||
+        !share_word_swap(page, &expected, share_word(SHARE_WORD_MOVING, 0)))
+        return 0;
+    bool held = share_frame_get(&share->frames, frame);
+    share_step(SHARE_STEP_RELEASE);
+    share_word_set(page, *word);
+    return held ? frame : 0;
+}
+
 void share_hint_drop(struct share *share, uint32_t word, uint32_t page_id)
 {
     share_assert(share_word_state(word) == SHARE_WORD_HINTED);

@@ -15,6 +15,11 @@ void share_frame_leave(struct share *share, share_frame frame);
  * came to after all: the page is private again, unless another one has joined. */
 void share_frame_leave_partner(struct share *share, share_frame frame, share_vm vm, share_ppn ppn);
 
+/* A reference on the frame that a page is on now; *word: its word. 0: it is on none, or it is being
+ * moved this moment, or the frame can take no more. */
+share_frame share_page_get_frame(struct share *share, const struct share_page_ref *page,
+                                 uint32_t *word);
+
 /* Removes the hint of a page from the table. `word`: the page's word while it was hinted. */
 void share_hint_drop(struct share *share, uint32_t word, uint32_t page_id);
 

@@ -4,6 +4,7 @@
 #include "fetch.h"
 #include "group.h"
 #include "sized.h"
+#include <stddef.h>
 #include <sys/random.h>
 
 #define EXPECTED_MAX        (UINT64_C(1) << 32) /* page numbers have 32 bits */
@@ -23,11 +24,12 @@ static bool take_struct(void *to, size_t nbytes, size_t least, const void *from)
     return given >= least;
 }
 
-/* Sizes in 0.2.0: no caller has shorter ones. */
-#define OPS_LEAST      offsetof(struct share_ops, now_ns)
-#define CONFIG_LEAST   sizeof(struct share_config)
-#define ALLOC_LEAST    sizeof(struct share_alloc)
-#define OBSERVER_LEAST sizeof(struct share_observer)
+/* Sizes in 0.2.0, which no caller's are below; now_ns may be left out. */
+#define END_OF(type, member) (offsetof(type, member) + sizeof(((type *)NULL)->member))
+#define OPS_LEAST            END_OF(struct share_ops, free)
+#define CONFIG_LEAST         END_OF(struct share_config, expected_contents)
+#define ALLOC_LEAST          END_OF(struct share_alloc, ctx)
+#define OBSERVER_LEAST       END_OF(struct share_observer, ctx)
 
 /* The salt that the caller gives, or one that nobody can guess. */
 static bool draw_salt(const struct share_config *config, uint64_t *salt)

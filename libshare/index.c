@@ -181,19 +181,18 @@ static enum share_outcome index_frame(struct share_run *run, const struct share_
 
 enum share_outcome share_index_page(struct share_run *run, const struct share_page_ref *page)
 {
-    struct share_frames *frames = &run->share->frames;
-    uint32_t word = atomic_load(page->word);
-    if (!atomic_load_explicit(&frames->outside, memory_order_relaxed) ||
-        !share_word_on_frame(word) || !share_frame_view(frames, share_word_frame(word)).outside)
+    struct share *share = run->share;
+    uint32_t word;
+    if (!atomic_load_explicit(&share->frames.outside, memory_order_relaxed))
         return SHARE_ALREADY;
-    share_transit_begin(&run->share->transit);
+    share_transit_begin(&share->transit);
     enum share_outcome outcome = SHARE_BUSY;
-    share_frame frame = share_word_frame(word);
-    if (share_frame_get(frames, frame)) {
-        bool still = atomic_load(page->word) == word; /* else the number may be another frame's */
-        outcome = still ? index_frame(run, page, word) : SHARE_BUSY;
-        share_frame_leave(run->share, frame);
+    share_frame frame = share_page_get_frame(share, page, &word);
+    if (frame) {
+        outcome = share_frame_view(&share->frames, frame).outside ? index_frame(run, page, word)
+                                                                  : SHARE_ALREADY;
+        share_frame_leave(share, frame);
     }
-    share_transit_end(&run->share->transit);
+    share_transit_end(&share->transit);
     return outcome;
 }

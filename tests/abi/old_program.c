@@ -117,8 +117,9 @@ static bool alloc_page(void *ctx, struct share_vm_ref vm, share_mpn *mpn, void *
     return false;
 }
 
-static void free_pages(void *ctx, const share_mpn *mpns, size_t count)
+static void free_pages(void *ctx, const share_mpn *mpns, size_t count, enum share_free_kind kind)
 {
+    (void)kind;
     for (size_t i = 0; i < count; i++)
         ((struct vmm *)ctx)->used[mpns[i].n] = false;
 }

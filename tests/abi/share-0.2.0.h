@@ -22,12 +22,15 @@
  *   - No guest write is ever lost, at any interleaving, if the rules below are kept.
  *   - A failure (no memory, a failing op) leaves every guest page and the engine as they were.
  *   - Metadata is at most 16 bytes per page looked at, all counted, plus about 32 KiB an engine
- *     and 2 KiB a VM.
+ *     and 2 KiB a VM. Where pages lie apart: of 64 PPNs in a row, the first a multiple of 64,
+ *     at most 576 bytes if any of them was looked at, and 12 for each that was.
+ *   - A VM's metadata goes with it. Kept for others: what lies beside theirs in a unit of memory
+ *     (1024 PPNs). When all VMs have gone: 64 KiB beside the engine's own, half a KiB for each
+ *     number that a VM had, and a 64th of the most that was held.
  *   - Nothing is allocated on the merge, break or forget paths: offers reserve before they start.
  *   - The cost of a look is bounded, whoever made the pages and knows the salt: it reads at most
- *     eight cache lines of the table, twice as many while that grows. A hint without room there is
- *     left out, and stays out until the next look; what is shared stays so, and is joined as
- * before.
+ *     eight cache lines of the table, twice as many while that grows. A hint without room there
+ *     is left out until the next look; what is shared stays so, and is joined as before.
  *
  * Threads
  *   - Every function may be called from any thread at any time unless it says otherwise. Several
@@ -486,7 +489,8 @@ SHARE_API SHARE_MUST_CHECK enum share_result share_now_sized(struct share *share
  * share_scan of it, and holds 16 bytes for 512 pages or a VM until the next one (NOMEM if that is
  * refused). It looks at 128 pages at most at a time, all of one VM; these cost one more call of
  * next_present for each page of a stretch of 512. Where many VMs have few pages and another has
- * many, a time may bring few pages, or one in 512 times one. A drawn page may be backed_off.
+ * many, a time may bring few pages, or one in 512 times one. A drawn page may be backed_off or
+ * quiet.
  */
 SHARE_MUST_CHECK static inline enum share_result share_scan(struct share *share,
                                                             enum share_order order, uint32_t flags,

@@ -17,9 +17,9 @@ plant() {
         sed -i 's/^SHARE_API const char \*share_version(void);$/&\nSHARE_API int share_planted(void);/' "$header"
         echo 'int share_planted(void) { return 0; }' >>"$1/libshare/engine.c"
         ;;
-    ends_grown) # two outcomes more, and four counters more in each struct that the library fills
+    ends_grown) # two outcomes more, and four members more in each struct that grows
         sed -i -e 's/^    SHARE_OUTCOMES$/    SHARE_PLANTED_1, SHARE_PLANTED_2,\n&/' \
-            -e '/^struct share_\(stats\|scan_report\|vm_usage\|page_info\|check_report\) {$/,/^};$/{
+            -e '/^struct share_\(config\|alloc\|observer\|stats\|scan_report\|vm_usage\|page_info\|check_report\) {$/,/^};$/{
                 s/^};$/    uint64_t planted[4];\n&/
             }' "$header"
         ;;
