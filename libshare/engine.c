@@ -108,6 +108,8 @@ void share_free(struct share *share)
 {
     if (!share)
         return;
+    for (share_vm vm = 0; vm < share_vm_end(share); vm++)
+        share_ranges_fini(&share_vm_at(share, vm)->alone, &share->mem);
     share_aliases_fini(&share->aliases, &share->mem);
     share_stretches_drop(share);
     share_table_fini(&share->table);

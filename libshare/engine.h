@@ -11,6 +11,7 @@
 #include "frame.h"
 #include "hash.h"
 #include "page.h"
+#include "ranges.h"
 #include "scan.h"
 #include "table.h"
 #include "transit.h"
@@ -47,6 +48,7 @@ struct share_vm_object {
     void *owner; /* the caller's */
     share_ppn begin, end;
     struct share_tree tree;
+    struct share_ranges alone; /* pages that the caller wants left alone */
     struct share_counts counts;
 };
 

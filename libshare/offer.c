@@ -87,7 +87,10 @@ static size_t start_items(struct share_run *run, const struct share_offer_batch 
         }
         page = valid ? share_page_beside(chunk, ppn.n & (SHARE_CHUNK_PAGES - 1))
                      : (struct share_page_ref){0};
-        if (valid && is_shared(&page)) {
+        if (valid && share_ranges_hold(&run->vm->alone, ppn)) {
+            tell_without_look(run->share, batch, at, SHARE_GROUP_OFF);
+            share_count(&run->vm->counts.outcomes[SHARE_GROUP_OFF], 1);
+        } else if (valid && is_shared(&page)) {
             already += end_shared(run, batch, at, &page);
         } else {
             start_item(run, ppn, page, at);

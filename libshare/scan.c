@@ -48,6 +48,7 @@ struct scan {
     enum share_order order;
     uint32_t flags;
     uint64_t budget_pages;
+    uint64_t end_ns;  /* by ops->now_ns; 0: whenever */
     bool dirty_stuck; /* a dirty page stays dirty: enough of them for this call */
     bool over;
     struct share_scan_report report;
@@ -99,6 +100,11 @@ static enum share_result scan_batch(struct share *share, struct scan *scan)
     return result == SHARE_GONE ? SHARE_OK : result; /* the VM has gone: others have not */
 }
 
+static bool is_late(const struct share *share, const struct scan *scan)
+{
+    return scan->end_ns && share->ops.now_ns(share->ops_ctx) >= scan->end_ns;
+}
+
 static enum share_result scan_all(struct share *share, struct scan *scan)
 {
     enum share_result result = SHARE_OK;
@@ -107,6 +113,7 @@ static enum share_result scan_all(struct share *share, struct scan *scan)
         share_gate_enter(share);
         result = scan_batch(share, scan);
         share_gate_leave(share);
+        scan->over = scan->over || is_late(share, scan);
     }
     return result;
 }
@@ -115,7 +122,22 @@ enum share_result share_scan_sized(struct share *share, enum share_order order, 
                                    uint64_t budget_pages, struct share_scan_report *report,
                                    size_t report_nbytes)
 {
+    return share_scan_for_sized(share, order, flags, budget_pages, UINT64_MAX, report,
+                                report_nbytes);
+}
+
+enum share_result share_scan_for_sized(struct share *share, enum share_order order, uint32_t flags,
+                                       uint64_t budget_pages, uint64_t budget_ns,
+                                       struct share_scan_report *report, size_t report_nbytes)
+{
     struct scan scan = {.order = order, .flags = flags, .budget_pages = budget_pages};
+    if (budget_ns != UINT64_MAX) {
+        if (!share->ops.now_ns)
+            return SHARE_INVALID;
+        uint64_t now = share->ops.now_ns(share->ops_ctx);
+        scan.end_ns = now < UINT64_MAX - budget_ns ? now + budget_ns : UINT64_MAX;
+        scan.end_ns += !scan.end_ns; /* 0 says that there is no end */
+    }
     enum share_result result = scan_all(share, &scan);
     if (report)
         share_hand_over(report, report_nbytes, &scan.report, sizeof scan.report);

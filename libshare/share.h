@@ -135,9 +135,9 @@ enum share_outcome {
     SHARE_BACKED_OFF,  /* volatile, or broken by a write of late: left out of this pass */
     SHARE_BUSY,        /* written, pinned or moved by someone else meanwhile */
     SHARE_PAGE_GONE,   /* no machine page behind it (any more) */
-    SHARE_GROUP_OFF,   /* its group does not share, or its VM is changing groups */
-    SHARE_ERROR,       /* an op failed, or memory was refused */
-    SHARE_QUIET,       /* unchanged and alone at its last two looks: left out of this pass */
+    SHARE_GROUP_OFF, /* its group does not share, its VM is changing groups, or share_leave_alone */
+    SHARE_ERROR,     /* an op failed, or memory was refused */
+    SHARE_QUIET,     /* unchanged and alone at its last two looks: left out of this pass */
     SHARE_OUTCOMES
 };
 
@@ -374,6 +374,25 @@ SHARE_API enum share_result share_vm_remove(struct share *share, share_vm vm);
 SHARE_API SHARE_MUST_CHECK enum share_result share_vm_regroup(struct share *share, share_vm vm,
                                                               share_group group);
 
+/*
+ * Pages [first, first + count) of a VM are left alone from now on (outcome group_off): no offer and
+ * no other page shares them. They keep what they share. `alone` false: they may be shared again.
+ * Ranges add up, and may be taken out in part. INVALID: not within the VM. NOMEM; RETRY: the VM is
+ * being regrouped. Waits for offers of the VM that are under way. O(pages looked at).
+ */
+SHARE_API SHARE_MUST_CHECK enum share_result share_leave_alone(struct share *share, share_vm vm,
+                                                               share_ppn first, uint64_t count,
+                                                               bool alone);
+
+/*
+ * Makes pages [first, first + count) of a VM private. NOMEM, FAIL, RETRY (a page was pinned or
+ * moved this moment, or memory is on its way): some are private already, each is whole; call again
+ * to resume. Unless they are left alone, the scanner shares them again when it comes to them.
+ * INVALID, GONE. O(pages looked at).
+ */
+SHARE_API SHARE_MUST_CHECK enum share_result share_unshare(struct share *share, share_vm vm,
+                                                           share_ppn first, uint64_t count);
+
 /* ---------------------------------------------------------------------- declared sharing -- */
 
 /* Pages [ppn, ppn + count) of a VM, which map [mpn, mpn + count). */
@@ -467,6 +486,9 @@ SHARE_API SHARE_MUST_CHECK enum share_result share_scan_sized(struct share *shar
                                                               uint32_t flags, uint64_t budget_pages,
                                                               struct share_scan_report *report,
                                                               size_t report_nbytes);
+SHARE_API SHARE_MUST_CHECK enum share_result share_scan_for_sized(
+    struct share *share, enum share_order order, uint32_t flags, uint64_t budget_pages,
+    uint64_t budget_ns, struct share_scan_report *report, size_t report_nbytes);
 SHARE_API SHARE_MUST_CHECK enum share_result share_now_sized(struct share *share,
                                                              unsigned max_passes,
                                                              struct share_scan_report *report,
@@ -498,6 +520,18 @@ SHARE_MUST_CHECK static inline enum share_result share_scan(struct share *share,
                                                             struct share_scan_report *report)
 {
     return share_scan_sized(share, order, flags, budget_pages, report, sizeof *report);
+}
+
+/*
+ * The same, for budget_ns nanoseconds by ops->now_ns as well: it ends with the batch of up to 512
+ * pages that is under way then. UINT64_MAX: no limit. INVALID: a limit, and there is no now_ns.
+ */
+SHARE_MUST_CHECK static inline enum share_result share_scan_for(
+    struct share *share, enum share_order order, uint32_t flags, uint64_t budget_pages,
+    uint64_t budget_ns, struct share_scan_report *report)
+{
+    return share_scan_for_sized(share, order, flags, budget_pages, budget_ns, report,
+                                sizeof *report);
 }
 
 /* Marks pages as dirty: the scanner looks at them first. A dirty log names them, for instance.

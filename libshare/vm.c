@@ -127,6 +127,7 @@ enum share_result share_vm_remove(struct share *share, share_vm number)
         forget_all(share, vm);
         share_assert_expensive(is_forgotten(share, vm));
         share_tree_drop(&share->pages, &vm->tree);
+        share_ranges_fini(&vm->alone, &share->mem);
         share_dirty_drop(share, vm);
         share_stretches_drop(share);
         share_table_trim(&share->table);
@@ -140,38 +141,64 @@ enum share_result share_vm_remove(struct share *share, share_vm number)
     return ours ? SHARE_OK : SHARE_GONE;
 }
 
-static enum share_result unshare_all(struct share *share, struct share_vm_object *vm)
+typedef enum share_result (*page_fn)(struct share *share, struct share_vm_object *vm,
+                                     const struct share_page_ref *page);
+
+/* Each page of a range that may be known, until one is not OK. */
+static enum share_result for_pages(struct share *share, struct share_vm_object *vm,
+                                   struct share_range range, page_fn each)
 {
     uint32_t chunk;
-    for (uint64_t index = 0; share_chunk_next(&share->pages, &vm->tree, &index, &chunk); index++)
+    uint64_t index = range.begin >> SHARE_CHUNK_BITS;
+    for (; share_chunk_next(&share->pages, &vm->tree, &index, &chunk); index++)
         for (uint32_t slot = 0; slot < SHARE_CHUNK_PAGES; slot++) {
             struct share_page_ref page =
                 share_page_at(&share->pages, chunk << SHARE_CHUNK_BITS | slot);
-            enum share_result result = share_page_unshare(share, vm, &page);
+            uint64_t ppn = index << SHARE_CHUNK_BITS | slot;
+            enum share_result result = SHARE_OK;
+            if (ppn >= range.end)
+                return SHARE_OK;
+            if (ppn >= range.begin)
+                result = each(share, vm, &page);
             if (result != SHARE_OK)
                 return result;
         }
     return SHARE_OK;
 }
 
-/* With the VM pinned: one regrouping at a time, and no offer of the VM meanwhile. */
-static enum share_result regroup(struct share *share, struct share_vm_object *vm, share_group group)
+/* Not while an offer of the VM is under way, and none begins: then `group_off`. False: somebody
+ * else has the offers off. */
+static bool offers_off(struct share_vm_object *vm)
 {
     uint32_t idle = 0;
     if (!atomic_compare_exchange_strong(&vm->regrouping, &idle, 1))
+        return false;
+    share_step(SHARE_STEP_ENTER);
+    share_sleep_until_none(&vm->offers);
+    return true;
+}
+
+static void offers_on(struct share_vm_object *vm)
+{
+    atomic_store(&vm->regrouping, 0);
+}
+
+/* With the VM pinned: one regrouping at a time, and no offer of the VM meanwhile. */
+static enum share_result regroup(struct share *share, struct share_vm_object *vm, share_group group)
+{
+    if (!offers_off(vm))
         return SHARE_RETRY;
     share_lock_take(&share->admin);
     struct share_group_object *target = join_group(share, group);
     share_lock_drop(&share->admin);
     enum share_result result = SHARE_GONE;
     if (target) {
-        share_step(SHARE_STEP_ENTER);
-        share_sleep_until_none(&vm->offers);
-        result = unshare_all(share, vm);
+        result =
+            for_pages(share, vm, (struct share_range){vm->begin.n, vm->end.n}, share_page_unshare);
         share_group left = result == SHARE_OK ? atomic_exchange(&vm->group, group) : group;
         leave_group(share, left);
     }
-    atomic_store(&vm->regrouping, 0);
+    offers_on(vm);
     return result;
 }
 
@@ -182,6 +209,75 @@ enum share_result share_vm_regroup(struct share *share, share_vm number, share_g
     enum share_result result = SHARE_GONE;
     if (vm) {
         result = atomic_load(&vm->group) == group ? SHARE_OK : regroup(share, vm, group);
+        share_vm_leave(vm);
+    }
+    share_gate_leave(share);
+    return result;
+}
+
+/* ---------------------------------------------------------------------------------- ranges -- */
+
+static bool range_of(const struct share_vm_object *vm, share_ppn first, uint64_t count,
+                     struct share_range *range)
+{
+    *range = (struct share_range){first.n, first.n + count};
+    return share_ppn_valid(vm, first) && count && count <= vm->end.n - first.n;
+}
+
+enum share_result share_unshare(struct share *share, share_vm number, share_ppn first,
+                                uint64_t count)
+{
+    share_gate_enter(share);
+    struct share_vm_object *vm = share_vm_enter(share, number);
+    enum share_result result = SHARE_GONE;
+    if (vm) {
+        struct share_range range;
+        result = range_of(vm, first, count, &range)
+                     ? for_pages(share, vm, range, share_page_unshare)
+                     : SHARE_INVALID;
+        share_vm_leave(vm);
+    }
+    share_gate_leave(share);
+    return result;
+}
+
+/* Nobody finds the page in the table any more. It stays on its frame if it is on one. */
+static enum share_result drop_hint(struct share *share, struct share_vm_object *vm,
+                                   const struct share_page_ref *page)
+{
+    if (share_word_on_frame(atomic_load(page->word)))
+        return SHARE_OK;
+    (void)share_page_forget(share, vm, page);
+    return SHARE_OK;
+}
+
+static enum share_result leave_alone(struct share *share, struct share_vm_object *vm,
+                                     struct share_range range)
+{
+    if (!offers_off(vm))
+        return SHARE_RETRY;
+    bool set = share_ranges_set(&vm->alone, &share->mem, range, true);
+    if (set)
+        (void)for_pages(share, vm, range, drop_hint);
+    offers_on(vm);
+    return set ? SHARE_OK : SHARE_NOMEM;
+}
+
+enum share_result share_leave_alone(struct share *share, share_vm number, share_ppn first,
+                                    uint64_t count, bool alone)
+{
+    share_gate_enter(share);
+    struct share_vm_object *vm = share_vm_enter(share, number);
+    enum share_result result = SHARE_GONE;
+    if (vm) {
+        struct share_range range;
+        if (!range_of(vm, first, count, &range))
+            result = SHARE_INVALID;
+        else if (alone)
+            result = leave_alone(share, vm, range);
+        else
+            result =
+                share_ranges_set(&vm->alone, &share->mem, range, false) ? SHARE_OK : SHARE_NOMEM;
         share_vm_leave(vm);
     }
     share_gate_leave(share);

@@ -261,6 +261,31 @@ static void a_scan_without_memory_says_so(void **state)
     assert_int_equal(share_now(vmm->share, 3, NULL), SHARE_OK);
 }
 
+/* A page takes 150 ns, and a batch is one VM here. */
+static void a_scan_ends_when_its_time_is_over(void **state)
+{
+    (void)state;
+    fill(0, 1000);
+    static const uint64_t budgets_ns[] = {0, 1, SLOTS * 150, SLOTS * 150 + 1, UINT64_MAX};
+    static const uint64_t batches[] = {1, 1, 1, 2, 3};
+    for (unsigned i = 0; i < 5; i++) {
+        scan(SHARE_SEQUENTIAL, SHARE_SCAN_ALL, UINT64_MAX); /* to the end of the pass */
+        assert_int_equal(share_scan_for(vmm->share, SHARE_SEQUENTIAL, SHARE_SCAN_ALL, UINT64_MAX,
+                                        budgets_ns[i], &report),
+                         SHARE_OK);
+        assert_int_equal(report.looked_pages, batches[i] * SLOTS);
+    }
+    struct share_ops ops = vmm_ops;
+    struct share_config config = {.struct_size = sizeof config, .ops = &ops, .ops_ctx = vmm};
+    struct share *timeless;
+    ops.now_ns = NULL;
+    assert_int_equal(share_new(&config, &timeless), SHARE_OK);
+    assert_int_equal(share_scan_for(timeless, SHARE_SEQUENTIAL, 0, 9, 1, &report), SHARE_INVALID);
+    assert_int_equal(share_scan_for(timeless, SHARE_SEQUENTIAL, 0, 9, UINT64_MAX, &report),
+                     SHARE_OK);
+    share_free(timeless);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -278,6 +303,7 @@ int main(void)
         TEST(share_now_reaches_the_optimum),
         TEST(share_now_starts_a_pass),
         TEST(a_scan_without_memory_says_so),
+        TEST(a_scan_ends_when_its_time_is_over),
     };
     return RUN(tests);
 }
