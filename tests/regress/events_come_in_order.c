@@ -10,7 +10,7 @@
 #include "test.h"
 #include "vmm.h"
 
-enum { PAGES = 128, ENOUGH = 200 * PAGES, NOBODY = PAGES }; /* pages that joined a frame */
+enum { PAGES = 128, ENOUGH = 20 * PAGES, NOBODY = PAGES }; /* pages that joined a frame */
 
 static _Atomic unsigned frame_of[PAGES];
 static _Atomic unsigned early, joined, left;

@@ -8,7 +8,7 @@
 #include "test.h"
 #include "vmm.h"
 
-enum { PAGES = 256, ROUNDS = 1500 };
+enum { PAGES = 256, ROUNDS = 500 };
 
 static _Atomic bool done;
 
