@@ -473,9 +473,13 @@ enum share_result share_adopt(struct share *share, share_vm number,
     if (vm) {
         struct adoption adoption = {
             .share = share, .vm = vm, .runs = runs, .runs_count = count, .flags = flags};
-        share_transit_begin(&share->transit);
-        result = adopt(&adoption);
-        share_transit_end(&share->transit);
+        result = SHARE_RETRY;
+        if (share_offers_enter(vm)) {
+            share_transit_begin(&share->transit);
+            result = adopt(&adoption);
+            share_transit_end(&share->transit);
+            share_offers_leave(vm);
+        }
         share_vm_leave(vm);
     }
     share_gate_leave(share);

@@ -283,6 +283,20 @@ static enum share_result clone_all(struct cloning *cloning)
     return result;
 }
 
+/* Neither VM changes its group meanwhile. */
+static enum share_result clone_pinned(struct cloning *cloning)
+{
+    enum share_result result = SHARE_RETRY;
+    if (!share_offers_enter(cloning->parent))
+        return SHARE_RETRY;
+    if (share_offers_enter(cloning->child)) {
+        result = is_fresh(cloning->parent, cloning->child) ? clone_all(cloning) : SHARE_INVALID;
+        share_offers_leave(cloning->child);
+    }
+    share_offers_leave(cloning->parent);
+    return result;
+}
+
 enum share_result share_vm_clone(struct share *share, share_vm parent, share_vm child,
                                  share_ppn *busy, size_t busy_room, size_t *busy_count)
 {
@@ -298,7 +312,7 @@ enum share_result share_vm_clone(struct share *share, share_vm parent, share_vm 
                               .busy_count = busy_count};
     enum share_result result = SHARE_GONE;
     if (cloning.parent && cloning.child)
-        result = is_fresh(cloning.parent, cloning.child) ? clone_all(&cloning) : SHARE_INVALID;
+        result = clone_pinned(&cloning);
     if (cloning.child)
         share_vm_leave(cloning.child);
     if (cloning.parent)

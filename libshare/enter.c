@@ -76,3 +76,20 @@ void share_vm_leave(struct share_vm_object *vm)
     share_assert(atomic_load(&vm->state) != SHARE_VM_FREE);
     unpin(vm);
 }
+
+bool share_offers_enter(struct share_vm_object *vm)
+{
+    atomic_fetch_add(&vm->offers, 1);
+    share_step(SHARE_STEP_ENTER);
+    if (!atomic_load(&vm->regrouping))
+        return true;
+    share_offers_leave(vm);
+    return false;
+}
+
+void share_offers_leave(struct share_vm_object *vm)
+{
+    share_assert(atomic_load(&vm->offers) > 0);
+    if (atomic_fetch_sub(&vm->offers, 1) == 1 && atomic_load(&vm->regrouping))
+        share_wake_all(&vm->offers); /* who makes it leave waits */
+}

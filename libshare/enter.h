@@ -53,4 +53,9 @@ bool share_vm_may_become(enum share_vm_state from, enum share_vm_state to);
 struct share_vm_object *share_vm_enter(struct share *share, share_vm vm);
 void share_vm_leave(struct share_vm_object *vm);
 
+/* A call that puts pages of a pinned VM on frames stands between these, so that the VM stays in its
+ * group meanwhile. False: it is leaving it just now; then there is nothing to leave. */
+bool share_offers_enter(struct share_vm_object *vm);
+void share_offers_leave(struct share_vm_object *vm);
+
 #endif

@@ -78,7 +78,9 @@ share_frame share_group_zero_offer(struct share *share, share_group group, share
     struct share_frames *frames = &share->frames;
     share_lock_take(&object->lock);
     share_frame now = object->zero_frame, found = frame;
-    if (now && share_frame_get(frames, now)) {
+    if (now == frame) { /* another thread has been here */
+        found = now = 0;
+    } else if (now && share_frame_get(frames, now)) {
         if (share_frame_view(frames, now).keep || !share_frame_view(frames, frame).keep)
             found = now;
         else

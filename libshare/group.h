@@ -17,7 +17,8 @@ share_frame share_group_zero_get(struct share *share, share_group group, share_m
 
 /* A frame outside, on which the caller holds a reference, turned out to be all zero. The group's
  * zero frame, which may be another one, with a reference more; or this one from now on. *instead:
- * the one that it was so far, with a reference for the caller to drop; 0: there was none. */
+ * the one that it was so far, with a reference for the caller to drop; 0: there was none. 0 if it
+ * is that already. */
 share_frame share_group_zero_offer(struct share *share, share_group group, share_frame frame,
                                    share_frame *instead);
 

@@ -28,6 +28,12 @@ static void take_place_of(struct share *share, share_frame other)
     share_count(&share->indexed, 1);
 }
 
+/* Still? Changes under the lock of the partition, or of the group. */
+static bool is_outside(struct share *share, const struct newcomer *newcomer)
+{
+    return share_frame_view(&share->frames, newcomer->frame).outside;
+}
+
 static share_frame place_zero(struct share *share, const struct newcomer *newcomer)
 {
     share_frame instead;
@@ -68,6 +74,13 @@ static bool is_equal(struct share *share, const struct newcomer *newcomer, share
     return equal;
 }
 
+/* The pages stay where they are for now. */
+static share_frame stay(struct share *share, share_frame other)
+{
+    share_frame_leave(share, other);
+    return 0;
+}
+
 /* A frame of a store takes the place of one that is not: in the table, under the same hash. */
 static share_frame choose(struct share *share, const struct newcomer *newcomer, share_frame other)
 {
@@ -75,29 +88,33 @@ static share_frame choose(struct share *share, const struct newcomer *newcomer, 
         return other;
     struct share_partition *part = share_table_lock(&share->table, newcomer->hash);
     bool replaced =
+        is_outside(share, newcomer) &&
         share_table_replace(part, newcomer->hash, (struct share_hit){SHARE_KIND_FRAME, other},
                             (struct share_hit){SHARE_KIND_FRAME, newcomer->frame});
+    if (replaced) {
+        share_frame_set_flags(&share->frames, newcomer->frame, 0, SHARE_FRAME_OUTSIDE);
+        share_frame_set_flags(&share->frames, other, SHARE_FRAME_OUTSIDE, 0);
+    }
     share_table_unlock(part);
-    if (!replaced) /* another newcomer has been faster */
-        return other;
-    share_frame_set_flags(&share->frames, newcomer->frame, 0, SHARE_FRAME_OUTSIDE);
-    share_frame_set_flags(&share->frames, other, SHARE_FRAME_OUTSIDE, 0);
+    if (!replaced) /* another thread has been faster */
+        return stay(share, other);
     take_place_of(share, other);
     return newcomer->frame;
 }
 
-/* The frame that shall have the newcomer's pages: itself, or another one, with a reference; 0:
- * there is no room in the table. */
+/* The frame that shall have the newcomer's pages: itself, or another one, with a reference; 0: they
+ * stay where they are, for want of room, or since another thread has been here. */
 static share_frame place(struct share *share, const struct newcomer *newcomer)
 {
     share_frame tried[SHARE_TABLE_HITS];
     unsigned count = 0;
     for (;;) {
         struct share_partition *part = share_table_lock(&share->table, newcomer->hash);
-        share_frame other = next_like(share, part, newcomer, tried, &count);
-        bool inserted =
-            !other && share_table_insert(&share->table, part, newcomer->hash,
-                                         (struct share_hit){SHARE_KIND_FRAME, newcomer->frame});
+        bool first = is_outside(share, newcomer);
+        share_frame other = first ? next_like(share, part, newcomer, tried, &count) : 0;
+        bool inserted = first && !other &&
+                        share_table_insert(&share->table, part, newcomer->hash,
+                                           (struct share_hit){SHARE_KIND_FRAME, newcomer->frame});
         if (inserted)
             share_frame_set_flags(&share->frames, newcomer->frame, 0, SHARE_FRAME_OUTSIDE);
         share_table_unlock(part);

@@ -223,15 +223,12 @@ enum share_result share_offer_batch(struct share *share, const struct share_offe
     if (!vm)
         return SHARE_GONE;
     enum share_result result = SHARE_OK;
-    atomic_fetch_add(&vm->offers, 1);
-    share_step(SHARE_STEP_ENTER);
-    if (atomic_load(&vm->regrouping))
-        end_without_look(share, vm, batch, SHARE_GROUP_OFF);
-    else
+    if (share_offers_enter(vm)) {
         result = offer_all(share, vm, batch);
-    share_assert(atomic_load(&vm->offers) > 0);
-    if (atomic_fetch_sub(&vm->offers, 1) == 1 && atomic_load(&vm->regrouping))
-        share_wake_all(&vm->offers);
+        share_offers_leave(vm);
+    } else {
+        end_without_look(share, vm, batch, SHARE_GROUP_OFF);
+    }
     share_vm_leave(vm);
     return result;
 }

@@ -441,9 +441,9 @@ SHARE_API SHARE_MUST_CHECK enum share_result share_adopt(struct share *share, sh
  * busy: `busy_room` PPNs, of which *busy_count are set: pages that were pinned or looked at this
  * moment, or are aliases. They are shared with nobody: copy each for the clone.
  *
- * RETRY: more than busy_room pages were busy. INVALID: not such a clone, or already started, or its
- * map differs. NOMEM, FAIL, GONE. Then nothing is known of the clone's pages, and the parent's are
- * as they were, but for hints.
+ * RETRY: more than busy_room pages were busy, or one of the VMs is being regrouped. INVALID: not
+ * such a clone, or already started, or its map differs. NOMEM, FAIL, GONE. Then nothing is known of
+ * the clone's pages, and the parent's are as they were, but for hints.
  */
 SHARE_API SHARE_MUST_CHECK enum share_result share_vm_clone(struct share *share, share_vm parent,
                                                             share_vm clone, share_ppn *busy,

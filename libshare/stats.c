@@ -50,7 +50,8 @@ static void collect_stats(struct share *share, struct share_stats *stats)
     stats->frame_end = share_pool_end(&share->frames.pool);
     stats->shared_pages = gauge(stats->framed_pages, gauge_of(&share->frames.single));
     stats->reclaimed_pages = gauge(stats->framed_pages, stats->frames);
-    uint64_t in_table = gauge(stats->frames, gauge_of(&share->frames.zero));
+    uint64_t elsewhere = gauge_of(&share->frames.zero) + gauge_of(&share->frames.outside);
+    uint64_t in_table = gauge(stats->frames, elsewhere);
     stats->hints = gauge(share_table_entries(&share->table), in_table);
     stats->op_errors = atomic_load(&share->op_errors);
     stats->hints_left_out = atomic_load(&share->hints_left_out) + share_table_strays(&share->table);

@@ -36,6 +36,12 @@ static const struct world_start starts[] = {
     {"collide pair", true, false, {X, X, Y, 0}, {OFFERED(PAGE_A), OFFERED(PAGE_B)}},
     {"code", false, true, {X, X, X, Y}, {OFFERED(PAGE_A)}},
     {"code pair", false, true, {X, X, X, Y}, {OFFERED(PAGE_A), OFFERED(PAGE_B)}},
+    {"adopted", false, false, {X, X, X, Y}, {{"", ADOPT_PAIR, PAGE_A, 0}}},
+    {"adopted twice",
+     false,
+     false,
+     {X, X, X, X},
+     {OFFERED(PAGE_C), OFFERED(PAGE_D), {"", ADOPT_PAIR, PAGE_A, 0}}},
 };
 
 static const struct world_op ops[] = {
@@ -47,7 +53,8 @@ static const struct world_op ops[] = {
     {"forget A", FORGET, PAGE_A, 0},       {"forget B", FORGET, PAGE_B, 0},
     {"exit 0", EXIT, PAGE_A, 0},           {"exit 1", EXIT, PAGE_B, 0},
     {"exit hard 0", EXIT_HARD, PAGE_A, 0}, {"regroup 0", REGROUP, PAGE_A, 0},
-    {"regroup 1", REGROUP, PAGE_B, 0},
+    {"regroup 1", REGROUP, PAGE_B, 0},     {"device A", DEVICE, PAGE_A, 8},
+    {"adopt C", ADOPT, PAGE_C, 0},
 };
 
 static char **words;
@@ -66,9 +73,21 @@ static bool is_exit(const struct world_op *op)
     return op->kind == EXIT || op->kind == EXIT_HARD;
 }
 
+/* Pages of its VM are unmapped. */
+static bool leaves(const struct world_op *op)
+{
+    return op->kind == FORGET || is_exit(op);
+}
+
 /* A VMM forgets a page once at a time, and a VM leaves once. */
 static bool allowed(const struct world_op *a, const struct world_op *b)
 {
+    if ((a->kind == DEVICE || b->kind == DEVICE) &&
+        (a == b || (a->kind == DEVICE ? leaves(b) : leaves(a))))
+        return false; /* a pinned page stays, and is pinned once */
+    if ((a->kind == ADOPT || b->kind == ADOPT) && a != b && vm_of(a->kind == ADOPT ? b : a) == 1 &&
+        leaves(a->kind == ADOPT ? b : a))
+        return false; /* nor is a page unmapped while its VMM declares it */
     bool a_forgets = a->kind == FORGET || is_exit(a), b_forgets = b->kind == FORGET || is_exit(b);
     if (!a_forgets || !b_forgets || vm_of(a) != vm_of(b))
         return true;

@@ -170,6 +170,49 @@ static void break_page(enum world_page page)
     MUST(result == SHARE_OK || result == SHARE_GONE || !is_present(page));
 }
 
+/* OK means that the page stays where it is as long as it is pinned: the device asks nobody again.
+ */
+static void device_write(enum world_page at, uint64_t value)
+{
+    struct vmm *vmm = world()->vmm;
+    share_vm vm = vm_of(at);
+    struct vmm_page *page = vmm_page(vmm, vm, slot_of(at));
+    enum share_result result;
+    explore_step();
+    page->pinned = true;
+    while ((result = share_break(world()->share, vm, vmm_ppn(vmm, vm, slot_of(at)))) == SHARE_RETRY)
+        wait_for(at);
+    MUST(result == SHARE_OK);
+    uint32_t mpn = page->mpn;
+    explore_step();
+    memcpy(vmm_bytes(vmm, mpn), &value, sizeof value);
+    world()->expected[vm][slot_of(at)] = value;
+    explore_step();
+    page->pinned = false;
+}
+
+static void adopt(enum world_page page, bool joins)
+{
+    struct vmm *vmm = world()->vmm;
+    struct share_adopt_run run = {
+        .ppn = vmm_ppn(vmm, vm_of(page), slot_of(page)),
+        .mpn = {vmm->mpn_base + vmm_page(vmm, vm_of(page), slot_of(page))->mpn},
+        .count = 1,
+        .joins = joins,
+        .with_vm = vm_of(PAGE_A),
+        .with_ppn = vmm_ppn(vmm, vm_of(PAGE_A), slot_of(PAGE_A))};
+    enum share_result result = share_adopt(world()->share, vm_of(page), &run, 1, 0);
+    MUST(result == SHARE_OK || result == SHARE_RETRY || result == SHARE_INVALID);
+}
+
+static void adopt_pair(void)
+{
+    vmm_forget(world()->vmm, vm_of(PAGE_B), slot_of(PAGE_B));
+    vmm_alias(world()->vmm, vm_of(PAGE_B), slot_of(PAGE_B), vm_of(PAGE_A), slot_of(PAGE_A));
+    adopt(PAGE_A, false);
+    adopt(PAGE_B, true);
+}
+
 /* Unmaps a page without the engine; its machine page, or -1. */
 static int64_t unmap(share_vm vm, unsigned slot)
 {
@@ -226,6 +269,16 @@ static void run_op(const struct world_op *op)
         break;
     case BREAK:
         break_page(op->page);
+        break;
+    case DEVICE:
+        device_write(op->page, op->value);
+        break;
+    case ADOPT:
+        explore_step();
+        adopt(op->page, false);
+        break;
+    case ADOPT_PAIR:
+        adopt_pair();
         break;
     case FORGET:
         explore_step();

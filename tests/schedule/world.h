@@ -20,6 +20,9 @@ enum world_kind {
     WRITE_BOTH, /* A, then B, of the same */
     WRITE,      /* the guest stores a word, with all its faults */
     BREAK,      /* the VMM is about to write the page itself */
+    DEVICE,     /* it pins the page, breaks it, and writes when it was told OK */
+    ADOPT,      /* the page, which nobody else maps */
+    ADOPT_PAIR, /* B maps what A maps, and both are declared. Before the threads start */
     FORGET,
     EXIT,      /* of the page's VM: forget each page, then remove */
     EXIT_HARD, /* unmap all, then remove */

@@ -35,7 +35,7 @@ struct vmm_page {
     _Atomic uint32_t lock;
     uint32_t mpn; /* index in machine[] */
     bool present;
-    bool pinned;    /* protect and remap answer BUSY */
+    bool pinned;    /* protect answers BUSY, and so does the remap of a merge */
     bool code;      /* protect answers READONLY: no mapping permits a write */
     bool forgotten; /* share_forget has returned: no op may come until there is a page again */
     bool raced;     /* unprotected since it was mapped or protected: a compare may still read it */

@@ -152,7 +152,7 @@ static enum share_answer remap_one(struct vmm *vmm, const struct share_remap *wa
     if (answer == SHARE_ANSWER_OK) {
         if (!page->present || page->mpn != index_of(vmm, want->from))
             answer = SHARE_ANSWER_STALE;
-        else if (page->pinned)
+        else if (page->pinned && !want->writable)
             answer = SHARE_ANSWER_BUSY;
     }
     if (answer == SHARE_ANSWER_OK) {

@@ -76,6 +76,8 @@ static void pages_are_on_one_frame_and_protected(void **state)
             assert_int_equal(vmm_page(vmm, vm, slot)->reasons, VMM_SHARING);
         }
     vmm_must_be_sound(vmm);
+    assert_int_equal(vmm_offer(vmm, STRANGERS, 9), SHARE_HINTED);
+    vmm_must_be_sound(vmm); /* the sums too, while frames stand outside the table */
     assert_int_equal(vmm_store(vmm, 1, 5, 0, 99), SHARE_OK);
     assert_true(vmm_reads(vmm, 0, 5, (struct vmm_content){2, 0}));
     assert_int_equal(vmm_info(vmm, 0, 5).refs, STRANGERS - 1);
