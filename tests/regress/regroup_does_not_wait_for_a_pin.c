@@ -18,12 +18,12 @@ static void test(void **state)
             assert_true(vmm_populate(vmm, vm, slot, (struct vmm_content){slot, 0}));
     }
     assert_int_equal(share_now(vmm->share, 5, NULL), SHARE_OK);
-    vmm_page(vmm, 0, 1)->pinned = true; /* a device reads it */
+    vmm->answers[VMM_REMAP] = SHARE_ANSWER_BUSY; /* a device reads it, and it must not move */
     assert_int_equal(share_vm_regroup(vmm->share, 0, other), SHARE_RETRY);
     vmm_must_be_sound(vmm);
     assert_int_equal(share_group_remove(vmm->share, other), SHARE_OK); /* still in the old one */
     assert_int_equal(share_group_add(vmm->share, true, &other), SHARE_OK);
-    vmm_page(vmm, 0, 1)->pinned = false;
+    vmm->answers[VMM_REMAP] = SHARE_ANSWER_OK;
     assert_int_equal(share_vm_regroup(vmm->share, 0, other), SHARE_OK);
     assert_int_equal(vmm_used(vmm), 4);
     vmm_end(vmm);
