@@ -73,8 +73,9 @@ static bool alloc_page(void *ctx, struct share_vm_ref vm, share_mpn *mpn, void *
     return true;
 }
 
-static void free_pages(void *ctx, const share_mpn *mpns, size_t count)
+static void free_pages(void *ctx, const share_mpn *mpns, size_t count, enum share_free_kind kind)
 {
+    (void)kind;
     hv_mpn freed[HV_MACHINE_BATCH];
     while (count) {
         size_t part = count < HV_MACHINE_BATCH ? count : HV_MACHINE_BATCH;
@@ -143,7 +144,9 @@ bool live_write(struct live *live, uint64_t ppn, uint64_t word, uint64_t value)
     struct live_page *page = &live->physmap[ppn];
     while (page->sharing) {
         enum share_result result = share_break(live->share, 0, (share_ppn){ppn});
-        if (result != SHARE_OK && result != SHARE_RETRY)
+        if (result == SHARE_RETRY)
+            result = share_wait(live->share, 0, (share_ppn){ppn});
+        if (result != SHARE_OK)
             return false;
     }
     memcpy(hv_machine_page(&live->machine, (hv_mpn){page->mpn}) + word * sizeof value, &value,

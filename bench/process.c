@@ -204,8 +204,9 @@ static bool alloc_page(void *ctx, struct share_vm_ref vm, share_mpn *mpn, void *
     return found;
 }
 
-static void free_pages(void *ctx, const share_mpn *mpns, size_t count)
+static void free_pages(void *ctx, const share_mpn *mpns, size_t count, enum share_free_kind kind)
 {
+    (void)kind;
     process_pool_give_back(&((struct process *)ctx)->pool, mpns, count);
 }
 
@@ -242,7 +243,9 @@ static void break_page(int number, siginfo_t *info, void *context)
     enum share_result result = SHARE_INVALID;
     if (info->si_code > 0 && at < faulting->pages->count * NBYTES)
         result = share_break(faulting->share, 0, (share_ppn){at / NBYTES});
-    if (result == SHARE_OK || result == SHARE_RETRY)
+    if (result == SHARE_RETRY)
+        result = share_wait(faulting->share, 0, (share_ppn){at / NBYTES});
+    if (result == SHARE_OK)
         return;
     leave_faults();
     if (info->si_code <= 0) /* sent, not a fault: it does not come again by itself */

@@ -81,6 +81,8 @@ int main(int argc, char **argv)
     suite_pt_write(&suite);
     suite_threads(&suite);
     suite_metadata(&suite);
+    suite_learning(&suite);
+    suite_adopt(&suite);
     suite_measure(&suite);
     suite_against_ksm(&suite);
     suite_breaks(&suite);

@@ -17,11 +17,61 @@ void share_array_free(struct share_mem *mem, struct share_array *array)
     *array = (struct share_array){NULL, 0};
 }
 
+/* ------------------------------------------------------------------------------- chains -- */
+
+/* 2^32 / 1.618...: Knuth's multiplicative hash. */
+#define GOLDEN UINT32_C(2654435769)
+
+struct chain {
+    uint32_t home, second; /* where its rows begin */
+};
+
+static uint32_t wrapped(const struct share_array *array, uint32_t at)
+{
+    while (at >= array->buckets)
+        at -= array->buckets;
+    return at;
+}
+
+/* The second row does not overlap the first one, but in an array of less than two rows, where it
+ * goes on behind it. */
+static struct chain chain_of(const struct share_array *array, uint32_t key)
+{
+    uint32_t home = share_array_home(array, key), away = SHARE_ROW_BUCKETS;
+    if (array->buckets > SHARE_LOOK_BUCKETS) {
+        uint32_t mixed = (key >> SHARE_CLASS_SHIFT) * GOLDEN;
+        uint32_t places = array->buckets - SHARE_LOOK_BUCKETS + 1;
+        away += (uint32_t)((uint64_t)mixed * places >> 32);
+    }
+    return (struct chain){home, wrapped(array, home + away)};
+}
+
+/* The i-th bucket of a chain, i < buckets + SHARE_ROW_BUCKETS. */
+static uint32_t bucket_of(const struct share_array *array, struct chain chain, uint32_t i)
+{
+    return wrapped(array,
+                   i < SHARE_ROW_BUCKETS ? chain.home + i : chain.second + (i - SHARE_ROW_BUCKETS));
+}
+
+/* Of a chain, the buckets that a look reads. */
+static uint32_t look_end(const struct share_array *array)
+{
+    return array->buckets < SHARE_LOOK_BUCKETS ? array->buckets : SHARE_LOOK_BUCKETS;
+}
+
+/* Of a chain, all buckets: it comes back to its first row after it has been to all others. */
+static uint32_t chain_end(const struct share_array *array)
+{
+    return array->buckets + SHARE_ROW_BUCKETS;
+}
+
 void share_array_walk(const struct share_array *array, uint32_t key, struct share_walk *walk)
 {
-    uint32_t at = share_array_home(array, key);
-    for (uint32_t probes = 0; probes < array->buckets; probes++) {
-        struct share_bucket *bucket = &array->bucket[at];
+    if (!array->buckets)
+        return;
+    struct chain chain = chain_of(array, key);
+    for (uint32_t i = 0; i < look_end(array); i++) {
+        struct share_bucket *bucket = &array->bucket[bucket_of(array, chain, i)];
         struct share_slots slots = share_bucket_slots(bucket, key);
         for (; slots.matches; slots.matches &= slots.matches - 1)
             if (walk->count < SHARE_TABLE_HITS)
@@ -31,21 +81,20 @@ void share_array_walk(const struct share_array *array, uint32_t key, struct shar
             walk->room = (struct share_place){bucket, share_slots_first(slots.empty)};
         if (!share_bucket_spills(bucket, key))
             return;
-        at = share_array_next(array, at);
     }
 }
 
-/* Is the bucket in the chain of a key: its home, or behind buckets that have all spilled its class?
- */
+/* Is the bucket in the chain of a key, and behind buckets that have all spilled its class? */
 static bool is_in_chain(const struct share_array *array, uint32_t key, uint32_t bucket)
 {
-    uint32_t at = share_array_home(array, key);
-    for (uint32_t probes = 0; at != bucket && probes < array->buckets; probes++) {
-        if (!share_bucket_spills(&array->bucket[at], key))
+    struct chain chain = chain_of(array, key);
+    for (uint32_t i = 0; i < chain_end(array); i++) {
+        if (bucket_of(array, chain, i) == bucket)
+            return true;
+        if (!share_bucket_spills(&array->bucket[bucket_of(array, chain, i)], key))
             return false;
-        at = share_array_next(array, at);
     }
-    return at == bucket;
+    return false;
 }
 
 bool share_array_bucket_is_valid(const struct share_array *array, uint32_t bucket)
@@ -62,54 +111,122 @@ bool share_array_holds(const struct share_array *array, uint32_t key, struct sha
     return share_array_seek(array, key, key, entry).bucket != NULL;
 }
 
+/* ---------------------------------------------------------------------------- insertion -- */
+
+/* Puts an entry into the i-th bucket of its chain, which the buckets before it lead to. */
+static struct share_place put(struct share_array *array, uint32_t key, uint32_t i, unsigned slot,
+                              struct share_hit entry)
+{
+    struct chain chain = chain_of(array, key);
+    uint32_t at = bucket_of(array, chain, i);
+    for (uint32_t before = 0; before < i; before++)
+        share_bucket_spill(&array->bucket[bucket_of(array, chain, before)], key);
+    share_bucket_put(&array->bucket[at], slot, key, entry);
+    share_assert_internal(share_array_bucket_is_valid(array, at));
+    return (struct share_place){&array->bucket[at], slot};
+}
+
+/* Puts an entry into the first bucket with room of a part of its chain. */
+static struct share_place put_between(struct share_array *array, uint32_t key, uint32_t first,
+                                      uint32_t end, struct share_hit entry)
+{
+    struct chain chain = chain_of(array, key);
+    for (uint32_t i = first; i < end; i++) {
+        unsigned empty = share_bucket_slots(&array->bucket[bucket_of(array, chain, i)], 0).empty;
+        if (empty)
+            return put(array, key, i, share_slots_first(empty), entry);
+    }
+    return nowhere;
+}
+
 struct share_place share_array_insert(struct share_array *array, uint32_t key,
                                       struct share_hit entry)
 {
-    uint32_t at = share_array_home(array, key);
-    for (uint32_t probes = 0; probes < array->buckets; probes++) {
-        struct share_bucket *bucket = &array->bucket[at];
-        unsigned empty = share_bucket_slots(bucket, key).empty;
-        if (empty) {
-            struct share_place place = {bucket, share_slots_first(empty)};
-            share_bucket_put(bucket, place.slot, key, entry);
-            share_assert_internal(share_array_bucket_is_valid(array, at));
-            return place;
-        }
-        share_bucket_spill(bucket, key);
-        at = share_array_next(array, at);
+    return put_between(array, key, 0, look_end(array), entry);
+}
+
+struct share_place share_array_put_beyond(struct share_array *array, uint32_t key,
+                                          struct share_hit entry)
+{
+    return put_between(array, key, look_end(array), chain_end(array), entry);
+}
+
+/* Moves an entry to the other one of its rows, if there is room. One that has the chain of `full`,
+ * a key for which there is none, is not tried. */
+static bool move_away(struct share_array *array, uint32_t full, uint32_t from, unsigned slot)
+{
+    struct share_bucket *bucket = &array->bucket[from];
+    uint32_t key = share_bucket_key(bucket, slot), home = share_array_home(array, key);
+    if (key >> SHARE_CLASS_SHIFT == full >> SHARE_CLASS_SHIFT)
+        return false;
+    uint32_t steps = from >= home ? from - home : from + array->buckets - home;
+    uint32_t first = steps < SHARE_ROW_BUCKETS ? SHARE_ROW_BUCKETS : 0;
+    if (!put_between(array, key, first, first + SHARE_ROW_BUCKETS, share_bucket_hit(bucket, slot))
+             .bucket)
+        return false;
+    share_bucket_clear(bucket, slot);
+    return true;
+}
+
+/* The first bucket of either row: 16 entries, four buckets each to be asked for room. More of them
+ * would find little more, and cost a hostile page's look more. */
+struct share_place share_array_squeeze(struct share_array *array, uint32_t key,
+                                       struct share_hit entry)
+{
+    struct chain chain = chain_of(array, key);
+    if (array->buckets <= SHARE_LOOK_BUCKETS)
+        return nowhere; /* all are full */
+    for (uint32_t i = 0; i < SHARE_LOOK_BUCKETS; i += SHARE_ROW_BUCKETS)
+        for (unsigned slot = 0; slot < SHARE_TABLE_SLOTS; slot++)
+            if (move_away(array, key, bucket_of(array, chain, i), slot))
+                return put(array, key, i, slot, entry);
+    return nowhere;
+}
+
+/* ------------------------------------------------------------------------------ seeking -- */
+
+static struct share_place place_of(struct share_bucket *bucket, uint32_t low, uint32_t high,
+                                   struct share_hit entry)
+{
+    for (unsigned i = 0; i < SHARE_TABLE_SLOTS; i++) {
+        uint32_t key = share_bucket_key(bucket, i);
+        if (bucket->id[i] == entry.id && share_bucket_hit(bucket, i).kind == entry.kind &&
+            key >= low && key <= high)
+            return (struct share_place){bucket, i};
     }
     return nowhere;
 }
 
-static struct share_place place_of(struct share_bucket *bucket, struct share_hit entry)
+static struct share_place seek_everywhere(const struct share_array *array, uint32_t low,
+                                          uint32_t high, struct share_hit entry)
 {
-    for (unsigned i = 0; i < SHARE_TABLE_SLOTS; i++)
-        if (bucket->id[i] == entry.id && share_bucket_hit(bucket, i).kind == entry.kind)
-            return (struct share_place){bucket, i};
-    return nowhere;
+    struct share_place place = nowhere;
+    for (uint32_t b = 0; b < array->buckets && !place.bucket; b++)
+        place = place_of(&array->bucket[b], low, high, entry);
+    return place;
 }
 
-/* May an entry whose key lies in [low, high] stand further on? */
-static bool goes_on(const struct share_bucket *bucket, uint32_t low, uint32_t high)
-{
-    return low >> SHARE_CLASS_SHIFT == high >> SHARE_CLASS_SHIFT ? share_bucket_spills(bucket, low)
-                                                                 : share_bucket_spills_any(bucket);
-}
-
+/* The homes of the keys may be several buckets in a row, and so may be where their second rows
+ * begin: so many more buckets belong to either row. */
 struct share_place share_array_seek(const struct share_array *array, uint32_t low, uint32_t high,
                                     struct share_hit entry)
 {
-    uint32_t at = share_array_home(array, low);
-    uint32_t homes_left = share_array_home(array, high) - at;
-    for (uint32_t probes = 0; probes < array->buckets; probes++) {
-        struct share_place place = place_of(&array->bucket[at], entry);
-        if (place.bucket)
-            return place;
-        if (homes_left)
-            homes_left--;
-        else if (!goes_on(&array->bucket[at], low, high))
-            break;
-        at = share_array_next(array, at);
-    }
+    if (!array->buckets)
+        return nowhere;
+    if (low >> SHARE_CLASS_SHIFT != high >> SHARE_CLASS_SHIFT)
+        return seek_everywhere(array, low, high, entry);
+    struct chain chain = chain_of(array, low);
+    uint32_t more_homes = share_array_home(array, high) - chain.home;
+    uint32_t rows[] = {SHARE_ROW_BUCKETS, array->buckets}, starts[] = {chain.home, chain.second};
+    for (unsigned row = 0; row < 2; row++)
+        for (uint32_t i = 0; i < rows[row] + more_homes; i++) {
+            struct share_bucket *bucket = &array->bucket[wrapped(array, starts[row] + i)];
+            struct share_place place = place_of(bucket, low, high, entry);
+            if (place.bucket)
+                return place;
+            /* A bucket that is in the row of every home ends the search. */
+            if (i >= more_homes && i < rows[row] && !share_bucket_spills(bucket, low))
+                return nowhere;
+        }
     return nowhere;
 }

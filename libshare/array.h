@@ -4,10 +4,17 @@
  *
  * A key's home is its value scaled to the number of buckets, so entries stand in the order of their
  * keys but for spills, and two arrays can be walked side by side. A full bucket spills into the
- * next one, the last into the first.
+ * next one of the key's chain: four buckets in a row from its home on; then, anywhere else in the
+ * array, its second row, which goes on to wherever there is room. Where that begins depends on the
+ * bits of the key that a page's word keeps, too: on more of them than the home does, so that keys
+ * with one home spread over the array. (Two places for a key, and entries that move from one to the
+ * other to make room: R. Pagh, F. Rodler, Cuckoo hashing, 2004. Buckets of several slots fill up to
+ * 92 % so, and beyond.)
  *
- * Invariant: an entry stands between its home and the first bucket from there that has not spilled
- * its class, both included.
+ * A look reads the first eight buckets of a chain at most, whoever chose the keys. Only growing
+ * puts entries further on: no look meets these, but they can be replaced and removed.
+ *
+ * Invariant: an entry stands in its key's chain, and all buckets before it have spilled its class.
  */
 #ifndef SHARE_ARRAY_H
 #define SHARE_ARRAY_H
@@ -17,6 +24,9 @@
 
 #define SHARE_KEY_BITS   30
 #define SHARE_TABLE_HITS 6u /* entries of one hash that a lookup returns at most: see run.h */
+
+#define SHARE_ROW_BUCKETS  4u /* of a chain, from the home on, before it goes elsewhere */
+#define SHARE_LOOK_BUCKETS 8u /* of a chain, that a look reads at most: two rows */
 
 struct share_array {
     struct share_bucket *bucket;
@@ -88,11 +98,21 @@ bool share_array_holds(const struct share_array *array, uint32_t key, struct sha
 /* Adds what the key's chain holds to *walk. An array without buckets holds nothing. */
 void share_array_walk(const struct share_array *array, uint32_t key, struct share_walk *walk);
 
-/* Puts an entry where there is room, from its home on. Nowhere: the array is full. */
+/* Puts an entry into the first bucket with room, of those that a look reads. Nowhere: they are
+ * full. */
 struct share_place share_array_insert(struct share_array *array, uint32_t key,
                                       struct share_hit entry);
 
-/* Finds an entry whose key lies in [low, high]. */
+/* The same where they are full: moves another entry on to make room. Nowhere: none can be moved. */
+struct share_place share_array_squeeze(struct share_array *array, uint32_t key,
+                                       struct share_hit entry);
+
+/* The same where none can be moved: puts it where no look goes. Nowhere: the array is full. */
+struct share_place share_array_put_beyond(struct share_array *array, uint32_t key,
+                                          struct share_hit entry);
+
+/* Finds an entry whose key lies in [low, high], wherever it stands. O(1) if the two differ below
+ * SHARE_CLASS_SHIFT alone, else O(array). */
 struct share_place share_array_seek(const struct share_array *array, uint32_t low, uint32_t high,
                                     struct share_hit entry);
 

@@ -5,8 +5,9 @@
  * Eight tags stand before eight ids, so that vector instructions compare tags with tags and no
  * branch asks which slots are taken: where entries stand cannot be predicted.
  *
- * A full bucket spills into the next one. Keys are of eight classes, and the bucket knows which of
- * them have spilled: most walks for a key that is not there end at a full bucket, too.
+ * A full bucket spills into the next one of the key's chain (array.h). Keys are of eight classes,
+ * and the bucket knows which of them have spilled: most walks for a key that is not there end at a
+ * full bucket, too.
  *
  * Layout of a tag: bits 31..2 the key (30 hash bits), 1 spill (of the class that has the slot's
  * number), 0 kind. Invariant: an empty slot has id 0 and tag 0 but for the spill bit.
@@ -27,8 +28,9 @@
 #define SHARE_TAG_SPILL     2u
 #define SHARE_TAG_KIND      1u
 
-/* A key's class is the lowest three of its bits that a page's word keeps, too, so that a hint can
- * be sought by its word: engine.h asserts which those are. */
+/* A key's class is the lowest three of its bits that a page's word keeps, too, and the bits from
+ * there on tell its chain: so a hint can be sought by its word. engine.h asserts which those are.
+ */
 #define SHARE_CLASS_SHIFT 10
 
 enum share_kind {
@@ -90,14 +92,6 @@ static inline unsigned share_key_class(uint32_t key)
 static inline bool share_bucket_spills(const struct share_bucket *bucket, uint32_t key)
 {
     return bucket->tag[share_key_class(key)] & SHARE_TAG_SPILL;
-}
-
-static inline bool share_bucket_spills_any(const struct share_bucket *bucket)
-{
-    uint32_t any = 0;
-    for (unsigned i = 0; i < SHARE_TABLE_SLOTS; i++)
-        any |= bucket->tag[i];
-    return any & SHARE_TAG_SPILL;
 }
 
 static inline void share_bucket_spill(struct share_bucket *bucket, uint32_t key)

@@ -17,7 +17,11 @@ struct audit {
     uint8_t *seen;  /* by frame: entries or groups that name it */
     size_t frames_end;
     uint64_t hinted_pages, hint_entries, framed_pages, code_pages, dirty_pages, frames_found;
+    uint64_t known_pages;          /* of which the engine knows anything */
+    uint64_t *mapped, mapped_room; /* MPNs, each with MAPPED; a power of two of places */
 };
+
+#define MAPPED (UINT64_C(1) << 63)
 
 static bool fail(struct audit *audit, const char *reason, share_vm vm, share_ppn ppn)
 {
@@ -87,6 +91,7 @@ static bool check_page(struct audit *audit, const struct share_vm_object *vm,
     default:
         return fail(audit, "a page is owned though no call runs", vm->number, ppn);
     }
+    audit->known_pages += word != 0;
     if (!share_word_is_valid(word))
         return fail(audit, "a page's word is none that there is", vm->number, ppn);
     if (word && !share_ppn_valid(vm, ppn))
@@ -101,7 +106,7 @@ static bool check_vm(struct audit *audit, struct share_vm_object *vm)
     uint32_t number;
     for (uint64_t index = 0; share_chunk_next(pages, &vm->tree, &index, &number); index++) {
         struct share_chunk *chunk = share_pool_at(&pages->chunks, number);
-        if (atomic_load(&chunk->vm) != vm->number || chunk->index != index)
+        if (share_chunk_vm(chunk) != vm->number || chunk->index != index)
             return fail(audit, "a chunk is of another VM", vm->number,
                         (share_ppn){index * SHARE_CHUNK_PAGES});
         for (uint32_t slot = 0; slot < SHARE_CHUNK_PAGES; slot++) {
@@ -127,6 +132,62 @@ static bool check_vms(struct audit *audit)
     for (share_vm i = 0; i < share_vm_end(audit->share); i++) {
         struct share_vm_object *vm = share_vm_at(audit->share, i);
         if (atomic_load(&vm->state) == SHARE_VM_LIVE && !check_vm(audit, vm))
+            return false;
+    }
+    return true;
+}
+
+/* -------------------------------------------------------------------------------- aliases -- */
+
+/* False: somebody has noted this MPN already. */
+static bool note_mapped(struct audit *audit, share_mpn mpn)
+{
+    uint64_t mask = audit->mapped_room - 1;
+    uint64_t at = mpn.n * UINT64_C(0x9e3779b97f4a7c15) >> 20 & mask;
+    for (; audit->mapped[at]; at = (at + 1) & mask)
+        if (audit->mapped[at] == (mpn.n | MAPPED))
+            return false;
+    audit->mapped[at] = mpn.n | MAPPED;
+    return true;
+}
+
+static bool check_page_for_aliases(struct audit *audit, const struct share_vm_object *vm,
+                                   const struct share_page_ref *page)
+{
+    uint32_t word = atomic_load(page->word);
+    share_mpn mpn;
+    if (!word || share_word_on_frame(word) ||
+        share_resolve(audit->share, vm, share_page_ppn(page), &mpn) != SHARE_PRESENT)
+        return true;
+    return note_mapped(audit, mpn) ||
+           fail(audit, "a page maps what another one maps, and nobody declared that", vm->number,
+                share_page_ppn(page));
+}
+
+static bool check_vm_for_aliases(struct audit *audit, struct share_vm_object *vm)
+{
+    struct share_pages *pages = &audit->share->pages;
+    uint32_t number;
+    for (uint64_t index = 0; share_chunk_next(pages, &vm->tree, &index, &number); index++)
+        for (uint32_t slot = 0; slot < SHARE_CHUNK_PAGES; slot++) {
+            struct share_page_ref page = share_page_at(pages, number << SHARE_CHUNK_BITS | slot);
+            if (!check_page_for_aliases(audit, vm, &page))
+                return false;
+        }
+    return true;
+}
+
+/* Of the pages that are known: those on frames map their frame, and of the others each maps what no
+ * frame and no other page does. Where pages cannot change it does not matter. */
+static bool check_aliases(struct audit *audit)
+{
+    struct share *share = audit->share;
+    for (share_frame frame = 1; frame < audit->frames_end; frame++)
+        if (audit->refs[frame] && !note_mapped(audit, share_frame_view(&share->frames, frame).mpn))
+            return fail_all(audit, "two frames have one machine page");
+    for (share_vm i = 0; i < share_vm_end(share); i++) {
+        struct share_vm_object *vm = share_vm_at(share, i);
+        if (atomic_load(&vm->state) == SHARE_VM_LIVE && !check_vm_for_aliases(audit, vm))
             return false;
     }
     return true;
@@ -160,7 +221,7 @@ static bool check_entry(void *ctx, uint64_t hash, struct share_hit entry)
         if (share_word_state(word) != SHARE_WORD_HINTED ||
             (share_word_hash(word) ^ hash) >> (64 - SHARE_HINT_HASH_BITS))
             return fail(audit, "a hint stands for a page that is not hinted so",
-                        atomic_load(&share_page_chunk(&page)->vm), share_page_ppn(&page));
+                        share_chunk_vm(share_page_chunk(&page)), share_page_ppn(&page));
         return true;
     }
     if (entry.id >= audit->frames_end || audit->seen[entry.id]++)
@@ -190,19 +251,26 @@ static bool check_zero_frames(struct audit *audit)
 static bool check_frames(struct audit *audit)
 {
     struct share *share = audit->share;
-    uint64_t single = 0;
+    uint64_t single = 0, outside = 0;
     for (share_frame frame = 1; frame < audit->frames_end; frame++) {
-        if (audit->refs[frame] && !audit->seen[frame])
+        struct share_frame_view view = share_frame_view(&share->frames, frame);
+        bool stands = audit->refs[frame] && view.outside;
+        outside += stands;
+        audit->frames_found += stands;
+        if (audit->seen[frame] && view.outside)
+            return fail_all(audit, "a frame stands in the table, and says that it does not");
+        if (audit->refs[frame] && !audit->seen[frame] && !stands)
             return fail_all(audit, "pages are on a frame that nothing leads to");
-        if (audit->seen[frame] &&
-            audit->refs[frame] != share_frame_view(&share->frames, frame).refs)
+        if ((audit->seen[frame] || stands) && audit->refs[frame] != view.refs)
             return fail_all(audit, "a frame's reference count is wrong");
-        if (audit->seen[frame] && !share_frame_is_valid(&share->frames, frame))
+        if ((audit->seen[frame] || stands) && !share_frame_is_valid(&share->frames, frame))
             return fail_all(audit, "a frame has no references, or a number out of range");
         single += audit->refs[frame] == 1;
     }
     if (single != atomic_load(&share->frames.single))
         return fail_all(audit, "the count of frames with one reference is wrong");
+    if (outside != atomic_load(&share->frames.outside))
+        return fail_all(audit, "the count of frames outside the table is wrong");
     if (audit->frames_found != share_pool_taken(&share->frames.pool))
         return fail_all(audit, "the count of frames is wrong");
     return true;
@@ -247,6 +315,23 @@ static bool check_all(struct audit *audit)
            check_parts(audit);
 }
 
+/* OK, FAIL or NOMEM. */
+static enum share_result look_for_aliases(struct audit *audit)
+{
+    struct share_mem *mem = &audit->share->mem;
+    if (audit->share->immutable)
+        return SHARE_OK;
+    for (audit->mapped_room = 64; audit->mapped_room < 2 * audit->known_pages;)
+        audit->mapped_room *= 2;
+    size_t nbytes = audit->mapped_room * sizeof *audit->mapped;
+    audit->mapped = share_mem_new(mem, nbytes, SHARE_LINE_NBYTES);
+    if (!audit->mapped)
+        return SHARE_NOMEM;
+    bool sound = check_aliases(audit);
+    share_mem_free(mem, audit->mapped, nbytes);
+    return sound ? SHARE_OK : SHARE_FAIL;
+}
+
 enum share_result share_check_sized(struct share *share, struct share_check_report *report,
                                     size_t report_nbytes)
 {
@@ -259,7 +344,7 @@ enum share_result share_check_sized(struct share *share, struct share_check_repo
         share_mem_new(&share->mem, audit.frames_end * sizeof *audit.refs, SHARE_LINE_NBYTES);
     audit.seen = share_mem_new(&share->mem, audit.frames_end, SHARE_LINE_NBYTES);
     if (audit.refs && audit.seen)
-        result = check_all(&audit) ? SHARE_OK : SHARE_FAIL;
+        result = check_all(&audit) ? look_for_aliases(&audit) : SHARE_FAIL;
     share_mem_free(&share->mem, audit.refs, audit.frames_end * sizeof *audit.refs);
     share_mem_free(&share->mem, audit.seen, audit.frames_end);
     share_gate_open(share);

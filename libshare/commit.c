@@ -37,23 +37,28 @@ static void finish(struct share_run *run, struct share_item *item, enum share_ou
     share_item_drop_hint(run, item);
     share_item_tell(run, item, outcome);
     share_step(SHARE_STEP_RELEASE);
-    share_word_set(&item->page, shared_word(item->code, share_with(run, item)->frame),
-                   memory_order_release);
+    share_word_set(&item->page, shared_word(item->code, share_with(run, item)->frame));
     item->stage = SHARE_ITEM_DONE;
     run->progress++;
 }
 
 /* A committed page goes back to what it was: the remap was refused, or the partner was lost. The
  * caller gives that back. */
-static void uncommit(struct share_run *run, struct share_item *item, enum share_outcome outcome)
+static void uncommit_to(struct share_run *run, struct share_item *item, uint32_t word,
+                        enum share_outcome outcome)
 {
     if (!run->share->immutable)
         share_unprotect(run->share, run->vm, item->ppn, item->mpn);
     share_item_tell(run, item, outcome);
     share_step(SHARE_STEP_RELEASE);
-    share_word_set(&item->page, share_item_word_before(item), memory_order_seq_cst);
+    share_word_set(&item->page, word);
     item->stage = SHARE_ITEM_DONE;
     run->progress++;
+}
+
+static void uncommit(struct share_run *run, struct share_item *item, enum share_outcome outcome)
+{
+    uncommit_to(run, item, share_item_word_before(item), outcome);
 }
 
 /* Pages of the run's own VM that are partners in promotions. They are counted together, before any
@@ -90,7 +95,7 @@ static bool commit_hint(struct share_run *run, struct share_item *item, share_fr
 {
     struct share *share = run->share;
     struct share_partner *with = share_with(run, item);
-    share_frame_make(&share->frames, frame, with->mpn, run->group, false, 2);
+    share_frame_make(&share->frames, frame, with->mpn, run->group, 0, 2);
     share_step(SHARE_STEP_PARTNER);
     if (!commit_word(&with->page, share_word(SHARE_WORD_MOVING, 0))) {
         /* The frame was never seen by anyone. */
@@ -118,7 +123,7 @@ static bool commit_hint(struct share_run *run, struct share_item *item, share_fr
                                             .mpn = with->mpn,
                                             .frame = frame});
     share_step(SHARE_STEP_RELEASE);
-    share_word_set(&with->page, shared_word(with->code, frame), memory_order_release);
+    share_word_set(&with->page, shared_word(with->code, frame));
     return true;
 }
 
@@ -132,8 +137,9 @@ static void commit_zero(struct share_run *run, struct share_item *item)
         return;
     }
     share_mpn mpn = share_frame_view(&run->share->frames, frame).mpn;
-    if (!made && mpn.n == item->mpn.n) { /* to remap it would free what it maps */
-        uncommit(run, item, SHARE_ALREADY);
+    if (!made && mpn.n == item->mpn.n) { /* an alias: to remap it would free what it maps */
+        share_item_drop_hint(run, item);
+        uncommit_to(run, item, share_alias_for_ever(), SHARE_ALREADY);
         share_frame_leave(run->share, frame);
         return;
     }
@@ -263,8 +269,10 @@ static void remap_all(struct share_run *run)
         }
     }
     share_step(SHARE_STEP_FREE);
-    if (freed_count)
-        share->ops.free(share->ops_ctx, freed, freed_count);
+    if (freed_count) {
+        share->ops.free(share->ops_ctx, freed, freed_count, SHARE_FREE_OWN);
+        share_transit_arrived(&share->transit);
+    }
 }
 
 static void finish_all(struct share_run *run)

@@ -21,6 +21,8 @@ static void unlink_frame(struct share *share, share_frame frame)
     struct share_frame_view view = share_frame_view(&share->frames, frame);
     share_assert(view.refs == 0);
     share_step(SHARE_STEP_UNLINK);
+    if (view.outside)
+        return;
     if (view.zero) {
         share_group_zero_unlink(share, view.group, frame);
         return;
@@ -38,17 +40,23 @@ static void unlink_frame(struct share *share, share_frame frame)
     share_assert(found);
 }
 
-void share_frame_leave(struct share *share, share_frame frame)
+/* Of a frame that has lost its last reference. */
+static void bury(struct share *share, share_frame frame)
 {
-    share_mpn mpn = share_frame_view(&share->frames, frame).mpn;
-    if (!share_frame_put(&share->frames, frame))
-        return;
+    struct share_frame_view view = share_frame_view(&share->frames, frame);
     unlink_frame(share, frame);
     share_step(SHARE_STEP_FREE);
     if (!share->immutable)
-        share->ops.free(share->ops_ctx, &mpn, 1);
+        share->ops.free(share->ops_ctx, &view.mpn, 1, view.keep ? SHARE_FREE_KEPT : SHARE_FREE_OWN);
     share_step(SHARE_STEP_RETIRE);
     share_frame_retire(&share->frames, frame);
+}
+
+void share_frame_leave(struct share *share, share_frame frame)
+{
+    if (share_frame_put(&share->frames, frame))
+        bury(share, frame);
+    share_transit_arrived(&share->transit);
 }
 
 void share_hint_drop(struct share *share, uint32_t word, uint32_t page_id)
@@ -80,9 +88,10 @@ static void count_left(struct share_vm_object *vm, uint32_t word)
         atomic_fetch_sub_explicit(&vm->counts.code_pages, 1, memory_order_relaxed);
 }
 
-/* The only page of its frame becomes private in place. False if there are other references. */
+/* The only page of its frame becomes private in place, with this pace. False if there are other
+ * references. */
 static bool break_last(struct share *share, struct share_vm_object *vm,
-                       const struct share_page_ref *page, uint32_t word)
+                       const struct share_page_ref *page, uint32_t word, unsigned pace)
 {
     share_frame frame = share_word_frame(word);
     share_mpn mpn = share_frame_view(&share->frames, frame).mpn;
@@ -94,7 +103,7 @@ static bool break_last(struct share *share, struct share_vm_object *vm,
     count_left(vm, word);
     tell(share, SHARE_EVENT_BREAK_LAST, vm, share_page_ppn(page), mpn, frame);
     share_step(SHARE_STEP_RELEASE);
-    share_word_set(page, share_word(SHARE_WORD_NONE, 0), memory_order_seq_cst);
+    share_word_set(page, share_word_none(pace));
     share_step(SHARE_STEP_RETIRE);
     share_frame_retire(&share->frames, frame);
     share_count(&vm->counts.breaks_last, 1);
@@ -133,9 +142,9 @@ void share_frame_leave_partner(struct share *share, share_frame frame, share_vm 
     struct share_page_ref page = {0};
     uint32_t word = vm ? take_from_frame(share, vm, ppn, frame, &page) : 0;
     share_frame_leave(share, frame);
-    if (word && !break_last(share, vm, &page, word)) {
+    if (word && !break_last(share, vm, &page, word, 0)) {
         share_step(SHARE_STEP_RELEASE);
-        share_word_set(&page, word, memory_order_seq_cst);
+        share_word_set(&page, word);
     }
     if (vm)
         share_vm_leave(vm);
@@ -162,32 +171,47 @@ static enum share_result copy_and_map(struct share *share, struct share_vm_objec
         share->ops.remap(share->ops_ctx, &remap, 1);
     }
     if (remap.answer != SHARE_ANSWER_OK)
-        share->ops.free(share->ops_ctx, to, 1);
+        share->ops.free(share->ops_ctx, to, 1, SHARE_FREE_OWN);
     return result_of(remap.answer);
 }
 
-/* The caller has made the page MOVING; `word` is what it was. */
-static enum share_result break_shared(struct share *share, struct share_vm_object *vm,
-                                      const struct share_page_ref *page, uint32_t word)
+/* The page gets a copy of its own if it is not the only one of its frame, or if that is kept. */
+static enum share_result break_moving(struct share *share, struct share_vm_object *vm,
+                                      const struct share_page_ref *page, uint32_t word,
+                                      unsigned pace)
 {
-    if (break_last(share, vm, page, word))
-        return SHARE_OK;
     share_frame frame = share_word_frame(word);
-    share_mpn from = share_frame_view(&share->frames, frame).mpn, to;
+    struct share_frame_view view = share_frame_view(&share->frames, frame);
+    share_mpn from = view.mpn, to;
+    if (!view.keep && break_last(share, vm, page, word, pace))
+        return SHARE_OK;
     enum share_result result = copy_and_map(share, vm, share_page_ppn(page), from, &to);
     if (result != SHARE_OK) {
         share_step(SHARE_STEP_RELEASE);
-        share_word_set(page, word, memory_order_seq_cst);
+        share_word_set(page, word);
         return result;
     }
     count_left(vm, word);
     tell(share, SHARE_EVENT_BREAK, vm, share_page_ppn(page), to, frame);
     share_step(SHARE_STEP_RELEASE);
-    share_word_set(page, share_word(SHARE_WORD_NONE, 0), memory_order_seq_cst);
+    share_word_set(page, share_word_none(pace));
     share_step(SHARE_STEP_MAPPED);
     share_frame_leave(share, frame);
     share_count(&vm->counts.breaks_copied, 1);
     return SHARE_OK;
+}
+
+/* The caller has made the page MOVING; `word` is what it was. Its pace is `pace` then. */
+static enum share_result break_shared(struct share *share, struct share_vm_object *vm,
+                                      const struct share_page_ref *page, uint32_t word,
+                                      unsigned pace)
+{
+    uint32_t arrived = share_transit_begin(&share->transit);
+    enum share_result result = break_moving(share, vm, page, word, pace);
+    if (result == SHARE_NOMEM && share_transit_brings(&share->transit, arrived))
+        result = SHARE_RETRY;
+    share_transit_end(&share->transit);
+    return result;
 }
 
 /* A write to a page that somebody looks at, protected or not yet: the write wins. The payload
@@ -235,7 +259,9 @@ static enum share_result break_page(struct share *share, struct share_vm_object 
             share_step(SHARE_STEP_SWAP);
             if (!share_word_swap(page, &word, share_word(SHARE_WORD_MOVING, 0)))
                 continue;
-            return break_shared(share, vm, page, word);
+            bool again = share_page_note_break(page);
+            return break_shared(share, vm, page, word,
+                                again ? SHARE_PACE_AGAIN : SHARE_PACE_BROKEN);
         }
     }
 }
@@ -259,14 +285,40 @@ enum share_result share_break(struct share *share, share_vm number, share_ppn pp
     return result;
 }
 
-/* The word of a page on a frame, which is now MOVING and the caller's; or the word of one that no
- * one owns and that is on no frame, now NONE. Waits while others own the page. */
+/* Sleeps while a page is being moved; if it is not, while memory is on its way. */
+static void wait_for(struct share *share, const struct share_page_ref *page)
+{
+    uint32_t word = atomic_load(page->word);
+    if (share_word_state(word) != SHARE_WORD_MOVING)
+        share_transit_wait(&share->transit);
+    for (; share_word_state(word) == SHARE_WORD_MOVING; word = atomic_load(page->word))
+        share_page_sleep(page, word);
+}
+
+enum share_result share_wait(struct share *share, share_vm number, share_ppn ppn)
+{
+    share_gate_enter(share);
+    struct share_vm_object *vm = share_vm_enter(share, number);
+    enum share_result result = SHARE_GONE;
+    if (vm) {
+        struct share_page_ref page;
+        result = share_ppn_valid(vm, ppn) ? SHARE_OK : SHARE_INVALID;
+        if (result == SHARE_OK && share_page_find(&share->pages, &vm->tree, ppn, &page))
+            wait_for(share, &page);
+        share_vm_leave(vm);
+    }
+    share_gate_leave(share);
+    return result;
+}
+
+/* The word of a page, which is now MOVING and the caller's; or of one of which nothing is known,
+ * not even a pace, and which stays so. Waits while others own the page. */
 static uint32_t take_from_all(const struct share_page_ref *page)
 {
     for (;;) {
         uint32_t word = atomic_load(page->word);
         enum share_word_state state = share_word_state(word);
-        if (state == SHARE_WORD_NONE)
+        if (word == share_word_none(0))
             return word;
         share_step(SHARE_STEP_SWAP);
         if (state == SHARE_WORD_OWNED)
@@ -274,8 +326,30 @@ static uint32_t take_from_all(const struct share_page_ref *page)
         else if (state != SHARE_WORD_BROKEN && state != SHARE_WORD_MOVING &&
                  share_word_swap(page, &word, share_word(SHARE_WORD_MOVING, 0)))
             return word;
-        share_pause();
+        else if (state == SHARE_WORD_BROKEN || state == SHARE_WORD_MOVING)
+            share_page_sleep(page, word);
     }
+}
+
+/* Ends what is known of a page, MOVING and the caller's; `word` is what it was. */
+static void end_page(struct share *share, struct share_vm_object *vm,
+                     const struct share_page_ref *page, uint32_t word)
+{
+    if (share_word_state(word) == SHARE_WORD_HINTED)
+        share_hint_drop(share, word, page->id);
+    if (share_word_is_alias(word))
+        share_alias_drop(&share->aliases, word);
+    if (share_word_on_frame(word)) {
+        share_frame frame = share_word_frame(word);
+        count_left(vm, word);
+        tell(share, SHARE_EVENT_FORGET, vm, share_page_ppn(page),
+             share_frame_view(&share->frames, frame).mpn, frame);
+        share_transit_begin(&share->transit);
+        share_frame_leave(share, frame);
+        share_transit_end(&share->transit);
+    }
+    share_step(SHARE_STEP_RELEASE);
+    share_word_set(page, share_word_none(0));
 }
 
 enum share_owner share_page_forget(struct share *share, struct share_vm_object *vm,
@@ -283,21 +357,11 @@ enum share_owner share_page_forget(struct share *share, struct share_vm_object *
 {
     share_assert(share_gate_is_entered(share));
     uint32_t word = take_from_all(page);
-    if (share_word_state(word) == SHARE_WORD_NONE)
+    if (word == share_word_none(0))
         return SHARE_OWNER_CALLER;
-    if (share_word_state(word) == SHARE_WORD_HINTED)
-        share_hint_drop(share, word, page->id);
     bool framed = share_word_on_frame(word);
-    if (framed) {
-        share_frame frame = share_word_frame(word);
-        count_left(vm, word);
-        share_count(&vm->counts.forgets, 1);
-        tell(share, SHARE_EVENT_FORGET, vm, share_page_ppn(page),
-             share_frame_view(&share->frames, frame).mpn, frame);
-        share_frame_leave(share, frame);
-    }
-    share_step(SHARE_STEP_RELEASE);
-    share_word_set(page, share_word(SHARE_WORD_NONE, 0), memory_order_seq_cst);
+    share_count(&vm->counts.forgets, framed);
+    end_page(share, vm, page, word);
     return framed ? SHARE_OWNER_ENGINE : SHARE_OWNER_CALLER;
 }
 
@@ -306,21 +370,15 @@ enum share_result share_page_unshare(struct share *share, struct share_vm_object
 {
     share_assert(share_gate_is_entered(share));
     uint32_t word = take_from_all(page);
-    if (share_word_state(word) == SHARE_WORD_NONE)
+    if (word == share_word_none(0))
         return SHARE_OK;
     if (share_word_on_frame(word) && !share->immutable)
-        return break_shared(share, vm, page, word);
-    if (share_word_state(word) == SHARE_WORD_HINTED)
-        share_hint_drop(share, word, page->id);
-    if (share_word_on_frame(word)) {
-        share_frame frame = share_word_frame(word);
-        count_left(vm, word);
-        tell(share, SHARE_EVENT_FORGET, vm, share_page_ppn(page),
-             share_frame_view(&share->frames, frame).mpn, frame);
-        share_frame_leave(share, frame);
+        return break_shared(share, vm, page, word, 0);
+    if (share_word_is_alias(word)) { /* in any group */
+        share_word_set(page, word);
+        return SHARE_OK;
     }
-    share_step(SHARE_STEP_RELEASE);
-    share_word_set(page, share_word(SHARE_WORD_NONE, 0), memory_order_seq_cst);
+    end_page(share, vm, page, word);
     return SHARE_OK;
 }
 

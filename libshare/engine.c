@@ -105,6 +105,8 @@ void share_free(struct share *share)
 {
     if (!share)
         return;
+    share_aliases_fini(&share->aliases, &share->mem);
+    share_stretches_drop(share);
     share_table_fini(&share->table);
     share_pages_fini(&share->pages);
     share_frames_fini(&share->frames);

@@ -6,12 +6,14 @@
 #ifndef SHARE_ENGINE_H
 #define SHARE_ENGINE_H
 
+#include "alias.h"
 #include "compare.h"
 #include "frame.h"
 #include "hash.h"
 #include "page.h"
 #include "scan.h"
 #include "table.h"
+#include "transit.h"
 #include "tune.h"
 
 /* Counters of one VM; the engine adds them up, with those of VMs that have gone. */
@@ -68,8 +70,12 @@ struct share {
     bool immutable;
     share_compare_fn compare;
     struct share_tuner tuner;
-    _Atomic uint32_t gate;      /* enter.h */
-    _Atomic uint64_t op_errors; /* answers of ops that none may give */
+    _Atomic uint32_t gate;           /* enter.h */
+    _Atomic uint64_t op_errors;      /* answers of ops that none may give */
+    _Atomic uint64_t indexed;        /* frames that came into the table from outside, so far */
+    _Atomic uint64_t hints_left_out; /* looks that left none, for want of room */
+    struct share_transit transit;
+    struct share_aliases aliases;
     struct share_mem mem;
     struct share_table table;
     struct share_pages pages;

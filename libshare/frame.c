@@ -12,7 +12,7 @@
 #define MPN_HIGH_BITS 8
 #define GROUP_SHIFT   MPN_HIGH_BITS
 #define GROUP_BITS    16
-#define ZERO_SHIFT    (GROUP_SHIFT + GROUP_BITS)
+#define FLAGS_SHIFT   (GROUP_SHIFT + GROUP_BITS)
 _Static_assert(SHARE_MPN_END <= UINT64_C(1) << (MPN_LOW_BITS + MPN_HIGH_BITS), "an MPN fits");
 _Static_assert(SHARE_GROUPS_MAX < 1u << GROUP_BITS, "a group fits");
 
@@ -53,21 +53,38 @@ bool share_frame_is_valid(const struct share_frames *frames, share_frame frame)
     return view.refs > 0 && view.mpn.n < SHARE_MPN_END && view.group < SHARE_GROUPS_MAX;
 }
 
+static void count_flags(struct share_frames *frames, unsigned flags, uint64_t by)
+{
+    if (flags & SHARE_FRAME_ZERO)
+        atomic_fetch_add_explicit(&frames->zero, by, memory_order_relaxed);
+    if (flags & SHARE_FRAME_OUTSIDE)
+        atomic_fetch_add_explicit(&frames->outside, by, memory_order_relaxed);
+}
+
 void share_frame_make(struct share_frames *frames, share_frame frame, share_mpn mpn,
-                      share_group group, bool zero, uint32_t refs)
+                      share_group group, unsigned flags, uint32_t refs)
 {
     struct share_frame_object *object = object_of(frames, frame);
-    uint32_t rest =
-        (uint32_t)(mpn.n >> MPN_LOW_BITS) | group << GROUP_SHIFT | (uint32_t)zero << ZERO_SHIFT;
+    uint32_t rest = (uint32_t)(mpn.n >> MPN_LOW_BITS) | group << GROUP_SHIFT | flags << FLAGS_SHIFT;
     share_assert(share_refs_may_become(atomic_load(&object->refs), refs));
     atomic_store_explicit(&object->mpn_low, (uint32_t)mpn.n, memory_order_relaxed);
     atomic_store_explicit(&object->rest, rest, memory_order_relaxed);
     atomic_store_explicit(&object->refs, refs, memory_order_release);
     share_assert_internal(share_frame_is_valid(frames, frame));
-    if (zero)
-        atomic_fetch_add_explicit(&frames->zero, 1, memory_order_relaxed);
+    count_flags(frames, flags, 1);
     if (refs == 1)
         atomic_fetch_add_explicit(&frames->single, 1, memory_order_relaxed);
+}
+
+void share_frame_set_flags(struct share_frames *frames, share_frame frame, unsigned set,
+                           unsigned clear)
+{
+    struct share_frame_object *object = object_of(frames, frame);
+    share_assert(share_frame_is_valid(frames, frame));
+    uint32_t was = atomic_fetch_or(&object->rest, set << FLAGS_SHIFT);
+    count_flags(frames, set & ~(was >> FLAGS_SHIFT), 1);
+    was = atomic_fetch_and(&object->rest, ~(clear << FLAGS_SHIFT));
+    count_flags(frames, clear & (was >> FLAGS_SHIFT), 0 - UINT64_C(1));
 }
 
 bool share_frame_get(struct share_frames *frames, share_frame frame)
@@ -110,8 +127,8 @@ bool share_frame_put_if_last(struct share_frames *frames, share_frame frame)
 void share_frame_retire(struct share_frames *frames, share_frame frame)
 {
     share_assert(share_frame_view(frames, frame).refs == 0);
-    atomic_fetch_sub_explicit(&frames->zero, share_frame_view(frames, frame).zero,
-                              memory_order_relaxed);
+    count_flags(frames, atomic_load(&object_of(frames, frame)->rest) >> FLAGS_SHIFT,
+                0 - UINT64_C(1));
     share_pool_put(&frames->pool, frame);
 }
 
@@ -123,7 +140,9 @@ struct share_frame_view share_frame_view(const struct share_frames *frames, shar
     return (struct share_frame_view){
         .mpn = {(uint64_t)low_bits(rest, MPN_HIGH_BITS) << MPN_LOW_BITS | low},
         .group = low_bits(rest >> GROUP_SHIFT, GROUP_BITS),
-        .zero = rest >> ZERO_SHIFT & 1,
+        .zero = rest >> FLAGS_SHIFT & SHARE_FRAME_ZERO,
+        .outside = rest >> FLAGS_SHIFT & SHARE_FRAME_OUTSIDE,
+        .keep = rest >> FLAGS_SHIFT & SHARE_FRAME_KEEP,
         .refs = atomic_load_explicit(&object->refs, memory_order_acquire),
     };
 }

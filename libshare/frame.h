@@ -21,20 +21,29 @@
 
 struct share_frame_object {
     _Atomic uint32_t mpn_low; /* the pool's link while free */
-    _Atomic uint32_t rest;    /* from bit 0: MPN bits 39..32, group (16 bits), zero (1) */
+    _Atomic uint32_t rest;    /* from bit 0: MPN bits 39..32, group (16 bits), flags */
     _Atomic uint32_t refs;
+};
+
+enum share_frame_flags {
+    SHARE_FRAME_ZERO = 1,
+    /* Neither in the table nor a group's zero frame: declared by the caller, and not indexed yet,
+     * or another frame of the same content stands there. index.c */
+    SHARE_FRAME_OUTSIDE = 2,
+    SHARE_FRAME_KEEP = 4 /* of a store that nobody may write: never made private in place */
 };
 
 struct share_frames {
     struct share_pool pool;
-    _Atomic uint64_t single; /* frames with exactly one reference */
-    _Atomic uint64_t zero;   /* zero frames */
+    _Atomic uint64_t single;  /* frames with exactly one reference */
+    _Atomic uint64_t zero;    /* zero frames */
+    _Atomic uint64_t outside; /* frames outside */
 };
 
 struct share_frame_view {
     share_mpn mpn;
     share_group group;
-    bool zero;
+    bool zero, outside, keep;
     uint32_t refs;
 };
 
@@ -47,9 +56,14 @@ bool share_refs_may_become(uint32_t from, uint32_t to);
 /* Could a frame with references be so? Its MPN and group are in range. For its holders. */
 bool share_frame_is_valid(const struct share_frames *frames, share_frame frame);
 
-/* Makes a frame with `refs` references out of a number that was taken from frames->pool. */
+/* Makes a frame with `refs` references out of a number that was taken from frames->pool. `flags`:
+ * enum share_frame_flags. */
 void share_frame_make(struct share_frames *frames, share_frame frame, share_mpn mpn,
-                      share_group group, bool zero, uint32_t refs);
+                      share_group group, unsigned flags, uint32_t refs);
+
+/* It enters table or group, or leaves it to another one. The caller holds a reference. */
+void share_frame_set_flags(struct share_frames *frames, share_frame frame, unsigned set,
+                           unsigned clear);
 
 /* One reference more, unless there is none left, or 2^32 - 1. */
 bool share_frame_get(struct share_frames *frames, share_frame frame);

@@ -63,11 +63,35 @@ share_frame share_group_zero_get(struct share *share, share_group group, share_m
     *made = !frame || !share_frame_view(&share->frames, frame).refs;
     if (*made) {
         frame = object->zero_frame = share_pool_take(&share->frames.pool);
-        share_frame_make(&share->frames, frame, mpn, group, true, 1);
+        share_frame_make(&share->frames, frame, mpn, group, SHARE_FRAME_ZERO, 1);
     } else if (!share_frame_get(&share->frames, frame))
         frame = 0; /* full, or the last reference went this moment: the page stays private */
     share_lock_drop(&object->lock);
     return frame;
+}
+
+share_frame share_group_zero_offer(struct share *share, share_group group, share_frame frame,
+                                   share_frame *instead)
+{
+    struct share_group_object *object = share_group_at(share, group);
+    struct share_frames *frames = &share->frames;
+    share_lock_take(&object->lock);
+    share_frame now = object->zero_frame, found = frame;
+    if (now && share_frame_get(frames, now)) {
+        if (share_frame_view(frames, now).keep || !share_frame_view(frames, frame).keep)
+            found = now;
+        else
+            share_frame_set_flags(frames, now, SHARE_FRAME_OUTSIDE, SHARE_FRAME_ZERO);
+    } else {
+        now = 0;
+    }
+    if (found == frame) {
+        object->zero_frame = frame;
+        share_frame_set_flags(frames, frame, SHARE_FRAME_ZERO, SHARE_FRAME_OUTSIDE);
+    }
+    *instead = found == frame ? now : 0;
+    share_lock_drop(&object->lock);
+    return found;
 }
 
 void share_group_zero_unlink(struct share *share, share_group group, share_frame frame)

@@ -3,7 +3,9 @@
 #include "grow.h"
 #include "invariant.h"
 
-#define FULL_PERCENT   92u /* grow past this load */
+#define FULL_PERCENT 94u /* grow past this load */
+#define CROWD_PERCENT \
+    75u /* and past this one if a key finds no room; honest keys always do below */
 #define SPARSE_PERCENT 45u /* shrink below this one */
 #define SHRINK_BUCKETS 4u  /* and not below this size */
 
@@ -61,6 +63,16 @@ void share_grow_want_if_worn(struct share_table *table, const struct share_parti
         share_grow_want(table, part);
 }
 
+void share_grow_note_crowded(struct share_table *table, struct share_partition *part)
+{
+    uint64_t slots = (uint64_t)part->now.buckets * SHARE_TABLE_SLOTS;
+    if (part->entries < slots * CROWD_PERCENT / 100)
+        return;
+    if (part->grow_at > part->entries)
+        part->grow_at = part->entries;
+    share_grow_want(table, part);
+}
+
 static uint64_t next_ideal_q(const struct share_partition *part)
 {
     uint64_t ideal_q = part->ideal_buckets_q;
@@ -83,7 +95,7 @@ bool share_partition_is_valid(const struct share_partition *part)
 {
     uint64_t slots = ((uint64_t)part->now.buckets + part->old.buckets) * SHARE_TABLE_SLOTS;
     return part->now.bucket && part->now.buckets == part->ideal_buckets_q >> 32 &&
-           part->grow_at == share_grow_at(part->now.buckets) && part->entries <= slots &&
+           part->grow_at <= share_grow_at(part->now.buckets) && part->entries <= slots &&
            (!part->old.buckets || part->move_next <= part->old.buckets);
 }
 
@@ -178,6 +190,12 @@ struct stretch {
     uint8_t empty[2 * SHARE_TABLE_MOVES + 2]; /* slots, a bit each; a growth step at most doubles */
 };
 
+static void look_at(const struct share_partition *part, struct stretch *to)
+{
+    for (uint32_t i = 0; i < to->count; i++)
+        to->empty[i] = (uint8_t)share_bucket_slots(&part->now.bucket[to->first + i], 0).empty;
+}
+
 static struct stretch stretch_of(const struct share_partition *part, uint32_t first, uint32_t end)
 {
     struct stretch to;
@@ -188,24 +206,39 @@ static struct stretch stretch_of(const struct share_partition *part, uint32_t fi
         to.count = sizeof to.empty;
     if (to.count > part->now.buckets - to.first)
         to.count = part->now.buckets - to.first;
-    for (uint32_t i = 0; i < to.count; i++)
-        to.empty[i] = (uint8_t)share_bucket_slots(&part->now.bucket[to.first + i], 0).empty;
+    look_at(part, &to);
     return to;
 }
 
+/* An entry that finds no room where looks go: another one is moved, or it is put beyond. */
+static void place_far(struct share_table *table, struct share_partition *part, struct stretch *to,
+                      uint32_t key, struct share_hit entry)
+{
+    struct share_place place = share_array_squeeze(&part->now, key, entry);
+    if (!place.bucket) {
+        place = share_array_put_beyond(&part->now, key, entry);
+        atomic_fetch_add_explicit(&table->strays, 1, memory_order_relaxed);
+    }
+    share_assert(place.bucket && "start_move made sure of room");
+    look_at(part, to);
+}
+
 /* An entry whose home is full, or lies outside the stretch. */
-static void place_aside(struct share_partition *part, struct stretch *to, uint32_t key,
-                        struct share_hit entry)
+static void place_aside(struct share_table *table, struct share_partition *part, struct stretch *to,
+                        uint32_t key, struct share_hit entry)
 {
     struct share_place place = share_array_insert(&part->now, key, entry);
-    share_assert(place.bucket && "start_move made sure of room");
+    if (!place.bucket) {
+        place_far(table, part, to, key, entry);
+        return;
+    }
     size_t at = (size_t)(place.bucket - part->now.bucket) - to->first;
     if (at < to->count)
         to->empty[at] &= (uint8_t) ~(1u << place.slot);
 }
 
-static void move_bucket(struct share_partition *part, struct share_bucket *bucket,
-                        struct stretch *to)
+static void move_bucket(struct share_table *table, struct share_partition *part,
+                        struct share_bucket *bucket, struct stretch *to)
 {
     unsigned taken = ~share_bucket_slots(bucket, 0).empty & SHARE_ALL_SLOTS;
     for (; taken; taken &= taken - 1) {
@@ -219,7 +252,7 @@ static void move_bucket(struct share_partition *part, struct share_bucket *bucke
             to->empty[at] &= (uint8_t)(to->empty[at] - 1);
             share_assert_internal(share_array_bucket_is_valid(&part->now, home));
         } else {
-            place_aside(part, to, key, entry);
+            place_aside(table, part, to, key, entry);
         }
     }
     share_bucket_clear_all(bucket); /* the old chain stays walkable */
@@ -234,7 +267,7 @@ void share_grow_move(struct share_table *table, struct share_partition *part)
     uint32_t moved = left < SHARE_TABLE_MOVES ? left : SHARE_TABLE_MOVES;
     struct stretch to = stretch_of(part, part->move_next, part->move_next + moved);
     for (uint32_t i = 0; i < moved; i++)
-        move_bucket(part, &part->old.bucket[part->move_next++], &to);
+        move_bucket(table, part, &part->old.bucket[part->move_next++], &to);
     if (part->move_next == part->old.buckets)
         share_grow_want(table, part);
     if (moved && part->move_next == part->old.buckets) /* one count an array, not one a call */

@@ -15,6 +15,10 @@ uint64_t share_grow_spread_q(uint64_t ideal_q);
 /* The entries at which a partition of so many buckets wants a larger array. */
 uint32_t share_grow_at(uint32_t buckets);
 
+/* A key found no room: if the partition is well filled, it shall grow before it is full. Keys that
+ * somebody chose never make a sparse one grow. Lock held. */
+void share_grow_note_crowded(struct share_table *table, struct share_partition *part);
+
 /* Makes `array` the one that entries go to. Lock held, or nobody else knows of the table yet. */
 void share_grow_install(struct share_table *table, struct share_partition *part,
                         struct share_array array, uint64_t ideal_q);

@@ -16,11 +16,15 @@ _Static_assert(OPEN_EVERY <= OPEN_MAX && OPEN_JUMPS <= OPEN_MAX && OPEN_MAX <= S
                "as promised");
 _Static_assert(2 * SHARE_FETCH_EVERY_PAGES == SHARE_FETCH_SLICES, "two slices a page");
 
-/* Skipped by the scanner in this pass? Pages of one backoff take turns, by page number. */
-static bool backs_off(const struct share_run *run, const struct share_item *item)
+/* Left out by the scanner in this pass? Pages of one pace take turns: by page number; of quiet ones
+ * a chunk at a time, since memory is read fastest in a row. */
+static bool is_left_out(const struct share_run *run, const struct share_item *item)
 {
-    uint32_t mask = (1u << share_word_backoff(item->was)) - 1;
-    return run->back_off && ((run->pass + item->page.id) & mask) != 0;
+    unsigned pace = share_word_pace(item->was);
+    if (share_word_state(item->was) != SHARE_WORD_HINTED && pace > SHARE_PACE_SLOWEST)
+        return false;
+    uint32_t turn = pace == SHARE_PACE_QUIET ? item->page.id >> SHARE_CHUNK_BITS : item->page.id;
+    return run->back_off && ((run->pass + turn) & ((1u << share_pace_log2(pace)) - 1)) != 0;
 }
 
 /* Makes the page ours. False: the item is done, with its outcome. */
@@ -42,34 +46,65 @@ static bool claim(struct share_run *run, struct share_item *item)
     case SHARE_WORD_BROKEN:
     case SHARE_WORD_MOVING:
         return false;
-    case SHARE_WORD_HINTED:
     case SHARE_WORD_NO_MATCH:
-        if (backs_off(run, item)) {
-            item->outcome = SHARE_BACKED_OFF;
+        if (share_word_is_alias(item->was) && share_alias_holds(&run->share->aliases, item->was)) {
+            item->outcome = SHARE_INELIGIBLE;
             return false;
         }
         break;
     case SHARE_WORD_NONE:
+    case SHARE_WORD_HINTED:
         break;
+    }
+    if (is_left_out(run, item)) {
+        item->outcome =
+            share_word_pace(item->was) == SHARE_PACE_QUIET ? SHARE_QUIET : SHARE_BACKED_OFF;
+        return false;
     }
     uint32_t expected = item->was;
     share_step(SHARE_STEP_SWAP);
-    return share_word_swap(&item->page, &expected, share_word(SHARE_WORD_OWNED, 0));
+    if (!share_word_swap(&item->page, &expected, share_word(SHARE_WORD_OWNED, 0)))
+        return false;
+    if (share_word_is_alias(item->was)) { /* the only page of its MPN by now */
+        share_alias_drop(&run->share->aliases, item->was);
+        item->was = share_word_none(0);
+    }
+    return true;
+}
+
+/* A page whose sharing was broken stays on probation, longer if it has changed. */
+static void try_again_later(struct share_run *run, struct share_item *item, unsigned pace)
+{
+    uint32_t word = share_word_hint(SHARE_WORD_NO_MATCH, item->hash, pace);
+    share_item_end(run, item, word, item->changed ? SHARE_VOLATILE : SHARE_BACKED_OFF);
+}
+
+/* A page that has no hint because nothing matched it, or because it is on probation. */
+static void judge_without_hint(struct share_run *run, struct share_item *item)
+{
+    unsigned pace = share_word_pace(item->was);
+    if (!pace && !item->changed)
+        share_item_end(run, item, item->was, SHARE_INELIGIBLE);
+    else if (pace && run->back_off && (item->changed || pace != SHARE_PACE_STEADY))
+        try_again_later(run, item, share_pace_on_probation(pace, item->changed));
 }
 
 /* With the hash known: what the last look left no longer holds, or still does. */
 static void judge_change(struct share_run *run, struct share_item *item)
 {
     enum share_word_state state = share_word_state(item->was);
-    if (state == SHARE_WORD_NONE) /* there was none */
+    if (state == SHARE_WORD_NONE) { /* there was none */
+        if (run->back_off && share_word_pace(item->was) >= SHARE_PACE_BROKEN)
+            try_again_later(run, item, share_pace_of_probation(share_word_pace(item->was)));
         return;
+    }
     uint64_t top = share_word_hash(share_word_hint(state, item->hash, 0));
     item->changed = top != share_word_hash(item->was);
     item->hinted = state == SHARE_WORD_HINTED && !item->changed;
     if (state == SHARE_WORD_HINTED && item->changed)
         share_hint_drop(run->share, item->was, item->page.id);
-    if (state == SHARE_WORD_NO_MATCH && !item->changed)
-        share_item_end(run, item, item->was, SHARE_INELIGIBLE);
+    if (state == SHARE_WORD_NO_MATCH)
+        judge_without_hint(run, item);
 }
 
 /* Makes the page ours and finds its bytes. NULL: the item is done, with its outcome. */
@@ -87,6 +122,11 @@ static const unsigned char *open_page(struct share_run *run, struct share_item *
     enum share_resolved resolved = share_resolve(share, run->vm, item->ppn, &item->mpn);
     if (resolved != SHARE_PRESENT) {
         share_item_drop(run, item, resolved == SHARE_ABSENT ? SHARE_PAGE_GONE : SHARE_ERROR);
+        return NULL;
+    }
+    if (share_alias_is_known(&share->aliases, item->mpn)) {
+        uint32_t mark = share_alias_add(&share->aliases, &share->mem, item->mpn);
+        share_item_end_alias(run, item, mark);
         return NULL;
     }
     const void *bytes = share_peek(share, item->mpn);

@@ -6,6 +6,9 @@
  * SHARE_ENTRY_HASH_BITS of 64) is noted as tried and passed over. A hint is believed only after it
  * was looked at again: its page must still be there, and hash to what it did, or the hint goes. A
  * page that two of the same run want is left to the next round, when its frame exists.
+ *
+ * A hint that finds no room in the table is left out (table.h says whose that are). The frame that
+ * a hint becomes stands in its place, so it has room.
  */
 #include "cow.h"
 #include "fetch.h"
@@ -36,7 +39,7 @@ static bool take_frame(struct share_run *run, struct share_partner *with, share_
 static enum verdict take_hint(struct share_run *run, struct share_partner *with, uint32_t page_id)
 {
     struct share_page_ref page = share_page_at(&run->share->pages, page_id);
-    share_vm number = atomic_load_explicit(&share_page_chunk(&page)->vm, memory_order_relaxed);
+    share_vm number = share_chunk_vm(share_page_chunk(&page));
     struct share_vm_object *vm = share_vm_at(run->share, number);
     if (atomic_load(&vm->group) != run->group)
         return NONE;
@@ -80,13 +83,21 @@ static enum verdict choose(struct share_run *run, struct share_item *item,
     return verdict;
 }
 
-/* A new hint's backoff: up by one for a page that changed, down by one for one that did not. */
-static unsigned next_backoff(const struct share_item *item)
+/* How often it changes, if that is what the pace tells. */
+static unsigned pace_of_volatile(unsigned pace)
 {
-    unsigned backoff = share_word_backoff(item->was);
+    return pace <= SHARE_PACE_SLOWEST ? pace : 0;
+}
+
+/* A new hint's pace. */
+static unsigned next_pace(const struct share_run *run, const struct share_item *item)
+{
+    unsigned pace = share_word_pace(item->was);
     if (item->changed)
-        return backoff < SHARE_BACKOFF_MAX ? backoff + 1 : backoff;
-    return backoff ? backoff - 1 : 0;
+        return share_pace_after_change(pace);
+    if (share_word_state(item->was) != SHARE_WORD_HINTED) /* it may have changed or not */
+        return pace_of_volatile(share_word_pace(share_word_without_hash(item->was)));
+    return run->dirty && pace >= SHARE_PACE_STEADY ? 0 : share_pace_after_none(pace);
 }
 
 static enum share_outcome hint_outcome(const struct share_item *item)
@@ -97,8 +108,31 @@ static enum share_outcome hint_outcome(const struct share_item *item)
 /* The item's hint stands in the table: its page is let go. */
 static void end_hinted(struct share_run *run, struct share_item *item)
 {
-    uint32_t word = share_word_hint(SHARE_WORD_HINTED, item->hash, next_backoff(item));
+    uint32_t word = share_word_hint(SHARE_WORD_HINTED, item->hash, next_pace(run, item));
     share_item_end(run, item, word, hint_outcome(item));
+}
+
+/* There is no room for the item's hint, and a larger table would have none either: its page is let
+ * go without one. An immutable engine leaves no match out, so this one can go no further. */
+static void end_left_out(struct share_run *run, struct share_item *item)
+{
+    bool fails = run->share->immutable;
+    run->left_out |= fails;
+    share_count(&run->share->hints_left_out, 1);
+    share_item_end(run, item, share_word(SHARE_WORD_NONE, 0),
+                   fails ? SHARE_ERROR : hint_outcome(item));
+}
+
+/* Nothing that looks meet has the hash of an item whose own hint stands in the table: that is of
+ * another content, which differs below the bits in the page's word; or a stray. */
+static void drop_unmet_hint(struct share_run *run, struct share_item *item)
+{
+    struct share_hit own = {SHARE_KIND_HINT, item->page.id};
+    item->hinted = false;
+    if (share_table_remove(&run->share->table, item->hash, SHARE_ENTRY_HASH_BITS, own))
+        return;
+    share_hint_drop(run->share, item->was, item->page.id);
+    item->changed = true;
 }
 
 static bool is_like_zero(const struct share_run *run, const struct share_item *item)
@@ -157,8 +191,9 @@ static bool ask(struct share_run *run, struct share_item *item)
     struct share_partition *part = share_table_lock(table, item->hash);
     unsigned count = share_table_find(part, item->hash, hits);
     enum verdict verdict = choose(run, item, hits, count);
-    bool inserted =
-        verdict == NONE && !item->hinted && share_table_insert(table, part, item->hash, own);
+    bool inserts = verdict == NONE && !item->hinted;
+    bool inserted = inserts && share_table_insert(table, part, item->hash, own);
+    bool waits = share_table_is_full(part);
     share_table_unlock(part);
 
     if (verdict == FOUND) {
@@ -168,18 +203,31 @@ static bool ask(struct share_run *run, struct share_item *item)
         return true;
     }
     if (verdict == NONE && item->hinted) {
-        /* The bits in its word are the same, those below them in the table are not: another
-         * content.
-         */
-        share_item_drop_hint(run, item);
-        item->changed = true;
+        drop_unmet_hint(run, item);
         return ask(run, item);
     }
     if (inserted || verdict == OWN_HINT) {
         end_hinted(run, item);
         return true;
     }
+    if (inserts && !waits) {
+        end_left_out(run, item);
+        return true;
+    }
     return false; /* somebody owns the partner, or the partition is full: the next round */
+}
+
+/* Item and partner map one machine page, and nobody declared that. Pages that cannot change do no
+ * harm. */
+static void end_pair_of_aliases(struct share_run *run, struct share_item *item)
+{
+    struct share *share = run->share;
+    if (share->immutable) {
+        share_item_release(run, item, SHARE_ALREADY);
+        return;
+    }
+    share_partner_end_alias(run, item, share_alias_add(&share->aliases, &share->mem, item->mpn));
+    share_item_end_alias(run, item, share_alias_add(&share->aliases, &share->mem, item->mpn));
 }
 
 /* Where is the page of the hint that was taken? True: it is to be looked at again, which is cheaper
@@ -193,7 +241,7 @@ static bool find_hinted(struct share_run *run, struct share_item *item)
         return false;
     }
     if (with->mpn.n == item->mpn.n) {
-        share_item_release(run, item, SHARE_ALREADY);
+        end_pair_of_aliases(run, item);
         return false;
     }
     return !share->immutable;
@@ -245,7 +293,7 @@ static bool decide(struct share_run *run, struct share_item *item)
         if (with->kind == SHARE_WITH_HINT && find_hinted(run, item))
             return true;
         if (with->kind == SHARE_WITH_FRAME && with->mpn.n == item->mpn.n)
-            share_item_release(run, item, SHARE_ALREADY);
+            share_item_end_alias(run, item, share_alias_for_ever());
     }
     return false;
 }

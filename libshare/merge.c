@@ -27,10 +27,14 @@ static void take_answers(struct share_run *run, struct share_item *item,
     item->is_protected = true; /* or part of it: unprotect leaves alone what is not */
     item->code = own->answer == SHARE_ANSWER_READONLY;
     share_with(run, item)->code = with && with->answer == SHARE_ANSWER_READONLY;
-    if (own->answer == SHARE_ANSWER_STALE)
+    if (own->answer == SHARE_ANSWER_ALIASED)
+        share_item_end_alias(run, item, share_alias_for_ever());
+    else if (own->answer == SHARE_ANSWER_STALE)
         share_item_drop(run, item, SHARE_PAGE_GONE);
     else if (!granted(own->answer))
         share_item_release(run, item, share_outcome_of(own->answer));
+    else if (with && with->answer == SHARE_ANSWER_ALIASED)
+        share_partner_end_alias(run, item, share_alias_for_ever());
     else if (with && with->answer == SHARE_ANSWER_STALE)
         share_partner_drop(run, item); /* its own page stays protected: released or merged later */
     else if (with && !granted(with->answer))

@@ -3,7 +3,7 @@
  */
 #include "offer.h"
 #include "enter.h"
-#include "run.h"
+#include "index.h"
 
 /* One page of a batch has this outcome, and nobody looked at it. */
 static void tell_without_look(struct share *share, const struct share_offer_batch *batch, size_t at,
@@ -34,6 +34,20 @@ static bool is_shared(const struct share_page_ref *page)
     return state == SHARE_WORD_SHARED || state == SHARE_WORD_CODE;
 }
 
+/* A page on a frame. True: `already`, which the caller counts for all of them at once. */
+static bool end_shared(struct share_run *run, const struct share_offer_batch *batch, size_t at,
+                       const struct share_page_ref *page)
+{
+    enum share_outcome outcome = share_index_page(run, page);
+    if (outcome != SHARE_JOINED)
+        tell_without_look(run->share, batch, at, outcome);
+    else if (batch->outcomes)
+        batch->outcomes[at] = outcome;
+    if (outcome != SHARE_ALREADY)
+        share_count(&run->vm->counts.outcomes[outcome], 1);
+    return outcome == SHARE_ALREADY;
+}
+
 static void start_item(struct share_run *run, share_ppn ppn, struct share_page_ref page, size_t at)
 {
     struct share_item *item = &run->item[run->count++];
@@ -42,6 +56,14 @@ static void start_item(struct share_run *run, share_ppn ppn, struct share_page_r
     item->page = page;
     item->at = at;
     item->told = false;
+}
+
+/* Once in 64 passes a chunk's breaks are forgotten. */
+static void forget_breaks(const struct share_run *run, const struct share_page_ref *page)
+{
+    uint32_t turn = page->id >> SHARE_CHUNK_BITS;
+    if (run->back_off && ((run->pass + turn) & ((1u << SHARE_BREAKS_LOG2) - 1)) == 0)
+        share_chunk_forget_breaks(share_page_chunk(page));
 }
 
 /* Starts items for pages from the front of a batch until the run is full; pages that are shared
@@ -61,12 +83,12 @@ static size_t start_items(struct share_run *run, const struct share_offer_batch 
                                     &chunk))
                 break;
             index = ppn.n >> SHARE_CHUNK_BITS;
+            forget_breaks(run, &chunk);
         }
         page = valid ? share_page_beside(chunk, ppn.n & (SHARE_CHUNK_PAGES - 1))
                      : (struct share_page_ref){0};
         if (valid && is_shared(&page)) {
-            tell_without_look(run->share, batch, at, SHARE_ALREADY);
-            already++;
+            already += end_shared(run, batch, at, &page);
         } else {
             start_item(run, ppn, page, at);
         }
@@ -91,6 +113,9 @@ static void drive(struct share_run *run)
     const unsigned idle_rounds_max = 2; /* another thread may own a partner for a moment */
     bool has_room = share_table_reserve(&run->share->table);
     share_run_look(run);
+    if (!run->open_count)
+        return;
+    share_transit_begin(&run->share->transit);
     for (unsigned idle_rounds = 0; run->open_count && idle_rounds < idle_rounds_max;) {
         run->progress = 0;
         share_run_match(run);
@@ -104,6 +129,7 @@ static void drive(struct share_run *run)
     for (unsigned i = 0; i < run->open_count; i++)
         share_item_release(run, &run->item[run->open[i]],
                            run->memory_refused ? SHARE_ERROR : SHARE_BUSY);
+    share_transit_end(&run->share->transit);
 }
 
 /* Items that ended before their pages were the run's. */
@@ -137,12 +163,13 @@ static enum share_result run_items(struct share_run *run)
         return SHARE_NOMEM;
     }
     run->others = share_gate_is_shared(run->share);
-    run->memory_refused = false;
+    run->memory_refused = run->left_out = false;
     run->frames_taken = 0;
     drive(run);
     share_assert(run->frames_taken <= run->count);
     share_pool_unreserve(frames, run->count - run->frames_taken);
-    return run->memory_refused ? SHARE_NOMEM : SHARE_OK;
+    bool strays = run->share->immutable && share_table_strays(&run->share->table);
+    return run->memory_refused || run->left_out || strays ? SHARE_NOMEM : SHARE_OK;
 }
 
 /* Offers as much of the front of a batch as makes a run, and takes it off. */
@@ -175,6 +202,7 @@ static enum share_result offer_all(struct share *share, struct share_vm_object *
     run.group = group;
     run.secret = &share_group_at(share, group)->secret;
     run.back_off = batch->back_off;
+    run.dirty = batch->dirty;
     run.pass = batch->pass;
     run.expected = NULL;
     enum share_result result = SHARE_OK;
@@ -199,7 +227,8 @@ enum share_result share_offer_batch(struct share *share, const struct share_offe
     else
         result = offer_all(share, vm, batch);
     share_assert(atomic_load(&vm->offers) > 0);
-    atomic_fetch_sub(&vm->offers, 1);
+    if (atomic_fetch_sub(&vm->offers, 1) == 1 && atomic_load(&vm->regrouping))
+        share_wake_all(&vm->offers);
     share_vm_leave(vm);
     return result;
 }

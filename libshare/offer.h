@@ -12,7 +12,8 @@ struct share_offer_batch {
     const share_ppn *ppns;
     size_t count;
     enum share_outcome *outcomes; /* or NULL */
-    bool back_off;                /* leave out volatile pages whose turn `pass` is not */
+    bool back_off;                /* leave out pages whose turn `pass` is not */
+    bool dirty;                   /* the caller has told that they changed */
     uint64_t pass;
 };
 

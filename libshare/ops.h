@@ -61,6 +61,23 @@ static inline void share_unprotect(struct share *share, const struct share_vm_ob
     share->ops.unprotect(share->ops_ctx, &page, 1);
 }
 
+/* What a call that declares sharing says of a page that was not protected. */
+static inline enum share_result share_result_of_protect(enum share_answer answer)
+{
+    switch (answer) {
+    case SHARE_ANSWER_OK:
+    case SHARE_ANSWER_READONLY:
+        return SHARE_OK;
+    case SHARE_ANSWER_BUSY:
+        return SHARE_RETRY;
+    case SHARE_ANSWER_STALE:
+    case SHARE_ANSWER_ALIASED:
+        return SHARE_INVALID;
+    default:
+        return SHARE_FAIL;
+    }
+}
+
 /* A machine page for a private copy. */
 static inline bool share_alloc_page(struct share *share, const struct share_vm_object *vm,
                                     share_mpn *mpn, void **bytes)
@@ -70,7 +87,7 @@ static inline bool share_alloc_page(struct share *share, const struct share_vm_o
     if (mpn->n < SHARE_MPN_END)
         return true;
     share_count(&share->op_errors, 1);
-    share->ops.free(share->ops_ctx, mpn, 1);
+    share->ops.free(share->ops_ctx, mpn, 1, SHARE_FREE_OWN);
     return false;
 }
 

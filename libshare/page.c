@@ -34,15 +34,16 @@ bool share_word_is_valid(uint32_t word)
 {
     switch (share_word_state(word)) {
     case SHARE_WORD_NONE:
+        return share_word_payload(word) == share_word_pace(word);
     case SHARE_WORD_OWNED:
-    case SHARE_WORD_MOVING:
         return share_word_payload(word) == 0;
-    case SHARE_WORD_HINTED:
-    case SHARE_WORD_NO_MATCH:
-        return share_word_backoff(word) <= SHARE_BACKOFF_MAX;
+    case SHARE_WORD_MOVING:
+        return (share_word_payload(word) & ~SHARE_WORD_AWAITED) == 0;
     case SHARE_WORD_SHARED:
     case SHARE_WORD_CODE:
         return share_word_frame(word) != 0;
+    case SHARE_WORD_HINTED:
+    case SHARE_WORD_NO_MATCH:
     case SHARE_WORD_BROKEN:
         break;
     }
@@ -54,27 +55,52 @@ bool share_word_is_valid(uint32_t word)
 bool share_word_may_become(uint32_t from, uint32_t to)
 {
     static const uint8_t next[] = {
-        [SHARE_WORD_NONE] = BIT(OWNED),
+        [SHARE_WORD_NONE] = BIT(OWNED) | BIT(MOVING),
         [SHARE_WORD_HINTED] = BIT(OWNED) | BIT(MOVING),
         [SHARE_WORD_NO_MATCH] = BIT(OWNED) | BIT(MOVING),
         [SHARE_WORD_OWNED] = BIT(NONE) | BIT(HINTED) | BIT(NO_MATCH) | BIT(BROKEN) | BIT(MOVING),
-        [SHARE_WORD_BROKEN] = BIT(BROKEN) | BIT(NONE) | BIT(HINTED),
-        [SHARE_WORD_MOVING] = BIT(SHARED) | BIT(CODE) | BIT(NONE) | BIT(HINTED),
+        [SHARE_WORD_BROKEN] = BIT(BROKEN) | BIT(NONE) | BIT(HINTED) | BIT(NO_MATCH),
+        [SHARE_WORD_MOVING] = BIT(SHARED) | BIT(CODE) | BIT(NONE) | BIT(HINTED) | BIT(NO_MATCH),
         [SHARE_WORD_SHARED] = BIT(MOVING),
         [SHARE_WORD_CODE] = BIT(MOVING),
     };
     bool listed = next[share_word_state(from)] >> share_word_state(to) & 1;
-    uint32_t writers = share_word_payload(from);
-    if (share_word_state(from) == SHARE_WORD_BROKEN && share_word_state(to) == SHARE_WORD_BROKEN)
+    uint32_t writers = share_word_writers(from);
+    if (to == (from | SHARE_WORD_AWAITED) && from != to)
+        listed = share_word_state(from) == SHARE_WORD_BROKEN ||
+                 share_word_state(from) == SHARE_WORD_MOVING;
+    else if (share_word_state(from) == SHARE_WORD_BROKEN &&
+             share_word_state(to) == SHARE_WORD_BROKEN)
         listed = to == from + 1 || (writers && to == from - 1);
     else if (share_word_state(from) == SHARE_WORD_BROKEN)
         listed = listed && !writers;
     return listed && share_word_is_valid(from) && share_word_is_valid(to);
 }
 
+void share_word_set_broken(const struct share_page_ref *page, uint32_t to)
+{
+    for (;;) {
+        uint32_t now = atomic_load(page->word);
+        share_assert(share_word_state(now) == SHARE_WORD_BROKEN);
+        if (share_word_writers(now)) {
+            share_page_sleep(page, now);
+        } else if (share_word_swap(page, &now, to)) {
+            if (now & SHARE_WORD_AWAITED)
+                share_wake_all(page->word);
+            return;
+        }
+    }
+}
+
+void share_page_sleep(const struct share_page_ref *page, uint32_t seen)
+{
+    if ((seen & SHARE_WORD_AWAITED) || share_word_swap(page, &seen, seen | SHARE_WORD_AWAITED))
+        share_sleep(page->word, seen | SHARE_WORD_AWAITED);
+}
+
 bool share_chunk_is_valid(const struct share_chunk *chunk, share_vm vm, uint64_t index)
 {
-    bool valid = atomic_load(&chunk->vm) == vm && chunk->index == index;
+    bool valid = share_chunk_vm(chunk) == vm && chunk->index == index;
     for (unsigned slot = 0; slot < SHARE_CHUNK_PAGES; slot++)
         valid = valid && share_word_is_valid(atomic_load(&chunk->word[slot]));
     return valid;

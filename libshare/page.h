@@ -12,17 +12,38 @@
  *     OWNED -> NONE, HINTED, NO_MATCH          the look found no partner
  *     OWNED -> BROKEN                          a write, forget or removal wins against the look
  *     BROKEN -> BROKEN                         one writer more, or one less, that unprotects it
- *     BROKEN -> NONE, HINTED                   no writer is left: the owner saw it and gave up
+ *     BROKEN -> NONE, HINTED, NO_MATCH         no writer is left: the owner saw it and gave up
  *     OWNED -> MOVING -> SHARED, CODE          committed to a frame; mapped to it; done
  *     MOVING -> NONE, HINTED                   the remap was refused
  *     SHARED, CODE -> MOVING                   a break or a forget,
  *     MOVING -> NONE, SHARED, CODE                 done or refused
- *     HINTED, NO_MATCH -> MOVING -> NONE       a forget
+ *     NONE, HINTED, NO_MATCH -> MOVING -> NONE a forget; an alias that changes groups is NO_MATCH
+ * again
  *
  * The thread that makes a page OWNED or MOVING is its owner, and soon gives it another word. Until
  * then another thread may change it to BROKEN, and to nothing else. Ops run only on pages that the
- * calling thread owns. All changes pass share_word_swap, share_word_set and
- * share_word_writer_leaves, which assert the list.
+ * calling thread owns. All changes pass share_word_swap, share_word_set, share_word_writer_leaves
+ * and share_page_sleep, which assert the list.
+ *
+ * Whoever waits for a page sets a bit in its word, MOVING or BROKEN, and sleeps on the word. The
+ * thread that changes such a word next wakes the sleepers.
+ *
+ * A page that is on no frame has a pace: how often the scanner looks at it. Three bits of its word:
+ *
+ *     0         in every pass
+ *     1 to 5    in one of 2^pace: one more with each change, one less with each look that finds the
+ *               page as it was
+ *     6         in every pass: it was as it had been, and alone
+ *     7         quiet, in one of four: the same twice in a row
+ *
+ * A change takes 6 and 7 to 1, and share_dirty takes 7 to 0.
+ *
+ * A page whose sharing a write broke is on probation: the scanner does not share it until it was
+ * the same over two passes and then over one, so that a page that is written in every pass is not
+ * shared in every pass. Its word is NONE with pace 6, then NO_MATCH with its hash and a pace of 1
+ * to 4, as above, and 6 in the end. (KSM asks the same of every page, over one pass.) If it is
+ * broken again within 64 passes, which its chunk notes, for four pages together, it is NONE with
+ * pace 7, and then has to be the same over 16, 8, 4, 2 passes and one.
  */
 #ifndef SHARE_PAGE_H
 #define SHARE_PAGE_H
@@ -32,28 +53,39 @@
 #include "pool.h"
 #include "share.h"
 
-#define SHARE_CHUNK_PAGES 64u
-#define SHARE_CHUNK_BITS  6
-#define SHARE_NODE_BITS   6
-#define SHARE_DIRTY_BITS  32u /* marks a word of them */
-#define SHARE_DIRTY_WORDS (SHARE_CHUNK_PAGES / SHARE_DIRTY_BITS)
+#define SHARE_CHUNK_PAGES    64u
+#define SHARE_CHUNK_BITS     6
+#define SHARE_NODE_BITS      6
+#define SHARE_BREAK_MARKS_AT 16u /* in a chunk's `vm`, a mark for four pages */
+#define SHARE_DIRTY_BITS     32u /* marks a word of them */
+#define SHARE_DIRTY_WORDS    (SHARE_CHUNK_PAGES / SHARE_DIRTY_BITS)
 
 enum share_word_state {
-    SHARE_WORD_NONE,
-    SHARE_WORD_HINTED, /* payload: 26 top hash bits, 3 bits of backoff; its hint is in the table */
-    SHARE_WORD_NO_MATCH, /* the same payload; nothing in the table */
+    SHARE_WORD_NONE,     /* payload: pace */
+    SHARE_WORD_HINTED,   /* payload: 26 top hash bits, pace; its hint is in the table */
+    SHARE_WORD_NO_MATCH, /* the same payload; nothing in the table. Pace 0: a false match */
     SHARE_WORD_OWNED,
-    SHARE_WORD_BROKEN, /* payload: writers that are unprotecting it this moment */
-    SHARE_WORD_MOVING,
+    SHARE_WORD_BROKEN, /* payload: writers that are unprotecting it this moment; awaited */
+    SHARE_WORD_MOVING, /* payload: awaited */
     SHARE_WORD_SHARED, /* payload: frame */
     SHARE_WORD_CODE    /* payload: frame; shared without COW marking */
 };
 
 #define SHARE_WORD_PAYLOAD_BITS 29
 #define SHARE_FRAMES_MAX        ((UINT32_C(1) << SHARE_WORD_PAYLOAD_BITS) - 1)
+#define SHARE_WORD_AWAITED      (UINT32_C(1) << (SHARE_WORD_PAYLOAD_BITS - 1)) /* MOVING, BROKEN */
 #define SHARE_HINT_HASH_BITS    26
-#define SHARE_BACKOFF_BITS      3
-#define SHARE_BACKOFF_MAX       5u /* a volatile page is looked at in one of 32 passes at least */
+
+#define SHARE_PACE_BITS      3
+#define SHARE_PACE_SLOWEST   5u /* of pages that change: one of 32 passes */
+#define SHARE_PACE_STEADY    6u
+#define SHARE_PACE_BROKEN    6u /* of NONE */
+#define SHARE_PACE_AGAIN     7u /* of NONE: broken again */
+#define SHARE_PACE_ALIAS     7u /* of NO_MATCH: see alias.h */
+#define SHARE_PROBATION_LONG 4u
+#define SHARE_BREAKS_LOG2    6u /* a chunk's marks of breaks go after so many passes */
+#define SHARE_PACE_QUIET     7u
+#define SHARE_QUIET_LOG2     2u /* one of four passes */
 
 static inline uint32_t share_word(enum share_word_state state, uint32_t payload)
 {
@@ -80,22 +112,87 @@ static inline bool share_word_on_frame(uint32_t word)
     return share_word_state(word) >= SHARE_WORD_SHARED;
 }
 
-static inline uint32_t share_word_hint(enum share_word_state state, uint64_t hash, unsigned backoff)
+static inline uint32_t share_word_hint(enum share_word_state state, uint64_t hash, unsigned pace)
 {
-    return share_word(state, (uint32_t)(hash >> (64 - SHARE_HINT_HASH_BITS)) << SHARE_BACKOFF_BITS |
-                                 backoff);
+    return share_word(state,
+                      (uint32_t)(hash >> (64 - SHARE_HINT_HASH_BITS)) << SHARE_PACE_BITS | pace);
+}
+
+/* Of a page of which nothing is known but its pace. */
+static inline uint32_t share_word_none(unsigned pace)
+{
+    return share_word(SHARE_WORD_NONE, pace);
 }
 
 /* The top 26 bits of the hash in a hint's word, in their place. */
 static inline uint64_t share_word_hash(uint32_t word)
 {
-    return (uint64_t)(share_word_payload(word) >> SHARE_BACKOFF_BITS)
-           << (64 - SHARE_HINT_HASH_BITS);
+    return (uint64_t)(share_word_payload(word) >> SHARE_PACE_BITS) << (64 - SHARE_HINT_HASH_BITS);
 }
 
-static inline unsigned share_word_backoff(uint32_t word)
+/* Of a word in state NONE, HINTED or NO_MATCH. */
+static inline unsigned share_word_pace(uint32_t word)
 {
-    return word & ((1u << SHARE_BACKOFF_BITS) - 1);
+    return word & ((1u << SHARE_PACE_BITS) - 1);
+}
+
+/* A page is looked at in one of so many passes, as a power of two. */
+static inline unsigned share_pace_log2(unsigned pace)
+{
+    return pace <= SHARE_PACE_SLOWEST ? pace : pace == SHARE_PACE_QUIET ? SHARE_QUIET_LOG2 : 0;
+}
+
+static inline unsigned share_pace_after_change(unsigned pace)
+{
+    if (pace > SHARE_PACE_SLOWEST)
+        return 1;
+    return pace < SHARE_PACE_SLOWEST ? pace + 1 : pace;
+}
+
+/* A look has found the page as it was, and no other like it. */
+static inline unsigned share_pace_after_none(unsigned pace)
+{
+    if (pace >= SHARE_PACE_STEADY)
+        return SHARE_PACE_QUIET;
+    return pace ? pace - 1 : SHARE_PACE_STEADY;
+}
+
+/* Of a word in state NO_MATCH: the page is on probation, and has been looked at. */
+static inline unsigned share_pace_on_probation(unsigned pace, bool changed)
+{
+    if (!changed)
+        return pace > 1 ? pace - 1 : SHARE_PACE_STEADY;
+    return pace == SHARE_PACE_STEADY     ? 1
+           : pace < SHARE_PROBATION_LONG ? pace + 1
+                                         : SHARE_PROBATION_LONG;
+}
+
+/* The pace of probation that a page begins with after a look. */
+static inline unsigned share_pace_of_probation(unsigned none_pace)
+{
+    return none_pace == SHARE_PACE_AGAIN ? SHARE_PROBATION_LONG : 1;
+}
+
+/* The word of a page whose hash is known no more, but its pace is. `was`: NONE, HINTED or NO_MATCH.
+ */
+static inline uint32_t share_word_without_hash(uint32_t was)
+{
+    unsigned pace = share_word_pace(was);
+    if (share_word_state(was) == SHARE_WORD_NO_MATCH)
+        return share_word_none(!pace                                    ? 0
+                               : pace == 1 || pace == SHARE_PACE_STEADY ? SHARE_PACE_BROKEN
+                                                                        : SHARE_PACE_AGAIN);
+    if (share_word_state(was) == SHARE_WORD_HINTED)
+        return share_word_none(pace <= SHARE_PACE_SLOWEST ? pace : 0);
+    return was;
+}
+
+/* The same of a page that is known to have changed. */
+static inline uint32_t share_word_after_change(uint32_t was)
+{
+    return share_word_state(was) == SHARE_WORD_HINTED
+               ? share_word_none(share_pace_after_change(share_word_pace(was)))
+               : share_word_without_hash(was);
 }
 
 /* Is it a word that a page can have? */
@@ -104,9 +201,11 @@ bool share_word_is_valid(uint32_t word);
 /* The list above. */
 bool share_word_may_become(uint32_t from, uint32_t to);
 
+_Static_assert(SHARE_VMS_MAX <= UINT16_MAX, "the number of a VM leaves half a word");
+
 struct share_chunk {
-    _Atomic uint32_t vm;                       /* the pool's link while free */
-    uint32_t index;                            /* first PPN / 64 */
+    _Atomic uint32_t vm; /* upper half: marks of breaks. The pool's link while free */
+    uint32_t index;      /* first PPN / 64 */
     _Atomic uint32_t dirty[SHARE_DIRTY_WORDS]; /* a mark a page: named to share_dirty */
     _Atomic uint32_t word[SHARE_CHUNK_PAGES];
 };
@@ -140,12 +239,18 @@ static inline bool share_word_swap(const struct share_page_ref *page, uint32_t *
     return atomic_compare_exchange_strong(page->word, from, to);
 }
 
-/* A MOVING page becomes something else: by its owner, so that nobody else writes the word. */
-static inline void share_word_set(const struct share_page_ref *page, uint32_t to,
-                                  memory_order order)
+/* A MOVING page becomes something else: by its owner. */
+static inline void share_word_set(const struct share_page_ref *page, uint32_t to)
 {
-    share_assert(share_word_may_become(atomic_load_explicit(page->word, memory_order_relaxed), to));
-    atomic_store_explicit(page->word, to, order);
+    uint32_t was = atomic_exchange(page->word, to);
+    share_assert(share_word_may_become(was, to));
+    if (was & SHARE_WORD_AWAITED)
+        share_wake_all(page->word);
+}
+
+static inline uint32_t share_word_writers(uint32_t broken)
+{
+    return share_word_payload(broken) & ~SHARE_WORD_AWAITED;
 }
 
 /* A writer that counted itself in a BROKEN page has unprotected it. */
@@ -153,8 +258,15 @@ static inline void share_word_writer_leaves(const struct share_page_ref *page)
 {
     uint32_t was = atomic_fetch_sub(page->word, 1);
     share_assert(share_word_may_become(was, was - 1));
-    (void)was;
+    if (was & SHARE_WORD_AWAITED)
+        share_wake_all(page->word);
 }
+
+/* A BROKEN page becomes something else: by its owner, when the last writer has left it. */
+void share_word_set_broken(const struct share_page_ref *page, uint32_t to);
+
+/* Sleeps until the word, which was `seen`, MOVING or BROKEN, has changed; or for less. */
+void share_page_sleep(const struct share_page_ref *page, uint32_t seen);
 
 /* Does somebody own the page? For its owner: nobody else's answer lasts. */
 static inline bool share_page_is_owned(const struct share_page_ref *page)
@@ -173,6 +285,24 @@ static inline struct share_chunk *share_page_chunk(const struct share_page_ref *
 {
     char *first_word = (char *)(page->word - share_page_slot(page));
     return (struct share_chunk *)(first_word - offsetof(struct share_chunk, word));
+}
+
+static inline share_vm share_chunk_vm(const struct share_chunk *chunk)
+{
+    return atomic_load_explicit(&chunk->vm, memory_order_relaxed) & UINT16_MAX;
+}
+
+/* A write breaks the sharing of a page; did that happen of late, to one of the four pages that have
+ * a mark together? */
+static inline bool share_page_note_break(const struct share_page_ref *page)
+{
+    uint32_t bit = UINT32_C(1) << (SHARE_BREAK_MARKS_AT + share_page_slot(page) / 4);
+    return atomic_fetch_or(&share_page_chunk(page)->vm, bit) & bit;
+}
+
+static inline void share_chunk_forget_breaks(struct share_chunk *chunk)
+{
+    atomic_fetch_and(&chunk->vm, UINT16_MAX);
 }
 
 /* Another page of the same chunk. */

@@ -28,44 +28,50 @@ static void give_back(struct share *share, const struct share_vm_object *vm,
         return;
     /* A write won: what did not match is no more. Writers still on their way out count themselves
      * in the payload. */
-    if (share_word_state(word) == SHARE_WORD_NO_MATCH)
-        word = share_word(SHARE_WORD_NONE, 0);
-    uint32_t state = share_word(SHARE_WORD_BROKEN, 0);
-    while (!share_word_swap(page, &state, word)) {
-        share_assert(share_word_state(state) == SHARE_WORD_BROKEN);
-        state = share_word(SHARE_WORD_BROKEN, 0);
-        share_pause();
-    }
+    if (share_word_state(word) == SHARE_WORD_NO_MATCH && !share_word_is_alias(word))
+        word = share_word_without_hash(word);
+    share_word_set_broken(page, word);
 }
 
 /* ------------------------------------------------------------------------------- partners -- */
 
-static void give_partner_back(struct share_run *run, struct share_item *item, bool stale)
+/* `word`: what the partner is to be if it is a hint; its hint goes if that is not what it was. */
+static void give_partner_back(struct share_run *run, struct share_item *item, uint32_t word)
 {
     struct share_partner *with = share_with(run, item);
     share_assert(share_item_has_partner(item) && with->kind != SHARE_WITH_NONE);
     if (with->kind == SHARE_WITH_FRAME)
         share_frame_leave(run->share, with->frame);
     if (with->kind == SHARE_WITH_HINT) {
-        if (stale)
+        if (word != with->was)
             share_hint_drop(run->share, with->was, with->page.id);
-        give_back(run->share, with->vm, &with->page, with->mpn, item->is_protected,
-                  stale ? share_word(SHARE_WORD_NONE, 0) : with->was);
+        give_back(run->share, with->vm, &with->page, with->mpn, item->is_protected, word);
     }
     with->kind = SHARE_WITH_NONE;
 }
 
 void share_partner_release(struct share_run *run, struct share_item *item)
 {
-    give_partner_back(run, item, false);
+    give_partner_back(run, item, share_with(run, item)->was);
+}
+
+/* A partner that is a hint becomes something else; the item may find another one. */
+static void drop_partner(struct share_run *run, struct share_item *item, uint32_t word)
+{
+    give_partner_back(run, item, word);
+    item->stage = SHARE_ITEM_OPEN;
+    run->progress++;
 }
 
 void share_partner_drop(struct share_run *run, struct share_item *item)
 {
-    give_partner_back(run, item, true);
     item->replaced = true;
-    item->stage = SHARE_ITEM_OPEN;
-    run->progress++;
+    drop_partner(run, item, share_word_after_change(share_with(run, item)->was));
+}
+
+void share_partner_end_alias(struct share_run *run, struct share_item *item, uint32_t mark)
+{
+    drop_partner(run, item, mark);
 }
 
 void share_partner_reject(struct share_run *run, struct share_item *item, bool equal_hash)
@@ -74,7 +80,7 @@ void share_partner_reject(struct share_run *run, struct share_item *item, bool e
     struct share_hit hit = with->kind == SHARE_WITH_FRAME
                                ? (struct share_hit){SHARE_KIND_FRAME, with->frame}
                                : (struct share_hit){SHARE_KIND_HINT, with->page.id};
-    give_partner_back(run, item, false);
+    share_partner_release(run, item);
     item->stage = SHARE_ITEM_OPEN;
     if (equal_hash || item->tried_count == SHARE_TRIED_MAX) {
         share_item_drop_hint(run, item);
@@ -110,14 +116,25 @@ void share_item_end(struct share_run *run, struct share_item *item, uint32_t wor
 void share_item_release(struct share_run *run, struct share_item *item, enum share_outcome outcome)
 {
     if (share_item_has_partner(item))
-        give_partner_back(run, item, false);
+        share_partner_release(run, item);
     share_item_end(run, item, share_item_word_before(item), outcome);
+}
+
+void share_item_end_alias(struct share_run *run, struct share_item *item, uint32_t mark)
+{
+    if (share_item_has_partner(item))
+        share_partner_release(run, item);
+    share_item_drop_hint(run, item);
+    share_item_end(run, item, mark, SHARE_ALREADY);
 }
 
 void share_item_drop(struct share_run *run, struct share_item *item, enum share_outcome outcome)
 {
     if (share_item_has_partner(item))
-        give_partner_back(run, item, false);
+        share_partner_release(run, item);
     share_item_drop_hint(run, item);
-    share_item_end(run, item, share_word(SHARE_WORD_NONE, 0), outcome);
+    share_item_end(run, item,
+                   outcome == SHARE_VOLATILE ? share_word_after_change(item->was)
+                                             : share_word_none(0),
+                   outcome);
 }

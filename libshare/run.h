@@ -73,10 +73,12 @@ struct share_run {
     struct share_vm_object *vm;
     share_group group;
     const struct share_secret *secret;
-    bool back_off; /* leave volatile pages out, by `pass` */
+    bool back_off; /* leave pages out by their pace, in `pass` */
+    bool dirty;    /* the caller has told that they changed */
     uint64_t pass;
     bool others; /* work on the engine, too */
     bool memory_refused;
+    bool left_out;                 /* a hint, by an engine that must not */
     unsigned frames_taken;         /* of those reserved for the run */
     const unsigned char *expected; /* where its first pages were expected, and fetched; or NULL */
     unsigned progress;             /* items done or moved on in this round */
@@ -141,15 +143,17 @@ enum share_outcome share_outcome_of(enum share_answer answer);
  *     share_item_end        match or look has decided   DONE      as told            as told
  *     share_item_release    it cannot go on: busy, ...  DONE      as it was          stays
  *     share_item_drop       its page changed or went    DONE      NONE               goes
+ *     share_item_end_alias  others map its MPN          DONE      marked             goes
  *     share_partner_drop    the partner's hint is stale OPEN      OWNED              stays
+ *     ..._end_alias         others map the partner's MPN, the same
  *     share_partner_reject  the partner's bytes differ  OPEN      OWNED              stays
  *                           ... and it has tried enough DONE      NO_MATCH           goes
  *     finish (commit.c)     it maps its frame           DONE      SHARED, CODE       goes
  *     uncommit (commit.c)   its remap was refused       DONE      as it was          stays
  *
- * A partner that is a hint goes back with its word as it was; `drop` alone makes that NONE, and its
- * hint goes. Of one that is a frame the reference is dropped; `finish` makes it the page's. Where a
- * write has won meanwhile, a page goes back all the same, but never as NO_MATCH.
+ * A partner that is a hint goes back with its word as it was; `drop` makes that NONE, end_alias a
+ * mark, and its hint goes. Of one that is a frame the reference is dropped; `finish` makes it the
+ * page's. Where a write has won meanwhile, a page goes back all the same, but never as NO_MATCH.
  */
 
 /* An item that has no partner: its page goes back with this word. Unprotects it if it was
@@ -159,6 +163,10 @@ void share_item_end(struct share_run *run, struct share_item *item, uint32_t wor
 void share_item_release(struct share_run *run, struct share_item *item, enum share_outcome outcome);
 void share_item_drop(struct share_run *run, struct share_item *item, enum share_outcome outcome);
 void share_partner_drop(struct share_run *run, struct share_item *item);
+
+/* The page is an alias, with this mark (alias.h): the item's own, or its partner's, a hint. */
+void share_item_end_alias(struct share_run *run, struct share_item *item, uint32_t mark);
+void share_partner_end_alias(struct share_run *run, struct share_item *item, uint32_t mark);
 
 /* `equal_hash`: the bytes differ though all 64 bits of the hashes are equal, so that no other entry
  * will do. */
@@ -190,10 +198,10 @@ static inline bool share_item_has_partner(const struct share_item *item)
     return item->stage > SHARE_ITEM_OPEN && item->stage < SHARE_ITEM_DONE;
 }
 
-/* The word that says what it said before the page was owned. */
+/* The word that says what it said before the page was owned, if that still holds. */
 static inline uint32_t share_item_word_before(const struct share_item *item)
 {
-    return item->hinted ? item->was : share_word(SHARE_WORD_NONE, 0);
+    return item->hinted ? item->was : share_word_without_hash(item->was);
 }
 
 /* Gives an owned page that is not protected another word. False: a write has won, and the page is

@@ -62,7 +62,7 @@ static bool choose_pages(struct share *share, struct scan *scan, struct share_ba
     if (scan->order == SHARE_SEQUENTIAL)
         share_take_sequential(share, batch);
     else if (scan->order == SHARE_RANDOM)
-        share_take_random(share, batch);
+        batch->refused = !share_take_random(share, batch);
     return false;
 }
 
@@ -76,7 +76,7 @@ static enum share_result scan_batch(struct share *share, struct scan *scan)
     scan->over = batch.count == 0;
     scan->report.passes += batch.pass_ended;
     if (scan->over)
-        return SHARE_OK;
+        return batch.refused ? SHARE_NOMEM : SHARE_OK;
 
     enum share_outcome outcomes[SHARE_BATCH_PAGES];
     struct share_scan_report part = {0};
@@ -86,6 +86,7 @@ static enum share_result scan_batch(struct share *share, struct scan *scan)
                                            .count = batch.count,
                                            .outcomes = outcomes,
                                            .back_off = !dirty && !(scan->flags & SHARE_SCAN_ALL),
+                                           .dirty = dirty,
                                            .pass = batch.pass});
     if (result != SHARE_GONE)
         add_outcomes(&part, outcomes, batch.count);
@@ -130,11 +131,13 @@ enum share_result share_now_sized(struct share *share, unsigned max_passes,
     for (unsigned i = 0; i < max_passes && result == SHARE_UNSETTLED; i++) {
         struct scan scan = {
             .order = SHARE_SEQUENTIAL, .flags = SHARE_SCAN_ALL, .budget_pages = UINT64_MAX};
+        uint64_t indexed = atomic_load(&share->indexed);
         enum share_result scanned = scan_all(share, &scan);
         add_report(&sum, &scan.report);
         if (scanned != SHARE_OK)
             result = scanned;
-        else if (share_pass_found_nothing(&share->scanner))
+        else if (share_pass_found_nothing(&share->scanner) &&
+                 atomic_load(&share->indexed) == indexed)
             result = SHARE_OK;
     }
     if (report)

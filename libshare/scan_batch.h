@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Batches of pages for the scanner: chosen in order (scan_order.c) or because the caller told that
- * they changed (scan_dirty.c), looked at by scan.c, accounted in their pass (scan_pass.c).
+ * Batches of pages for the scanner: chosen in order (scan_order.c), at random (scan_random.c) or
+ * because the caller told that they changed (scan_dirty.c), looked at by scan.c, accounted in their
+ * pass (scan_pass.c).
  */
 #ifndef SHARE_SCAN_BATCH_H
 #define SHARE_SCAN_BATCH_H
@@ -15,6 +16,7 @@ struct share_batch {
     share_vm vm;
     size_t count, room;
     bool pass_ended; /* no pages: this pass is over */
+    bool refused;    /* no pages: memory was refused */
     uint64_t pass;
     share_ppn ppns[SHARE_BATCH_PAGES];
 };
@@ -24,6 +26,9 @@ void share_batch_start(struct share_scanner *scanner, struct share_batch *batch)
 
 /* A batch has been looked at, and found this. */
 void share_batch_account(struct share_scanner *scanner, const struct share_pass *batch);
+
+/* Scan lock held, and dropped meanwhile: sleeps until another batch has been accounted. */
+void share_batch_wait(struct share_scanner *scanner);
 
 /* Did the last whole pass look at every page and find nothing new? */
 bool share_pass_found_nothing(struct share_scanner *scanner);
@@ -37,7 +42,8 @@ void share_pass_restart(struct share_scanner *scanner);
 /* Fill an empty batch with up to `room` pages of one VM and book it; or end the pass. They wait for
  * batches of other threads that may not have been accounted yet. */
 void share_take_sequential(struct share *share, struct share_batch *batch);
-void share_take_random(struct share *share, struct share_batch *batch);
+/* False: memory was refused. */
+bool share_take_random(struct share *share, struct share_batch *batch);
 
 /* Moves dirty pages of one VM into an empty batch and books it; leaves it empty if there are none.
  */

@@ -45,7 +45,22 @@ void share_batch_account(struct share_scanner *scanner, const struct share_pass 
     add_pass(&scanner->now, batch);
     share_assert(scanner->inflight > 0);
     scanner->inflight--;
+    atomic_fetch_add(&scanner->accounted, 1);
+    bool wake = scanner->sleepers > 0;
     share_lock_drop(&scanner->lock);
+    if (wake)
+        share_wake_all(&scanner->accounted);
+}
+
+void share_batch_wait(struct share_scanner *scanner)
+{
+    share_assert(share_lock_is_held(&scanner->lock));
+    uint32_t seen = atomic_load(&scanner->accounted);
+    scanner->sleepers++;
+    share_lock_drop(&scanner->lock);
+    share_sleep(&scanner->accounted, seen);
+    share_lock_take(&scanner->lock);
+    scanner->sleepers--;
 }
 
 void share_pass_restart(struct share_scanner *scanner)

@@ -24,6 +24,10 @@
  *   - Metadata is at most 16 bytes per page looked at, all counted, plus about 32 KiB an engine
  *     and 2 KiB a VM.
  *   - Nothing is allocated on the merge, break or forget paths: offers reserve before they start.
+ *   - The cost of a look is bounded, whoever made the pages and knows the salt: it reads at most
+ *     eight cache lines of the table, twice as many while that grows. A hint without room there is
+ *     left out, and stays out until the next look; what is shared stays so, and is joined as
+ * before.
  *
  * Threads
  *   - Every function may be called from any thread at any time unless it says otherwise. Several
@@ -40,6 +44,14 @@
  *     member where the caller fills it, by the inline functions below where the library does. So a
  *     program runs with a later library of the same soname. Elements of vectors that ops get keep
  *     their size.
+ *
+ * Aliases
+ *   - Two guest pages that map one machine page are merged with nobody, unless the engine made them
+ *     so: protecting one would leave the other writable. Where the engine meets such a pair (equal
+ *     content, equal MPN), or protect answers ALIASED, both are left alone until only one is left
+ *     that share_forget was not called for.
+ *   - What nobody can find: an alias that the engine has not looked at, while the page that it is
+ *     an alias of is merged and protect does not know of it. share_check names those that it knows.
  *
  * Lifetime of a machine page
  *   - A page that is on a shared frame belongs to the engine: it alone releases it, by ops->free.
@@ -100,28 +112,29 @@ enum share_result {
     SHARE_NOMEM,    /* the allocator, ops->alloc or a table limit refused */
     SHARE_INVALID,  /* an argument is out of range, or the call does not suit this engine */
     SHARE_GONE,     /* no such VM or group, or it is being removed */
-    SHARE_RETRY,    /* the page is between two states for a moment: run the access again */
+    SHARE_RETRY,    /* the page, or memory, is on its way for a moment: share_wait, and again */
     SHARE_FAIL,     /* an op failed; nothing changed */
     SHARE_UNSETTLED /* share_now: passes were used up and pages still changed */
 };
 
 /* What became of one page offered. They sum to the pages offered, per VM and in all. */
 enum share_outcome {
-    SHARE_HINTED,         /* no match; a hint stands for it (new, or still right) */
+    SHARE_HINTED,         /* no match; a hint stands for it (new, or still right), or found no room
+                             in the table (share_stats.hints_left_out) */
     SHARE_REPLACED_STALE, /* hinted, in place of hints whose pages had changed or gone */
     SHARE_PROMOTED,       /* matched a hint: both now live on a new shared frame */
     SHARE_JOINED,         /* matched a shared frame: one reference more */
-    SHARE_ALREADY,        /* on a shared frame already, or maps the same machine page already */
+    SHARE_ALREADY,        /* on a shared frame already, or maps what another page maps: an alias */
     SHARE_ZERO,           /* all zero: on its group's zero frame */
     SHARE_VOLATILE,    /* changed since the last look, or during this one; looked at less often */
     SHARE_FALSE_MATCH, /* equal hash, different bytes; ineligible until it changes */
-    SHARE_INELIGIBLE,  /* a false match earlier, and unchanged since */
-    SHARE_BACKED_OFF,  /* volatile or broken of late: the scanner left it out this time */
+    SHARE_INELIGIBLE,  /* a false match earlier, and unchanged since; or an alias */
+    SHARE_BACKED_OFF,  /* volatile, or broken by a write of late: left out of this pass */
     SHARE_BUSY,        /* written, pinned or moved by someone else meanwhile */
     SHARE_PAGE_GONE,   /* no machine page behind it (any more) */
     SHARE_GROUP_OFF,   /* its group does not share, or its VM is changing groups */
     SHARE_ERROR,       /* an op failed, or memory was refused */
-    SHARE_QUIET,       /* old, unchanged and alone of late: the scanner left it out this time */
+    SHARE_QUIET,       /* unchanged and alone at its last two looks: left out of this pass */
     SHARE_OUTCOMES
 };
 
@@ -141,7 +154,8 @@ enum share_answer {
     SHARE_ANSWER_READONLY, /* protect only: done, and no mapping had permitted a write anyway */
     SHARE_ANSWER_STALE,    /* (vm, ppn) does not map that MPN any more */
     SHARE_ANSWER_BUSY,     /* pinned: a device or the VMM accesses it without a mapping */
-    SHARE_ANSWER_FAIL
+    SHARE_ANSWER_FAIL,
+    SHARE_ANSWER_ALIASED /* protect only: more maps this machine page than was named; not done */
 };
 
 struct share_protect {
@@ -160,6 +174,11 @@ struct share_remap {
     bool writable; /* false: stays protected (a merge); true: protection ends with it (a break) */
     enum share_answer answer;
     uint64_t reserved; /* 0 */
+};
+
+enum share_free_kind {
+    SHARE_FREE_OWN,
+    SHARE_FREE_KEPT /* adopted with SHARE_ADOPT_KEEP */
 };
 
 /*
@@ -216,9 +235,10 @@ struct share_ops {
      * being broken: say false, and let the writer wait after share_break has returned NOMEM. */
     bool (*alloc)(void *ctx, struct share_vm_ref vm, share_mpn *mpn, void **bytes);
 
-    /* Releases machine pages that nothing maps. Cannot fail. May block: until the
-     * kernel has taken the memory back, for instance. */
-    void (*free)(void *ctx, const share_mpn *mpns, size_t count);
+    /* Releases machine pages that nothing maps: your own to be used again, or pages of a store
+     * (SHARE_ADOPT_KEEP). Cannot fail. May block: until the kernel has taken the memory back, for
+     * instance. */
+    void (*free)(void *ctx, const share_mpn *mpns, size_t count, enum share_free_kind kind);
 
     /* Optional: nanoseconds of a clock that never goes back, CLOCK_MONOTONIC for instance. The
      * engine times a run of pages with it now and then, to learn which of two ways to fetch them
@@ -243,7 +263,9 @@ enum share_event_kind {
                           */
     SHARE_EVENT_BREAK,   /* a write gave a page its own copy */
     SHARE_EVENT_BREAK_LAST, /* the last page of a frame became private, without a copy */
-    SHARE_EVENT_FORGET      /* a page left its frame by share_forget, share_vm_remove or regroup */
+    SHARE_EVENT_FORGET, /* a page left its frame by share_forget, share_vm_remove or regroup; or for
+                           another one of that content: then its OFFER follows */
+    SHARE_EVENT_ADOPT   /* a page is on a frame because the caller declared it */
 };
 
 struct share_event {
@@ -260,8 +282,8 @@ struct share_event {
 
 /* Told of each outcome, break and forget, in the thread that causes it, with no lock held, and
  * before anybody else can do something with the page: so events of a page come in order, and none
- * is missing. Adding OFFERs that merged and PARTNERs, and subtracting the others, one has each
- * frame's references. Must not call the engine, and not take long: a writer may be told RETRY
+ * is missing. Adding OFFERs that merged, PARTNERs and ADOPTs, and subtracting the others, one has
+ * each frame's references. Must not call the engine, and not take long: a writer may be told RETRY
  * meanwhile. What it allocates is not counted in metadata_bytes. */
 struct share_observer {
     size_t struct_size; /* sizeof(struct share_observer) */
@@ -343,11 +365,67 @@ SHARE_API enum share_result share_vm_remove(struct share *share, share_vm vm);
 
 /*
  * Moves a VM to another group: breaks all its sharing first. NOMEM, FAIL, RETRY (a page was pinned
- * or moved this moment, or another regrouping of the VM runs): the VM stays in its old group, with
- * some pages private already; call again to resume. O(pages looked at).
+ * or moved this moment, memory is on its way, or another regrouping of the VM runs): the VM stays
+ * in its old group, with some pages private already; call again to resume. O(pages looked at).
  */
 SHARE_API SHARE_MUST_CHECK enum share_result share_vm_regroup(struct share *share, share_vm vm,
                                                               share_group group);
+
+/* ---------------------------------------------------------------------- declared sharing -- */
+
+/* Pages [ppn, ppn + count) of a VM, which map [mpn, mpn + count). */
+struct share_adopt_run {
+    share_ppn ppn;
+    share_mpn mpn;
+    uint64_t count;
+    share_vm with_vm; /* if `joins`: pages [with_ppn, with_ppn + count) of that VM, adopted before,
+                         map the same machine pages */
+    share_ppn with_ppn;
+    bool joins;
+};
+
+enum share_adopt_flags {
+    SHARE_ADOPT_KEEP = 1 /* the machine pages are of a store that nobody may write */
+};
+
+/*
+ * Declares sharing that exists: each machine page of the runs goes on a shared frame, with a
+ * reference for each page that maps it. Runs of one call may name an MPN several times; MPNs that
+ * pages on frames map already are joined by `joins`. The pages are protected, and belong to the
+ * engine from now on; no byte is read. The scanner takes such a frame into the table when it comes
+ * to it, once, and others join it from then on. Where one content turns out to have several frames,
+ * their pages go over to one of them, each as the scanner comes to it.
+ *
+ * KEEP: no page of these frames is ever made private in place; its last break copies, too, and
+ * ops->free is told SHARE_FREE_KEPT. Of several frames of a content one of these stays.
+ *
+ * INVALID: a run is out of range, a page is on a frame already, or named twice, or does not map
+ * that MPN (STALE), or `joins` names a page that does not; or the groups differ; or the engine is
+ * immutable. RETRY: a page is being looked at, or is pinned. NOMEM, FAIL, GONE. Then nothing is
+ * shared, and all pages are as they were, but for hints. O(pages) memory while it runs: 8 bytes a
+ * machine page, and a bit a page.
+ */
+SHARE_API SHARE_MUST_CHECK enum share_result share_adopt(struct share *share, share_vm vm,
+                                                         const struct share_adopt_run *runs,
+                                                         size_t count, uint32_t flags);
+
+/*
+ * A fork of a VM: each page of the parent is on a frame that the clone's page is on, too. Add the
+ * clone first, in the parent's group and with its range or a larger one; stop the parent's vCPUs;
+ * fill the clone's map with the parent's MPNs, not writable; then call this, and start the clone.
+ * Reads no byte. One protect for 64 pages. O(pages) time; while it runs, 8 bytes a page that was
+ * private.
+ *
+ * busy: `busy_room` PPNs, of which *busy_count are set: pages that were pinned or looked at this
+ * moment, or are aliases. They are shared with nobody: copy each for the clone.
+ *
+ * RETRY: more than busy_room pages were busy. INVALID: not such a clone, or already started, or its
+ * map differs. NOMEM, FAIL, GONE. Then nothing is known of the clone's pages, and the parent's are
+ * as they were, but for hints.
+ */
+SHARE_API SHARE_MUST_CHECK enum share_result share_vm_clone(struct share *share, share_vm parent,
+                                                            share_vm clone, share_ppn *busy,
+                                                            size_t busy_room, size_t *busy_count);
 
 /* -------------------------------------------------------------------------------- sharing -- */
 
@@ -355,7 +433,9 @@ SHARE_API SHARE_MUST_CHECK enum share_result share_vm_regroup(struct share *shar
  * Offers `count` pages of a VM. outcomes: `count` of them, or NULL. Cheapest in runs of 128 or
  * more. A page offered twice in one call may be `busy` the second time; a PPN outside the VM has
  * the outcome `gone`. Returns OK; or NOMEM or GONE, and the pages not dealt with have the outcome
- * `error`.
+ * `error`. An immutable engine leaves no match out: if pages were made to meet in the table and
+ * find no room there (share_stats.hints_left_out > 0), it answers NOMEM from then on. Start again
+ * with another salt.
  */
 SHARE_API SHARE_MUST_CHECK enum share_result share_offer(struct share *share, share_vm vm,
                                                          const share_ppn *ppns, size_t count,
@@ -363,12 +443,12 @@ SHARE_API SHARE_MUST_CHECK enum share_result share_offer(struct share *share, sh
 
 enum share_order {
     SHARE_SEQUENTIAL, /* VM by VM, PPN by PPN; goes on where the last call stopped */
-    SHARE_RANDOM,     /* pages at random, as ESX does it */
+    SHARE_RANDOM,     /* pages at random, as ESX does it: each present one has the same chance */
     SHARE_DIRTY       /* pages that the caller named to share_dirty, and no others */
 };
 
 enum share_scan_flags {
-    SHARE_SCAN_ALL = 1 /* look at volatile pages, too */
+    SHARE_SCAN_ALL = 1 /* leave no page out, volatile, broken or quiet */
 };
 
 struct share_scan_report {
@@ -391,8 +471,22 @@ SHARE_API SHARE_MUST_CHECK enum share_result share_now_sized(struct share *share
 
 /*
  * Looks at up to budget_pages pages in the order given, and stops early at the end of a pass
- * (SEQUENTIAL, RANDOM: as many looks as there are pages) or when no page is dirty (DIRTY). Dirty
- * pages come first in any order. `report` may be NULL. Several threads may scan.
+ * (SEQUENTIAL, RANDOM: as many looks as there are present pages) or when no page is dirty (DIRTY).
+ * Dirty pages come first in any order. `report` may be NULL. Several threads may scan.
+ *
+ * The scanner learns. A page that changes from look to look is looked at in one pass of 2, 4, ...
+ * 32 (outcome backed_off in the others), and one that was unchanged and alone at two looks in one
+ * of 4 (quiet). Each look that finds a volatile page as it was doubles its chance; a quiet page
+ * that changed, or was named to share_dirty, is quiet no more. A page whose sharing a write broke
+ * is not shared again (backed_off, or volatile) until it was the same over two passes and over a
+ * third; and if that happened twice within 64 passes, until it was the same for 31. Pages left out
+ * count as looked at in budget_pages.
+ *
+ * RANDOM: a pass begins with a call of next_present for each page of all VMs, within the first
+ * share_scan of it, and holds 16 bytes for 512 pages or a VM until the next one (NOMEM if that is
+ * refused). It looks at 128 pages at most at a time, all of one VM; these cost one more call of
+ * next_present for each page of a stretch of 512. Where many VMs have few pages and another has
+ * many, a time may bring few pages, or one in 512 times one. A drawn page may be backed_off.
  */
 SHARE_MUST_CHECK static inline enum share_result share_scan(struct share *share,
                                                             enum share_order order, uint32_t flags,
@@ -429,12 +523,21 @@ SHARE_API bool share_settled(struct share *share);
 /*
  * A write to (vm, ppn) faulted, or you are about to write the page yourself (device, loader) and
  * have pinned it: makes it private and writable. OK: run the access again; it may fault for another
- * reason. RETRY: run it again, too; the page is being moved this moment. NOMEM: ops->alloc refused
- * and nothing changed; the writer must wait. FAIL: remap failed. Cheap if the page is not shared.
- * Never waits for a compare.
+ * reason. RETRY: call share_wait, and run it again; the page is being moved this moment, or
+ * ops->alloc refused while pages were on their way to ops->free. NOMEM: ops->alloc refused, and
+ * nothing was on its way; nothing changed, the writer must wait until you have found memory. So
+ * with as many machine pages as guest pages no break says NOMEM. FAIL: remap failed. Cheap if the
+ * page is not shared. Never waits for a compare.
  */
 SHARE_API SHARE_MUST_CHECK enum share_result share_break(struct share *share, share_vm vm,
                                                          share_ppn ppn);
+
+/*
+ * After a RETRY: sleeps until another thread has done what share_break met, which takes as long as
+ * that thread's ops; needs no memory. Then run the access again. Returns at once if there is
+ * nothing to wait for any more, as where you have pinned the page yourself. OK, GONE, INVALID.
+ */
+SHARE_API enum share_result share_wait(struct share *share, share_vm vm, share_ppn ppn);
 
 enum share_owner {
     SHARE_OWNER_CALLER, /* private: the machine page is yours */
@@ -454,9 +557,9 @@ SHARE_API enum share_result share_forget(struct share *share, share_vm vm, share
 /* -------------------------------------------------------------------------- what it knows -- */
 
 enum share_page_state {
-    SHARE_PAGE_PRIVATE,  /* nothing is known of it */
+    SHARE_PAGE_PRIVATE,  /* nothing is known of its content */
     SHARE_PAGE_HINTED,   /* a hint frame stands for it; not protected */
-    SHARE_PAGE_NO_MATCH, /* ineligible after a false match; not protected */
+    SHARE_PAGE_NO_MATCH, /* ineligible after a false match, or an alias; not protected */
     SHARE_PAGE_MERGING,  /* being looked at, protected or compared */
     SHARE_PAGE_MOVING,   /* between private and shared */
     SHARE_PAGE_SHARED    /* on a shared frame; write-protected */
@@ -469,7 +572,7 @@ struct share_page_info {
     uint32_t refs;     /* the frame's reference count, if shared */
     bool zero;         /* on a zero frame */
     bool code;         /* shared without COW marking: no mapping permits a write anyway */
-    unsigned backoff;  /* hinted: looked at in one of 2^backoff passes */
+    unsigned backoff;  /* private or hinted: looked at in one of 2^backoff passes */
     uint32_t hash_top; /* hinted: the hint's top 26 hash bits */
 };
 
@@ -510,7 +613,9 @@ struct share_stats {
     uint64_t metadata_peak_bytes; /* its high-water mark */
     uint64_t buckets_moved;       /* by growth of the table, in all */
     uint64_t buckets_moved_max;   /* by one insertion, at most */
-    uint64_t op_errors; /* answers of ops that none may give: an MPN or PPN out of range */
+    uint64_t op_errors;      /* answers of ops that none may give: an MPN or PPN out of range */
+    uint64_t hints_left_out; /* hints that are not in the table, or not found there, for want of
+                                room: none, unless pages were made to meet in it */
 };
 
 SHARE_API void share_stats_sized(struct share *share, struct share_stats *stats,

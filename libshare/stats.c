@@ -53,6 +53,7 @@ static void collect_stats(struct share *share, struct share_stats *stats)
     uint64_t in_table = gauge(stats->frames, gauge_of(&share->frames.zero));
     stats->hints = gauge(share_table_entries(&share->table), in_table);
     stats->op_errors = atomic_load(&share->op_errors);
+    stats->hints_left_out = atomic_load(&share->hints_left_out) + share_table_strays(&share->table);
     share_lock_take(&share->scanner.lock);
     stats->passes = share->scanner.passes;
     share_lock_drop(&share->scanner.lock);
@@ -90,8 +91,9 @@ static enum share_page_state public_state(uint32_t word)
         return SHARE_PAGE_PRIVATE;
     case SHARE_WORD_HINTED:
         return SHARE_PAGE_HINTED;
-    case SHARE_WORD_NO_MATCH:
-        return SHARE_PAGE_NO_MATCH;
+    case SHARE_WORD_NO_MATCH: /* or on probation */
+        return share_word_pace(word) && !share_word_is_alias(word) ? SHARE_PAGE_PRIVATE
+                                                                   : SHARE_PAGE_NO_MATCH;
     case SHARE_WORD_MOVING:
         return SHARE_PAGE_MOVING;
     case SHARE_WORD_SHARED:
@@ -112,8 +114,8 @@ static void describe(const struct share *share, uint32_t word, struct share_page
         info->refs = view.refs;
         info->zero = view.zero;
         info->code = share_word_state(word) == SHARE_WORD_CODE;
-    } else if (info->state == SHARE_PAGE_HINTED) {
-        info->backoff = share_word_backoff(word);
+    } else if (info->state == SHARE_PAGE_PRIVATE || info->state == SHARE_PAGE_HINTED) {
+        info->backoff = share_pace_log2(share_word_pace(word));
         info->hash_top = (uint32_t)(share_word_hash(word) >> (64 - SHARE_HINT_HASH_BITS));
     }
 }

@@ -92,15 +92,16 @@ static void note_entry(struct share_table *table, struct share_partition *part)
         share_table_note_full(table, part);
 }
 
-/* An entry where there is room; false if there is none. */
+/* An entry where looks go; false if there is no room. */
 static bool insert(struct share_table *table, struct share_partition *part, uint32_t key,
                    struct share_hit entry)
 {
-    bool placed = share_array_insert(&part->now, key, entry).bucket != NULL;
+    bool placed = share_array_insert(&part->now, key, entry).bucket ||
+                  share_array_squeeze(&part->now, key, entry).bucket;
     if (placed)
         note_entry(table, part);
     else
-        share_grow_want(table, part);
+        share_grow_note_crowded(table, part);
     share_assert_internal(share_partition_is_valid(part));
     return placed;
 }
@@ -193,6 +194,11 @@ bool share_table_remove_anywhere(struct share_table *table, struct share_hit ent
                                entry))
             return true;
     return false;
+}
+
+uint64_t share_table_strays(const struct share_table *table)
+{
+    return atomic_load_explicit(&table->strays, memory_order_relaxed);
 }
 
 uint64_t share_table_entries(struct share_table *table)

@@ -5,14 +5,21 @@
  * Idea. The top 6 hash bits choose one of 64 partitions, each with its own lock and its own array
  * of 64-byte buckets of eight entries. The next 30 bits are kept in the entry; scaled to the number
  * of buckets they give its home bucket, and the rest of them tells entries in a bucket apart. A
- * full bucket spills into the next one and remembers what kind of keys did, so a lookup reads one
+ * full bucket spills into another one and remembers what kind of keys did, so a lookup reads one
  * cache line, and seldom another.
  *
- * Growth. A partition past 92 % gets an array half as large again; every insertion then moves at
+ * Hostile keys. Who knows the salt can make pages whose hashes agree in any bits. So a look reads
+ * at most SHARE_LOOK_BUCKETS buckets of an array, of both while a partition has two: an entry that
+ * finds no room there is not inserted, and one that finds none when the table grows is put where no
+ * look goes (a stray), and still belongs to its page or frame: it can be replaced and removed, and
+ * the next array may bring it back. Honest keys find room at any load below 75 %; one in a million
+ * does not near 94 %, and makes its partition grow at once.
+ *
+ * Growth. A partition past 94 % gets an array half as large again; every insertion then moves at
  * most SHARE_TABLE_MOVES buckets over, and lookups ask both arrays meanwhile. Sizes of the
  * partitions are spread evenly over one growth step (partition p starts at 2 * 1.5^(p/64) buckets),
  * so they grow one after another at any table size: memory follows the number of entries smoothly,
- * near 10.7 bytes each, and never doubles. (The idea of partial expansions: P.-A. Larson, Linear
+ * near 10.5 bytes each, and never doubles. (The idea of partial expansions: P.-A. Larson, Linear
  * hashing with partial expansions, VLDB 1980.) A partition emptied by removals shrinks the same
  * way, and one whose spill bits have worn is rebuilt at its size.
  *
@@ -24,7 +31,8 @@
  * Invariants of a partition, lock held:
  *     its entries are those in `now` and those still in `old`: entries = their sum
  *     old.bucket[0 .. move_next) are empty; all of them, and `old` waits to be freed
- *     now.buckets = the whole part of ideal_buckets_q, and grow_at follows from it
+ *     now.buckets = the whole part of ideal_buckets_q, and grow_at follows from it, or is less:
+ *         the entries at which a key found no room
  *     every entry can be found (array.h)
  * `old` goes none -> full (a new array is installed) -> emptied, move_next up to old.buckets ->
  * none.
@@ -62,6 +70,7 @@ struct share_table {
     struct share_mem *mem;
     _Atomic uint64_t wanted;        /* bit p: partition p should get another array */
     _Atomic uint64_t buckets_moved; /* out of arrays that are empty by now */
+    _Atomic uint64_t strays;        /* entries that growing has put where no look goes, in all */
     /* Copies of partition[].now for share_table_prefetch, which takes no lock. */
     struct {
         _Atomic(struct share_bucket *) bucket;
@@ -138,9 +147,16 @@ static inline void share_table_unlock(struct share_partition *part)
 unsigned share_table_find(const struct share_partition *part, uint64_t hash,
                           struct share_hit hits[static SHARE_TABLE_HITS]);
 
-/* With the lock held: false if the partition is full, which reserve mends. */
+/* With the lock held: false if looks would not find it, for want of room. If share_table_is_full
+ * then, reserve mends that; else the entry must do without. */
 bool share_table_insert(struct share_table *table, struct share_partition *part, uint64_t hash,
                         struct share_hit entry);
+
+/* Does the partition wait for a larger array? Lock held. */
+static inline bool share_table_is_full(const struct share_partition *part)
+{
+    return part->entries >= part->grow_at;
+}
 
 /* The partition has as many entries as it should. For this header and table.c. */
 void share_table_note_full(struct share_table *table, struct share_partition *part);
@@ -174,7 +190,7 @@ bool share_table_replace(struct share_partition *part, uint64_t hash, struct sha
 
 /* Takes the lock itself: removes an entry of which the top `bits` hash bits are known,
  * SHARE_PARTITION_BITS to SHARE_ENTRY_HASH_BITS; bits below do not matter. False if it is not
- * there. */
+ * there. O(partition) if fewer are known than a page's word keeps. */
 bool share_table_remove(struct share_table *table, uint64_t hash, unsigned bits,
                         struct share_hit entry);
 
@@ -187,6 +203,9 @@ bool share_table_holds(struct share_table *table, uint64_t hash, unsigned bits,
 bool share_table_remove_anywhere(struct share_table *table, struct share_hit entry);
 
 uint64_t share_table_entries(struct share_table *table);
+
+/* Entries that growing has put where no look goes, so far. */
+uint64_t share_table_strays(const struct share_table *table);
 
 /* What growth has moved so far: in all, and in one insertion or removal at most. */
 struct share_table_moves {

@@ -110,7 +110,7 @@ static bool is_forgotten(struct share *share, struct share_vm_object *vm)
     for (uint64_t index = 0; share_chunk_next(&share->pages, &vm->tree, &index, &chunk); index++) {
         const struct share_chunk *at = share_pool_at(&share->pages.chunks, chunk);
         for (uint32_t slot = 0; slot < SHARE_CHUNK_PAGES; slot++)
-            forgotten = forgotten && atomic_load(&at->word[slot]) == share_word(SHARE_WORD_NONE, 0);
+            forgotten = forgotten && atomic_load(&at->word[slot]) == share_word_none(0);
     }
     return forgotten;
 }
@@ -123,12 +123,12 @@ enum share_result share_vm_remove(struct share *share, share_vm number)
     bool ours = vm && atomic_compare_exchange_strong(&vm->state, &live, SHARE_VM_DYING);
     if (ours) {
         share_step(SHARE_STEP_ENTER);
-        while (atomic_load(&vm->users))
-            share_pause();
+        share_sleep_until_none(&vm->users);
         forget_all(share, vm);
         share_assert_expensive(is_forgotten(share, vm));
         share_tree_drop(&share->pages, &vm->tree);
         share_dirty_drop(share, vm);
+        share_stretches_drop(share);
         share_assert_internal(is_empty(vm));
         keep_counts(share, vm);
         leave_group(share, atomic_load(&vm->group));
@@ -165,8 +165,7 @@ static enum share_result regroup(struct share *share, struct share_vm_object *vm
     enum share_result result = SHARE_GONE;
     if (target) {
         share_step(SHARE_STEP_ENTER);
-        while (atomic_load(&vm->offers))
-            share_pause();
+        share_sleep_until_none(&vm->offers);
         result = unshare_all(share, vm);
         share_group left = result == SHARE_OK ? atomic_exchange(&vm->group, group) : group;
         leave_group(share, left);

@@ -196,29 +196,61 @@ static enum share_result count(struct set *set, struct share *share, bool discar
     return result;
 }
 
+static enum share_result new_engine(struct set *set, const struct share_alloc *alloc,
+                                    uint32_t flags, struct share **share)
+{
+    struct share_config config = {.struct_size = sizeof config,
+                                  .ops = &set_ops,
+                                  .ops_ctx = set,
+                                  .alloc = alloc,
+                                  .flags = SHARE_IMMUTABLE | flags,
+                                  .expected_contents = set->pages / 2}; /* 16 bytes a page at most,
+                                                                           whatever they hold */
+    return share_new(&config, share);
+}
+
+/* Were pages made so that their hashes meet, with the salt that everybody knows? */
+static bool was_flooded(struct share *share)
+{
+    struct share_stats stats;
+    share_stats(share, &stats);
+    return stats.hints_left_out > 0;
+}
+
+/* An engine that has looked at the whole set: with salt 0, so that its table repeats, and with a
+ * salt that nobody knows if that fails. On failure there is none. */
+static enum share_result engine_of(struct set *set, const struct share_alloc *alloc, bool isolate,
+                                   const struct measure_options *options, struct share **share)
+{
+    bool again = false;
+    enum share_result result;
+    do {
+        result = new_engine(set, alloc, again ? 0 : SHARE_SALT_GIVEN, share);
+        if (result != SHARE_OK)
+            return result;
+        result = run_engine(set, *share, isolate, options);
+        again = !again && result == SHARE_NOMEM && was_flooded(*share);
+        if (result != SHARE_OK)
+            share_free(*share);
+    } while (again);
+    return result;
+}
+
 /* Measures once; fills all figures, or those of isolation alone. */
 static enum share_result measure_once(struct set *set, const struct share_alloc *alloc,
                                       bool isolate, const struct measure_options *options,
                                       struct figures *figures)
 {
     struct share *share;
-    struct share_config config = {.struct_size = sizeof config,
-                                  .ops = &set_ops,
-                                  .ops_ctx = set,
-                                  .alloc = alloc,
-                                  .flags = SHARE_IMMUTABLE | SHARE_SALT_GIVEN, /* 0: it repeats */
-                                  .expected_contents = set->pages / 2}; /* 16 bytes a page at most,
-                                                                           whatever they hold */
-    enum share_result result = share_new(&config, &share);
+    enum share_result result = engine_of(set, alloc, isolate, options, &share);
     if (result != SHARE_OK)
         return result;
-    result = run_engine(set, share, isolate, options);
-    if (result == SHARE_OK && isolate) {
+    if (isolate) {
         struct share_stats stats;
         share_stats(share, &stats);
         figures->isolated = true;
         figures->isolated_reclaimed_pages = stats.reclaimed_pages;
-    } else if (result == SHARE_OK) {
+    } else {
         result = count(set, share, !options->isolate, figures);
     }
     share_free(share);

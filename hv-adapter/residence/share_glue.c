@@ -15,7 +15,6 @@
  */
 #include "residence/share_glue.h"
 
-#include <sched.h>
 #include <time.h>
 
 #include "hv_assert.h"
@@ -215,8 +214,9 @@ static bool op_alloc(void *ctx, struct share_vm_ref ref, share_mpn *mpn, void **
     return true;
 }
 
-static void op_free(void *ctx, const share_mpn *mpns, size_t count)
+static void op_free(void *ctx, const share_mpn *mpns, size_t count, enum share_free_kind kind)
 {
+    (void)kind;
     struct hv_commons *commons = ctx;
     for (size_t i = 0; i < count; i++) {
         hv_machine_release(&commons->machine, &(hv_mpn){mpns[i].n}, 1);
@@ -251,14 +251,15 @@ bool hv_share_break(struct hv_vm *vm, hv_ppn ppn)
 {
     bool paused = hv_shootdown_pause(vm);
     enum share_result result = share_break(vm->commons->share, vm->share, (share_ppn){ppn.n});
+    bool again = result == SHARE_RETRY; /* another thread moves it */
+    if (again)
+        result = share_wait(vm->commons->share, vm->share, (share_ppn){ppn.n});
     hv_shootdown_resume(vm, paused);
     vm->counts.breaks++;
     switch (result) {
     case SHARE_OK:
-        hv_vm_charge(vm, HV_CHARGE_COW_BREAK);
-        return true;
-    case SHARE_RETRY: /* another thread moves it: as long as that one's remap takes */
-        sched_yield();
+        if (!again)
+            hv_vm_charge(vm, HV_CHARGE_COW_BREAK);
         return true;
     case SHARE_NOMEM:
         hv_vm_fail(vm, "the host has no machine memory left for a private copy");

@@ -76,7 +76,8 @@ static bool alloc_page(void *ctx, struct share_vm_ref v, share_mpn *mpn, void **
     *bytes = machine + mpn->n * NBYTES;
     return mpn->n < POOL;
 }
-static void free_pages(void *ctx, const share_mpn *mpns, size_t count) {
+static void free_pages(void *ctx, const share_mpn *mpns, size_t count, enum share_free_kind kind) {
+    (void)kind;
     const int give_back = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE; /* really, to the host */
     for (size_t i = 0; i < count; used[mpns[i++].n] = false)
         fallocate(memfd, give_back, (off_t)(mpns[i].n * NBYTES), NBYTES);
@@ -89,7 +90,9 @@ static void *serve_faults(void *arg) {
         uint64_t ppn = (msg.arg.pagefault.address - (uintptr_t)guest) / NBYTES;
         struct uffdio_range range = {(uintptr_t)guest + ppn * NBYTES, NBYTES};
         enum share_result result = share_break(engine, vm, (share_ppn){ppn});
-        must(result == SHARE_OK || result == SHARE_RETRY, "break"); /* RETRY: it faults again */
+        if (result == SHARE_RETRY)
+            result = share_wait(engine, vm, (share_ppn){ppn});
+        must(result == SHARE_OK, "break"); /* or it faults again, and will have been moved */
         must(ioctl(uffd, UFFDIO_WAKE, &range) == 0, "wake");
     }
     return NULL;

@@ -80,7 +80,8 @@ static bool alloc_page(void *ctx, struct share_vm_ref vm, share_mpn *mpn, void *
     return false;
 }
 
-static void free_pages(void *ctx, const share_mpn *mpns, size_t count) {
+static void free_pages(void *ctx, const share_mpn *mpns, size_t count, enum share_free_kind kind) {
+    (void)kind;
     for (size_t i = 0; i < count; i++)
         ((struct vmm *)ctx)->used[mpns[i].n] = false;
 }
@@ -88,7 +89,9 @@ static void free_pages(void *ctx, const share_mpn *mpns, size_t count) {
 static void guest_write(struct vmm *vmm, share_vm vm, uint64_t ppn, unsigned offset, char value) {
     while (vmm->physmap[vm][ppn].sharing) { /* the "page fault" */
         enum share_result result = share_break(vmm->share, vm, (share_ppn){ppn});
-        if (result != SHARE_OK && result != SHARE_RETRY) {
+        if (result == SHARE_RETRY)
+            result = share_wait(vmm->share, vm, (share_ppn){ppn});
+        if (result != SHARE_OK) {
             printf("the guest must wait: %s\n", share_result_name(result)); /* NOMEM: find memory */
             exit(1);
         }

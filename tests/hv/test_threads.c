@@ -240,7 +240,7 @@ static void remap_once(struct hv_vm *vm)
     hv_share_ops.remap(vm->commons, &page, 1);
     assert_int_equal(page.answer, SHARE_ANSWER_OK);
     assert_still(vm, from);
-    hv_share_ops.free(vm->commons, &(share_mpn){from.n}, 1);
+    hv_share_ops.free(vm->commons, &(share_mpn){from.n}, 1, SHARE_FREE_OWN);
 }
 
 static void while_it_stores(void (*once)(struct hv_vm *vm))

@@ -141,7 +141,9 @@ static void *come_and_go(void *arg)
             ppns[slot] = vmm_ppn(race.vmm, vm, slot);
         MUST(share_offer(race.vmm->share, vm, ppns, SLOTS, NULL) == SHARE_OK);
         if (random_to(&self->random, 2)) {
-            enum share_result result = share_vm_regroup(race.vmm->share, vm, second);
+            enum share_result result;
+            while ((result = share_vm_regroup(race.vmm->share, vm, second)) == SHARE_RETRY)
+                ;                                              /* memory is on its way */
             MUST(result == SHARE_OK || result == SHARE_NOMEM); /* nobody pins */
         }
         pthread_rwlock_rdlock(&race.leaving);

@@ -12,12 +12,12 @@ static void test(void **state)
     vmm_engine(vmm, NULL, 0);
     vmm_add(vmm, 0, 0, 0);
     assert_true(vmm_populate(vmm, 0, 0, (struct vmm_content){0, 0}));
-    *vmm_page(vmm, 0, 1) = *vmm_page(vmm, 0, 0);
-    atomic_fetch_add(&vmm->machine[vmm_page(vmm, 0, 0)->mpn].maps, 1);
+    vmm_alias(vmm, 0, 1, 0, 0);
 
     assert_int_equal(vmm_offer(vmm, 0, 0), SHARE_ZERO);
     assert_int_equal(vmm_offer(vmm, 0, 1), SHARE_ALREADY);
     assert_int_equal(atomic_load(&vmm->calls[VMM_FREE]), 0);
+    vmm_unalias(vmm, 0, 1);
     vmm_end(vmm);
     (void)state;
 }

@@ -129,7 +129,18 @@ static void offer(const enum world_page *pages, size_t count)
     MUST(result == SHARE_OK || result == SHARE_GONE);
 }
 
-/* vmm_store, with a step before each attempt: whoever is told to try again waits for the other. */
+/* After a RETRY; a page that the other thread has unmapped or pinned has nothing to wait for but
+ * the other thread. */
+static void wait_for(enum world_page page)
+{
+    share_vm vm = vm_of(page);
+    enum share_result result =
+        share_wait(world()->share, vm, vmm_ppn(world()->vmm, vm, slot_of(page)));
+    MUST(result == SHARE_OK || result == SHARE_GONE);
+    explore_pause();
+}
+
+/* vmm_store, with a step before each attempt. */
 static void guest_write(enum world_page page, uint64_t value)
 {
     share_vm vm = vm_of(page);
@@ -144,7 +155,7 @@ static void guest_write(enum world_page page, uint64_t value)
             return;
         result = share_break(world()->share, vm, vmm_ppn(world()->vmm, vm, slot_of(page)));
         if (result == SHARE_RETRY)
-            explore_pause();
+            wait_for(page);
         MUST(result == SHARE_OK || result == SHARE_RETRY || result == SHARE_GONE);
     }
 }
@@ -155,7 +166,7 @@ static void break_page(enum world_page page)
     share_ppn ppn = vmm_ppn(world()->vmm, vm_of(page), slot_of(page));
     while ((result = share_break(world()->share, vm_of(page), ppn)) == SHARE_RETRY &&
            is_present(page))
-        explore_pause();
+        wait_for(page);
     MUST(result == SHARE_OK || result == SHARE_GONE || !is_present(page));
 }
 
@@ -256,11 +267,22 @@ static void check_page(share_vm vm, unsigned slot)
     }
 }
 
-void world_check(void)
+/* Counts of retries, and of calls that were under way, would make every round of a circle a new
+ * state. Nobody compares the latter with what they were while nobody is under way. */
+static void forget_counts(void)
 {
-    /* A count of retries would make every round of a circle a new state. */
+    struct share_transit *transit = &world()->share->transit;
     for (share_vm vm = 0; vm < WORLD_VMS; vm++)
         atomic_store(&share_vm_at(world()->share, vm)->counts.breaks_retried, 0);
+    if (!atomic_load(&transit->calls) && !atomic_load(&transit->sleepers)) {
+        atomic_store(&transit->arrived, 0);
+        atomic_store(&transit->ended, 0);
+    }
+}
+
+void world_check(void)
+{
+    forget_counts();
     for (share_vm vm = 0; vm < WORLD_VMS; vm++)
         for (unsigned slot = 0; slot < WORLD_SLOTS; slot++)
             if (!world()->removed[vm])

@@ -79,8 +79,9 @@ static bool alloc(void *ctx, struct share_vm_ref vm, share_mpn *mpn, void **byte
     return false;
 }
 
-static void free_pages(void *ctx, const share_mpn *mpns, size_t count)
+static void free_pages(void *ctx, const share_mpn *mpns, size_t count, enum share_free_kind kind)
 {
+    (void)kind;
     struct generator *generator = ctx;
     (void)mpns;
     generator->freed_pages += count;

@@ -104,8 +104,8 @@ static struct vmm_owner *take_owner(struct vmm *vmm)
     return &vmm->owner[i];
 }
 
-enum share_result vmm_try_add(struct vmm *vmm, share_group group, uint64_t begin, unsigned shift,
-                              share_vm *vm)
+static enum share_result try_add_stopped(struct vmm *vmm, share_group group, uint64_t begin,
+                                         unsigned shift, share_vm *vm)
 {
     uint64_t end = begin + ((uint64_t)(vmm->slots - 1) << shift) + 1;
     struct vmm_owner *owner = take_owner(vmm);
@@ -123,8 +123,23 @@ enum share_result vmm_try_add(struct vmm *vmm, share_group group, uint64_t begin
     guest->begin = begin;
     guest->shift = shift;
     atomic_store(&guest->live, 1);
-    MUST(share_vm_start(vmm->share, *vm) == SHARE_OK);
     return SHARE_OK;
+}
+
+enum share_result vmm_try_add(struct vmm *vmm, share_group group, uint64_t begin, unsigned shift,
+                              share_vm *vm)
+{
+    enum share_result result = try_add_stopped(vmm, group, begin, shift, vm);
+    if (result == SHARE_OK)
+        MUST(share_vm_start(vmm->share, *vm) == SHARE_OK);
+    return result;
+}
+
+share_vm vmm_add_stopped(struct vmm *vmm, share_group group, uint64_t begin, unsigned shift)
+{
+    share_vm vm = 0;
+    MUST(try_add_stopped(vmm, group, begin, shift, &vm) == SHARE_OK);
+    return vm;
 }
 
 share_vm vmm_add(struct vmm *vmm, share_group group, uint64_t begin, unsigned shift)
@@ -250,6 +265,20 @@ bool vmm_populate(struct vmm *vmm, share_vm vm, unsigned slot, struct vmm_conten
     if (mpn >= 0)
         map(vmm, page, mpn);
     return mpn >= 0;
+}
+
+void vmm_alias(struct vmm *vmm, share_vm vm, unsigned alias, share_vm with, unsigned slot)
+{
+    MUST(!vmm_page(vmm, vm, alias)->present);
+    map(vmm, vmm_page(vmm, vm, alias), vmm_page(vmm, with, slot)->mpn);
+}
+
+void vmm_unalias(struct vmm *vmm, share_vm vm, unsigned alias)
+{
+    enum share_owner owner;
+    (void)unmap(vmm, vm, alias);
+    MUST(share_forget(vmm->share, vm, vmm_ppn(vmm, vm, alias), &owner) == SHARE_OK);
+    MUST(owner == SHARE_OWNER_CALLER);
 }
 
 bool vmm_replace_untold(struct vmm *vmm, share_vm vm, unsigned slot, struct vmm_content content)

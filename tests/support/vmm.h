@@ -85,6 +85,7 @@ struct vmm {
     uint32_t free_count;
     _Atomic uint32_t free_lock;
     _Atomic uint64_t calls[VMM_OPS]; /* pages, not vectors */
+    _Atomic uint64_t kept_freed;     /* machine pages */
 
     /* Forgotten pages may be offered all the same, and a break may meet that look and unprotect. */
     bool offers_forgotten;
@@ -109,6 +110,8 @@ void vmm_free(struct vmm *vmm);
 struct share *vmm_engine(struct vmm *vmm, const struct share_alloc *alloc, uint64_t salt);
 
 share_vm vmm_add(struct vmm *vmm, share_group group, uint64_t begin, unsigned shift);
+/* Without share_vm_start. */
+share_vm vmm_add_stopped(struct vmm *vmm, share_group group, uint64_t begin, unsigned shift);
 enum share_result vmm_try_add(struct vmm *vmm, share_group group, uint64_t begin, unsigned shift,
                               share_vm *vm);
 
@@ -149,6 +152,11 @@ int64_t vmm_take(struct vmm *vmm);
 
 /* Gives a machine page that is mapped nowhere back to the pool. */
 void vmm_give_back(struct vmm *vmm, uint32_t mpn);
+
+/* Maps what a page of `with` maps at an absent page, too, without a word to the engine; and unmaps
+ * it again, as vmm_forget does. */
+void vmm_alias(struct vmm *vmm, share_vm vm, unsigned alias, share_vm with, unsigned slot);
+void vmm_unalias(struct vmm *vmm, share_vm vm, unsigned alias);
 
 /* What the engine says of a page. */
 struct share_page_info vmm_info(const struct vmm *vmm, share_vm vm, unsigned slot);

@@ -71,7 +71,9 @@ enum share_result vmm_store(struct vmm *vmm, share_vm vm, unsigned slot, unsigne
         if (!(reasons & VMM_SHARING))
             continue;
         result = share_break(vmm->share, vm, vmm_ppn(vmm, vm, slot));
-        if (result != SHARE_OK && result != SHARE_RETRY)
+        if (result == SHARE_RETRY)
+            result = share_wait(vmm->share, vm, vmm_ppn(vmm, vm, slot));
+        if (result != SHARE_OK)
             return result;
     }
 }

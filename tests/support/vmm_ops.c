@@ -191,9 +191,11 @@ static bool alloc(void *ctx, struct share_vm_ref vm, share_mpn *mpn, void **byte
     return true;
 }
 
-static void free_pages(void *ctx, const share_mpn *mpns, size_t count)
+static void free_pages(void *ctx, const share_mpn *mpns, size_t count, enum share_free_kind kind)
 {
     struct vmm *vmm = ctx;
+    if (kind == SHARE_FREE_KEPT)
+        atomic_fetch_add(&vmm->kept_freed, count);
     for (size_t i = 0; i < count; i++) {
         step(vmm, VMM_FREE);
         vmm_give_back(vmm, index_of(vmm, mpns[i]));

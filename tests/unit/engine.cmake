@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # The engine, a test for each of its files. They include internal headers and link the static library.
-set(ENGINE_TESTS check compare cow engine frame group hash offer page pool scan stats table tune vm)
+set(ENGINE_TESTS adopt check clone compare cow engine frame group hash learning offer page pool scan stats table tune vm waits)
 foreach(name ${ENGINE_TESTS})
     share_unit_test(NAME test_${name} SOURCES test_${name}.c LIBS share_test_vmm share_static LABEL unit)
 endforeach()
@@ -9,8 +9,9 @@ target_link_libraries(test_hash PRIVATE PkgConfig::XXHASH) # what every variant 
 # The table once more without vector instructions.
 share_unit_test(NAME test_table_scalar
                 SOURCES test_table.c ${CMAKE_SOURCE_DIR}/libshare/array.c
-                        ${CMAKE_SOURCE_DIR}/libshare/grow.c ${CMAKE_SOURCE_DIR}/libshare/mem.c
-                        ${CMAKE_SOURCE_DIR}/libshare/table.c
+                        ${CMAKE_SOURCE_DIR}/libshare/grow.c ${CMAKE_SOURCE_DIR}/libshare/lock.c
+                        ${CMAKE_SOURCE_DIR}/libshare/mem.c ${CMAKE_SOURCE_DIR}/libshare/table.c
+                        ${CMAKE_SOURCE_DIR}/libshare/wait.c
                 LIBS share_test_vmm LABEL unit)
 target_compile_options(test_table_scalar PRIVATE -U__SSE2__)
 

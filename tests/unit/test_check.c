@@ -158,7 +158,7 @@ static void write_to_the_zero_frame(void)
 }
 static void forget_to_drop_a_hint(void)
 {
-    set_word(0, 2, share_word(SHARE_WORD_NONE, 0));
+    set_word(0, 2, share_word_none(0));
 }
 static void change_a_hints_hash(void)
 {
@@ -224,7 +224,7 @@ static void miscount_code_pages(void)
 
 static void know_more_of_a_page_than_there_is(void)
 {
-    set_word(0, 5, share_word(SHARE_WORD_NO_MATCH, SHARE_BACKOFF_MAX + 1));
+    set_word(0, 5, share_word_none(SHARE_PACE_AGAIN + 1));
 }
 static void promise_more_chunks_than_are_free(void)
 {
@@ -265,7 +265,7 @@ static const struct {
     WOUND(write_past_protection, "a shared page's content has changed"),
     WOUND(write_to_the_zero_frame, "a shared page's content has changed"),
     WOUND(forget_to_drop_a_hint, "a hint stands for a page that is not hinted so"),
-    WOUND(change_a_hints_hash, "a hint stands for a page that is not hinted so"),
+    WOUND(change_a_hints_hash, "a hinted page has no hint"),
     WOUND(hint_twice, "the count of hints is wrong"),
     WOUND(enter_a_frame_twice, "a frame stands in the table twice, or never was"),
     WOUND(enter_a_frame_that_never_was, "a frame stands in the table twice, or never was"),

@@ -29,7 +29,7 @@ static share_frame make(uint64_t mpn, share_group group, bool zero, uint32_t ref
 {
     assert_true(share_pool_reserve(&frames.pool, 1));
     share_frame frame = share_pool_take(&frames.pool);
-    share_frame_make(&frames, frame, (share_mpn){mpn}, group, zero, refs);
+    share_frame_make(&frames, frame, (share_mpn){mpn}, group, zero ? SHARE_FRAME_ZERO : 0, refs);
     return frame;
 }
 

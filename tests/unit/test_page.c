@@ -170,9 +170,9 @@ static void hint_words_keep_their_parts(void **state)
 {
     (void)state;
     uint64_t hash = 0xfedcba9876543210;
-    uint32_t word = share_word_hint(SHARE_WORD_NO_MATCH, hash, SHARE_BACKOFF_MAX);
+    uint32_t word = share_word_hint(SHARE_WORD_NO_MATCH, hash, SHARE_PACE_STEADY);
     assert_int_equal(share_word_state(word), SHARE_WORD_NO_MATCH);
-    assert_int_equal(share_word_backoff(word), SHARE_BACKOFF_MAX);
+    assert_int_equal(share_word_pace(word), SHARE_PACE_STEADY);
     assert_true(share_word_hash(word) == hash >> 38 << 38);
     word = share_word(SHARE_WORD_CODE, SHARE_FRAMES_MAX);
     assert_true(share_word_on_frame(word) && share_word_frame(word) == SHARE_FRAMES_MAX);
@@ -184,9 +184,9 @@ static void words_change_as_the_header_says(void **state)
 {
     (void)state;
     static const char *const list[] = {
-        [SHARE_WORD_NONE] = "...O....",     [SHARE_WORD_HINTED] = "...O.M..",
+        [SHARE_WORD_NONE] = "...O.M..",     [SHARE_WORD_HINTED] = "...O.M..",
         [SHARE_WORD_NO_MATCH] = "...O.M..", [SHARE_WORD_OWNED] = "NHX.BM..",
-        [SHARE_WORD_BROKEN] = "NH......",   [SHARE_WORD_MOVING] = "NH....SC",
+        [SHARE_WORD_BROKEN] = "NHX.....",   [SHARE_WORD_MOVING] = "NHX...SC",
         [SHARE_WORD_SHARED] = ".....M..",   [SHARE_WORD_CODE] = ".....M..",
     };
     for (enum share_word_state from = 0; from <= SHARE_WORD_CODE; from++)
@@ -195,7 +195,7 @@ static void words_change_as_the_header_says(void **state)
             uint32_t next = share_word(to, to >= SHARE_WORD_SHARED);
             assert_int_equal(share_word_may_become(word, next), list[from][to] != '.');
         }
-    uint32_t none = share_word(SHARE_WORD_NONE, 0), broken = share_word(SHARE_WORD_BROKEN, 0);
+    uint32_t none = share_word_none(0), broken = share_word(SHARE_WORD_BROKEN, 0);
     assert_true(share_word_may_become(broken, broken + 1));
     assert_true(share_word_may_become(broken + 2, broken + 1));
     assert_false(share_word_may_become(broken, broken + 2));
@@ -204,7 +204,7 @@ static void words_change_as_the_header_says(void **state)
     assert_false(share_word_may_become(share_word(SHARE_WORD_MOVING, 0),
                                        share_word(SHARE_WORD_SHARED, 0))); /* on no frame */
     assert_false(share_word_is_valid(share_word(SHARE_WORD_OWNED, 1)));
-    assert_false(share_word_is_valid(share_word(SHARE_WORD_HINTED, SHARE_BACKOFF_MAX + 1)));
+    assert_false(share_word_is_valid(share_word_none(SHARE_PACE_AGAIN + 1)));
 }
 
 static void chunks_are_valid_where_they_were_made(void **state)

@@ -4,6 +4,7 @@
 #include "random.h"
 #include "table.h"
 #include "test.h"
+#include <stdlib.h>
 
 static struct metadata metadata;
 static struct share_mem mem;
@@ -124,22 +125,88 @@ static void a_hint_becomes_a_frame(void **state)
     assert_int_equal(share_table_entries(&table), 1);
 }
 
-/* A lookup returns some of many; removal finds each. The chain goes over many buckets, and round.
- */
+/* Does it find room, if the table grows as it may? */
+static bool may_insert(uint64_t hash, struct share_hit entry)
+{
+    bool done = false;
+    for (unsigned tries = 0; tries < 4 && !done; tries++) {
+        assert_true(share_table_reserve(&table));
+        done = insert(hash, entry);
+    }
+    return done;
+}
+
+/* Two rows of buckets take so many of one hash, and no more. A lookup returns some of many; removal
+ * finds each. The first row goes round the end. */
 static void many_of_one_hash_spill(void **state)
 {
     (void)state;
     uint64_t hash = ~UINT64_C(0); /* home is the last bucket */
+    const uint32_t room = SHARE_LOOK_BUCKETS * SHARE_TABLE_SLOTS;
     struct share_hit hits[SHARE_TABLE_HITS];
     for (uint32_t id = 1; id <= 200; id++)
-        must_insert(hash, hint(id));
+        assert_int_equal(may_insert(hash, hint(id)), id <= room);
+    uint64_t bytes = atomic_load(&mem.bytes);
+    for (uint32_t id = 1; id <= 2000; id++)
+        assert_false(may_insert(hash, hint(room + id)));
+    assert_int_equal(atomic_load(&mem.bytes), bytes); /* it does not grow in vain */
     assert_int_equal(find(hash, hits), SHARE_TABLE_HITS);
-    for (uint32_t id = 1; id <= 200; id++) {
+    for (uint32_t id = 1; id <= room; id++) {
         assert_true(share_table_holds(&table, hash, 36, hint(id)));
         assert_true(share_table_remove(&table, hash, 26, hint(id)));
         assert_false(share_table_remove(&table, hash, 26, hint(id)));
     }
     assert_int_equal(share_table_entries(&table), 0);
+}
+
+/* Keys that are equal in their first bits have one home, and many second rows: most find room, and
+ * all that do are found. */
+static void a_flood_of_13_bits_spreads(void **state)
+{
+    (void)state;
+    const uint32_t count = 100000;
+    bool *in = calloc(count + 1, sizeof *in);
+    uint32_t inserted = 0;
+    assert_non_null(in);
+    for (uint32_t id = 1; id <= count; id++)
+        inserted += in[id] = may_insert(hash_of(id) >> 13, hint(id));
+    print_message("%u of %u found room\n", inserted, count);
+    assert_true(inserted > count / 10 * 9);
+    for (uint32_t id = 1; id <= count; id++)
+        assert_int_equal(holds(hash_of(id) >> 13, hint(id)), in[id]);
+    for (uint32_t id = 1; id <= count; id++)
+        assert_int_equal(share_table_remove(&table, hash_of(id) >> 13, 26, hint(id)), in[id]);
+    assert_int_equal(share_table_strays(&table), 0);
+    free(in);
+}
+
+/* Chains that are full, and overlap when the array has another size: some entries then stand where
+ * no look goes. They are entries all the same. */
+static void strays_can_be_replaced_and_removed(void **state)
+{
+    (void)state;
+    const uint32_t chains = 40, each = SHARE_LOOK_BUCKETS * SHARE_TABLE_SLOTS;
+    const uint64_t below = ~UINT64_C(0) >> 26, top6 = UINT64_C(63) << 58;
+    uint32_t in[40 * 64], count = 0, found = 0;
+    uint64_t hash[40 * 64];
+    for (uint32_t id = 1; id <= chains * each; id++) {
+        hash[count] = (hash_of(id % chains) & ~below & ~top6) | (hash_of(id) & below);
+        if (may_insert(hash[count], hint(id)))
+            in[count++] = id;
+    }
+    for (uint32_t id = 100000; id <= 110000; id++) /* the partition grows, and grows again */
+        may_insert(hash_of(id) & ~top6, hint(id));
+    assert_true(share_table_is_valid(&table));
+    assert_true(count > chains * each / 2 && share_table_strays(&table) > 0);
+    for (uint32_t i = 0; i < count; i++) {
+        found += holds(hash[i], hint(in[i]));
+        assert_true(share_table_holds(&table, hash[i], 36, hint(in[i])));
+        struct share_partition *part = share_table_lock(&table, hash[i]);
+        assert_true(share_table_replace(part, hash[i], hint(in[i]), frame(in[i])));
+        share_table_unlock(part);
+        assert_true(share_table_remove(&table, hash[i], 26, frame(in[i])));
+    }
+    assert_true(found >= count - share_table_strays(&table));
 }
 
 /* Of a hint's hash, 26 bits are kept beside its page. */
@@ -452,6 +519,8 @@ int main(void)
         TEST(hash_zero_is_a_hash),
         TEST(a_hint_becomes_a_frame),
         TEST(many_of_one_hash_spill),
+        TEST(a_flood_of_13_bits_spreads),
+        TEST(strays_can_be_replaced_and_removed),
         TEST(removal_needs_26_bits_or_6),
         TEST(growth_loses_nothing_and_moves_little),
         TEST(memory_follows_entries),

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/* What the scanner leaves out, when it comes back to it, and what that costs and saves. */
+#include "random.h"
+#include "test.h"
+#include "vmm.h"
+
+#define SLOTS 512u
+
+static struct share_scan_report report;
+
+static struct vmm *new_vmm(void)
+{
+    struct vmm *vmm = vmm_new(1, SLOTS, SLOTS + 64);
+    vmm_engine(vmm, NULL, 1);
+    vmm_add(vmm, 0, 0, 0);
+    for (unsigned slot = 0; slot < SLOTS; slot++)
+        assert_true(vmm_populate(vmm, 0, slot, (struct vmm_content){1 + slot, 0}));
+    return vmm;
+}
+
+static void scan(struct vmm *vmm, enum share_order order, uint32_t flags)
+{
+    assert_int_equal(share_scan(vmm->share, order, flags, UINT64_MAX, &report), SHARE_OK);
+}
+
+static void scan_passes(struct vmm *vmm, unsigned passes)
+{
+    for (unsigned i = 0; i < passes; i++)
+        scan(vmm, SHARE_SEQUENTIAL, 0);
+}
+
+static void old_pages_that_are_alone_are_looked_at_in_one_of_four_passes(void **state)
+{
+    struct vmm *vmm = new_vmm();
+    (void)state;
+    scan_passes(vmm, 3); /* new; the same; the same again */
+    assert_int_equal(report.outcomes[SHARE_QUIET], 0);
+    uint64_t quiet = 0, looked = 0;
+    for (unsigned pass = 0; pass < 4; pass++) {
+        scan_passes(vmm, 1);
+        assert_int_equal(report.looked_pages, SLOTS); /* the budget knows no difference */
+        assert_true(report.outcomes[SHARE_HINTED] > 0);
+        quiet += report.outcomes[SHARE_QUIET];
+        looked += report.outcomes[SHARE_HINTED];
+    }
+    assert_int_equal(looked, SLOTS);
+    assert_int_equal(quiet, 3 * SLOTS);
+    assert_int_equal(vmm_info(vmm, 0, 5).backoff, 2);
+    vmm_end(vmm);
+}
+
+static void a_quiet_page_that_changes_is_found_within_four_passes(void **state)
+{
+    struct vmm *vmm = new_vmm();
+    (void)state;
+    scan_passes(vmm, 4);
+    for (unsigned slot = 0; slot < SLOTS; slot += 64)
+        assert_int_equal(vmm_store(vmm, 0, slot, 0, 9000 + slot), SHARE_OK);
+    uint64_t changed = 0;
+    for (unsigned pass = 0; pass < 4; pass++) {
+        scan_passes(vmm, 1);
+        changed += report.outcomes[SHARE_VOLATILE];
+    }
+    assert_int_equal(changed, SLOTS / 64);
+    assert_int_equal(vmm_info(vmm, 0, 1).backoff, 2);
+    vmm_end(vmm);
+}
+
+/* They need not be looked at themselves: their hints stand. */
+static void quiet_pages_are_matched_at_once(void **state)
+{
+    struct vmm *vmm = new_vmm();
+    (void)state;
+    scan_passes(vmm, 4);
+    assert_int_equal(vmm_store(vmm, 0, 7, 0, 1 + 300), SHARE_OK);
+    assert_int_equal(vmm_offer(vmm, 0, 7), SHARE_PROMOTED);
+    assert_int_equal(vmm_info(vmm, 0, 300).state, SHARE_PAGE_SHARED);
+    vmm_end(vmm);
+}
+
+static void share_dirty_ends_the_quiet(void **state)
+{
+    struct vmm *vmm = new_vmm();
+    (void)state;
+    scan_passes(vmm, 4);
+    assert_int_equal(share_dirty(vmm->share, 0, &(share_ppn){3}, 1), SHARE_OK);
+    scan(vmm, SHARE_DIRTY, 0);
+    assert_int_equal(report.outcomes[SHARE_HINTED], 1);
+    assert_int_equal(vmm_info(vmm, 0, 3).backoff, 0);
+    assert_int_equal(vmm_info(vmm, 0, 4).backoff, 2);
+    vmm_end(vmm);
+}
+
+static void share_now_looks_at_everything(void **state)
+{
+    struct vmm *vmm = new_vmm();
+    (void)state;
+    scan_passes(vmm, 5);
+    assert_int_equal(share_now(vmm->share, 1, &report), SHARE_OK);
+    assert_int_equal(report.outcomes[SHARE_HINTED], SLOTS);
+    vmm_end(vmm);
+}
+
+/* News in any of the passes that together looked at everything. */
+static void settled_means_four_passes_without_news(void **state)
+{
+    struct vmm *vmm = new_vmm();
+    (void)state;
+    scan_passes(vmm, 8);
+    assert_true(share_settled(vmm->share));
+    for (unsigned slot = 0; slot < 64; slot++) /* of a chunk: one pass of four finds them */
+        assert_int_equal(vmm_store(vmm, 0, slot, 0, 9000 + slot), SHARE_OK);
+    unsigned passes_of_news = 0, waited = 0;
+    do {
+        scan_passes(vmm, 1);
+        waited++;
+        passes_of_news += report.outcomes[SHARE_VOLATILE] != 0;
+    } while (!passes_of_news);
+    for (unsigned pass = 0; pass < 3; pass++) {
+        assert_false(share_settled(vmm->share));
+        scan_passes(vmm, 1);
+    }
+    scan_passes(vmm, 8);
+    assert_true(share_settled(vmm->share));
+    assert_in_range(waited, 1, 4);
+    vmm_end(vmm);
+}
+
+/* A broken page is shared again when it was the same over two passes and over a third. */
+static void a_broken_page_is_on_probation(void **state)
+{
+    struct vmm *vmm = new_vmm();
+    (void)state;
+    assert_int_equal(vmm_store(vmm, 0, 1, 0, 1), SHARE_OK); /* like page 0 */
+    scan_passes(vmm, 1);
+    assert_int_equal(vmm_info(vmm, 0, 1).state, SHARE_PAGE_SHARED);
+    assert_int_equal(vmm_store(vmm, 0, 1, 0, 1), SHARE_OK); /* the same again, but written */
+    unsigned passes = 0;
+    for (; vmm_info(vmm, 0, 1).state != SHARE_PAGE_SHARED; passes++) {
+        assert_int_equal(vmm_info(vmm, 0, 1).state, SHARE_PAGE_PRIVATE);
+        scan_passes(vmm, 1);
+    }
+    assert_in_range(passes, 4, 5);
+    vmm_end(vmm);
+}
+
+/* Whoever asks for it by name, or for everything, gets it at once. */
+static void only_the_scanner_keeps_to_probation(void **state)
+{
+    struct vmm *vmm = new_vmm();
+    (void)state;
+    assert_int_equal(vmm_store(vmm, 0, 1, 0, 1), SHARE_OK);
+    scan_passes(vmm, 1);
+    assert_int_equal(vmm_store(vmm, 0, 1, 0, 1), SHARE_OK);
+    assert_int_equal(vmm_offer(vmm, 0, 1), SHARE_JOINED);
+    assert_int_equal(vmm_store(vmm, 0, 1, 0, 1), SHARE_OK);
+    assert_int_equal(share_dirty(vmm->share, 0, &(share_ppn){1}, 1), SHARE_OK);
+    scan(vmm, SHARE_DIRTY, 0);
+    assert_int_equal(report.merged_pages, 1);
+    assert_int_equal(vmm_store(vmm, 0, 1, 0, 1), SHARE_OK);
+    scan_passes(vmm, 1);
+    assert_int_equal(report.merged_pages, 0);
+    scan(vmm, SHARE_SEQUENTIAL, SHARE_SCAN_ALL);
+    assert_int_equal(report.merged_pages, 1);
+    vmm_end(vmm);
+}
+
+static void another_page_begins_anew(void **state)
+{
+    struct vmm *vmm = new_vmm();
+    (void)state;
+    assert_int_equal(vmm_store(vmm, 0, 1, 0, 1), SHARE_OK);
+    scan_passes(vmm, 1);
+    assert_int_equal(vmm_store(vmm, 0, 1, 0, 1), SHARE_OK);
+    assert_int_equal(vmm_forget(vmm, 0, 1), SHARE_OWNER_CALLER);
+    assert_true(vmm_populate(vmm, 0, 1, (struct vmm_content){1, 0}));
+    scan_passes(vmm, 1);
+    assert_int_equal(report.merged_pages, 1);
+    vmm_end(vmm);
+}
+
+/* Two guests with one history: one is looked at whole in each pass. */
+enum { TWIN_PASSES = 64, OLD = SLOTS * 3 / 4 };
+
+static void store_some(struct vmm *vmm, uint64_t seed)
+{
+    uint64_t random = seed;
+    for (unsigned i = 0; i < 8; i++) {
+        unsigned slot = OLD + random_to(&random, SLOTS - OLD);
+        assert_int_equal(vmm_store(vmm, 0, slot, 0, 1 + random_to(&random, OLD)), SHARE_OK);
+    }
+}
+
+static void half_of_the_looks_are_saved_and_hardly_a_merge_lost(void **state)
+{
+    struct vmm *all = new_vmm(), *learns = new_vmm();
+    uint64_t saved = 0;
+    (void)state;
+    for (unsigned pass = 0; pass < TWIN_PASSES; pass++) {
+        store_some(all, pass + 1);
+        store_some(learns, pass + 1);
+        scan(all, SHARE_SEQUENTIAL, SHARE_SCAN_ALL);
+        scan(learns, SHARE_SEQUENTIAL, 0);
+        saved += report.outcomes[SHARE_QUIET];
+    }
+    scan_passes(all, 64);
+    scan_passes(learns, 64);
+    unsigned reclaimed = SLOTS - vmm_used(all);
+    assert_true(reclaimed > SLOTS / 8);
+    assert_true((SLOTS - vmm_used(learns)) * 100 >= reclaimed * 99);
+    assert_true(saved * 2 >= (uint64_t)(OLD - reclaimed) * TWIN_PASSES);
+    vmm_end(all);
+    vmm_end(learns);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(old_pages_that_are_alone_are_looked_at_in_one_of_four_passes),
+        cmocka_unit_test(a_quiet_page_that_changes_is_found_within_four_passes),
+        cmocka_unit_test(quiet_pages_are_matched_at_once),
+        cmocka_unit_test(share_dirty_ends_the_quiet),
+        cmocka_unit_test(share_now_looks_at_everything),
+        cmocka_unit_test(settled_means_four_passes_without_news),
+        cmocka_unit_test(a_broken_page_is_on_probation),
+        cmocka_unit_test(only_the_scanner_keeps_to_probation),
+        cmocka_unit_test(another_page_begins_anew),
+        cmocka_unit_test(half_of_the_looks_are_saved_and_hardly_a_merge_lost),
+    };
+    return RUN(tests);
+}
