@@ -5,7 +5,7 @@
  * `insert`: the last eighth up to the load; `hit`, `miss`: lookups at the load; `stale`: an entry
  * is found, its page has changed, so it goes and another one comes. `expected` is what the table is
  * told to expect; its room is larger, since its partitions are not of one size, and every partition
- * is filled to `load` percent of its own room: `entries` says how many that are. Beyond 92 % the
+ * is filled to `load` percent of its own room: `entries` says how many that are. Beyond 94 % the
  * engine's table grows; here nobody calls share_table_reserve, so that it does not.
  *
  * The one benchmark of the table alone: share.h has no lookup without a page around it, hence the
@@ -245,7 +245,7 @@ static void run(struct bench *bench, void *ctx)
 /* All operations of a table before the next table. */
 void suite_table(const struct suite *suite)
 {
-    static const int64_t sizes[] = {1 << 10, 1 << 15, 1 << 20, 1 << 24}, loads[] = {50, 75, 90, 95};
+    static const int64_t sizes[] = {1 << 10, 1 << 15, 1 << 20, 1 << 24}, loads[] = {50, 75, 90, 93};
     set.suite = suite;
     for (unsigned i = 0; i < (suite->quick ? 3 : 4); i++)
         for (unsigned j = 0; j < sizeof loads / sizeof *loads; j++)

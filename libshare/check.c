@@ -108,7 +108,7 @@ static bool check_vm(struct audit *audit, struct share_vm_object *vm)
         struct share_chunk *chunk = share_pool_at(&pages->chunks, number);
         share_ppn first = {index * SHARE_CHUNK_PAGES};
         struct share_page_ref found;
-        if (share_chunk_vm(chunk) != vm->number)
+        if (atomic_load(&chunk->vm) != vm->number)
             return fail(audit, "a chunk is of another VM", vm->number, first);
         if (!share_page_find(pages, &vm->tree, first, &found) || share_page_chunk(&found) != chunk)
             return fail(audit, "a chunk is not found where it stands", vm->number, first);
@@ -117,7 +117,7 @@ static bool check_vm(struct audit *audit, struct share_vm_object *vm)
             if (!check_page(audit, vm, &page))
                 return false;
         }
-        for (unsigned i = 0; i < SHARE_DIRTY_WORDS; i++)
+        for (unsigned i = 0; i < SHARE_MARK_WORDS; i++)
             dirty += (unsigned)__builtin_popcount(atomic_load(&chunk->dirty[i]));
     }
     if (audit->framed_pages - framed != atomic_load(&vm->counts.framed_pages))
@@ -226,7 +226,7 @@ static bool check_entry(void *ctx, uint64_t hash, struct share_hit entry)
         if (share_word_state(word) != SHARE_WORD_HINTED ||
             (share_word_hash(word) ^ hash) >> (64 - SHARE_HINT_HASH_BITS))
             return fail(audit, "a hint stands for a page that is not hinted so",
-                        share_chunk_vm(share_page_chunk(&page)), share_page_ppn(&page));
+                        atomic_load(&share_page_chunk(&page)->vm), share_page_ppn(&page));
         return true;
     }
     if (entry.id >= audit->frames_end || !share_pool_slab(&share->frames.pool, entry.id) ||

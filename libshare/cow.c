@@ -277,8 +277,7 @@ static enum share_result break_page(struct share *share, struct share_vm_object 
             if (!share_word_swap(page, &word, share_word(SHARE_WORD_MOVING, 0)))
                 continue;
             bool again = share_page_note_break(page);
-            return break_shared(share, vm, page, word,
-                                again ? SHARE_PACE_AGAIN : SHARE_PACE_BROKEN);
+            return break_shared(share, vm, page, word, again ? SHARE_PACE_BROKEN : 0);
         }
     }
 }

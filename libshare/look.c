@@ -94,8 +94,8 @@ static void judge_change(struct share_run *run, struct share_item *item)
 {
     enum share_word_state state = share_word_state(item->was);
     if (state == SHARE_WORD_NONE) { /* there was none */
-        if (run->back_off && share_word_pace(item->was) >= SHARE_PACE_BROKEN)
-            try_again_later(run, item, share_pace_of_probation(share_word_pace(item->was)));
+        if (run->back_off && share_word_pace(item->was) == SHARE_PACE_BROKEN)
+            try_again_later(run, item, SHARE_PROBATION_LONG);
         return;
     }
     uint64_t top = share_word_hash(share_word_hint(state, item->hash, 0));

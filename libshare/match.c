@@ -39,7 +39,7 @@ static bool take_frame(struct share_run *run, struct share_partner *with, share_
 static enum verdict take_hint(struct share_run *run, struct share_partner *with, uint32_t page_id)
 {
     struct share_page_ref page = share_page_at(&run->share->pages, page_id);
-    share_vm number = share_chunk_vm(share_page_chunk(&page));
+    share_vm number = atomic_load_explicit(&share_page_chunk(&page)->vm, memory_order_relaxed);
     struct share_vm_object *vm = share_vm_at(run->share, number);
     if (atomic_load(&vm->group) != run->group)
         return NONE;

@@ -33,7 +33,7 @@ bool share_word_is_valid(uint32_t word)
 {
     switch (share_word_state(word)) {
     case SHARE_WORD_NONE:
-        return share_word_payload(word) == share_word_pace(word);
+        return share_word_payload(word) <= SHARE_PACE_BROKEN;
     case SHARE_WORD_OWNED:
         return share_word_payload(word) == 0;
     case SHARE_WORD_MOVING:
@@ -99,7 +99,7 @@ void share_page_sleep(const struct share_page_ref *page, uint32_t seen)
 
 bool share_chunk_is_valid(const struct share_chunk *chunk, share_vm vm, uint64_t index)
 {
-    bool valid = share_chunk_vm(chunk) == vm && chunk->index == index;
+    bool valid = atomic_load(&chunk->vm) == vm && chunk->index == index;
     for (unsigned slot = 0; slot < SHARE_CHUNK_PAGES; slot++)
         valid = valid && share_word_is_valid(atomic_load(&chunk->word[slot]));
     return valid;

@@ -41,12 +41,11 @@
  *
  * A change takes 6 and 7 to 1, and share_dirty takes 7 to 0.
  *
- * A page whose sharing a write broke is on probation: the scanner does not share it until it was
- * the same over two passes and then over one, so that a page that is written in every pass is not
- * shared in every pass. Its word is NONE with pace 6, then NO_MATCH with its hash and a pace of 1
- * to 4, as above, and 6 in the end. (KSM asks the same of every page, over one pass.) If it is
- * broken again within 64 passes, which its chunk notes, for four pages together, it is NONE with
- * pace 7, and then has to be the same over 16, 8, 4, 2 passes and one.
+ * A page whose sharing writes broke twice within 64 passes, for which its chunk has a mark, is on
+ * probation: the scanner does not share it until it was the same over 8, 4, 2 passes and one,
+ * so that a page that is written in every pass is not shared in every pass. Its word is NONE with
+ * pace 6, then NO_MATCH with its hash and a pace of 3 to 1, as above, and 6 in the end. (KSM asks
+ * for one pass, of every page.)
  */
 #ifndef SHARE_PAGE_H
 #define SHARE_PAGE_H
@@ -56,12 +55,11 @@
 #include "pool.h"
 #include "share.h"
 
-#define SHARE_CHUNK_PAGES    64u
-#define SHARE_CHUNK_BITS     6
-#define SHARE_NODE_BITS      6
-#define SHARE_BREAK_MARKS_AT 16u /* in a chunk's `vm`, a mark for four pages */
-#define SHARE_DIRTY_BITS     32u /* marks a word of them */
-#define SHARE_DIRTY_WORDS    (SHARE_CHUNK_PAGES / SHARE_DIRTY_BITS)
+#define SHARE_CHUNK_PAGES 64u
+#define SHARE_CHUNK_BITS  6
+#define SHARE_NODE_BITS   6
+#define SHARE_MARK_BITS   32u /* marks a word of them */
+#define SHARE_MARK_WORDS  (SHARE_CHUNK_PAGES / SHARE_MARK_BITS)
 
 enum share_word_state {
     SHARE_WORD_NONE,     /* payload: pace */
@@ -83,9 +81,8 @@ enum share_word_state {
 #define SHARE_PACE_SLOWEST   5u /* of pages that change: one of 32 passes */
 #define SHARE_PACE_STEADY    6u
 #define SHARE_PACE_BROKEN    6u /* of NONE */
-#define SHARE_PACE_AGAIN     7u /* of NONE: broken again */
 #define SHARE_PACE_ALIAS     7u /* of NO_MATCH: see alias.h */
-#define SHARE_PROBATION_LONG 4u
+#define SHARE_PROBATION_LONG 3u
 #define SHARE_BREAKS_LOG2    6u /* a chunk's marks of breaks go after so many passes */
 #define SHARE_PACE_QUIET     7u
 #define SHARE_QUIET_LOG2     2u /* one of four passes */
@@ -170,21 +167,13 @@ static inline unsigned share_pace_on_probation(unsigned pace, bool changed)
                                          : SHARE_PROBATION_LONG;
 }
 
-/* The pace of probation that a page begins with after a look. */
-static inline unsigned share_pace_of_probation(unsigned none_pace)
-{
-    return none_pace == SHARE_PACE_AGAIN ? SHARE_PROBATION_LONG : 1;
-}
-
 /* The word of a page whose hash is known no more, but its pace is. `was`: NONE, HINTED or NO_MATCH.
  */
 static inline uint32_t share_word_without_hash(uint32_t was)
 {
     unsigned pace = share_word_pace(was);
     if (share_word_state(was) == SHARE_WORD_NO_MATCH)
-        return share_word_none(!pace                                    ? 0
-                               : pace == 1 || pace == SHARE_PACE_STEADY ? SHARE_PACE_BROKEN
-                                                                        : SHARE_PACE_AGAIN);
+        return share_word_none(pace ? SHARE_PACE_BROKEN : 0);
     if (share_word_state(was) == SHARE_WORD_HINTED)
         return share_word_none(pace <= SHARE_PACE_SLOWEST ? pace : 0);
     return was;
@@ -204,12 +193,11 @@ bool share_word_is_valid(uint32_t word);
 /* The list above. */
 bool share_word_may_become(uint32_t from, uint32_t to);
 
-_Static_assert(SHARE_VMS_MAX <= UINT16_MAX, "the number of a VM leaves half a word");
-
 struct share_chunk {
-    _Atomic uint32_t vm; /* upper half: marks of breaks. The pool's link while free */
-    uint32_t index;      /* first PPN / 64 */
-    _Atomic uint32_t dirty[SHARE_DIRTY_WORDS]; /* a mark a page: named to share_dirty */
+    _Atomic uint32_t vm;                       /* the pool's link while free */
+    uint32_t index;                            /* first PPN / 64 */
+    _Atomic uint32_t dirty[SHARE_MARK_WORDS];  /* a mark a page: named to share_dirty */
+    _Atomic uint32_t broken[SHARE_MARK_WORDS]; /* a write broke its sharing of late */
     _Atomic uint32_t word[SHARE_CHUNK_PAGES];
 };
 
@@ -295,22 +283,17 @@ static inline struct share_chunk *share_page_chunk(const struct share_page_ref *
     return (struct share_chunk *)(first_word - offsetof(struct share_chunk, word));
 }
 
-static inline share_vm share_chunk_vm(const struct share_chunk *chunk)
-{
-    return atomic_load_explicit(&chunk->vm, memory_order_relaxed) & UINT16_MAX;
-}
-
-/* A write breaks the sharing of a page; did that happen of late, to one of the four pages that have
- * a mark together? */
+/* A write breaks the sharing of a page; did that happen of late? */
 static inline bool share_page_note_break(const struct share_page_ref *page)
 {
-    uint32_t bit = UINT32_C(1) << (SHARE_BREAK_MARKS_AT + share_page_slot(page) / 4);
-    return atomic_fetch_or(&share_page_chunk(page)->vm, bit) & bit;
+    uint32_t slot = share_page_slot(page), bit = UINT32_C(1) << slot % SHARE_MARK_BITS;
+    return atomic_fetch_or(&share_page_chunk(page)->broken[slot / SHARE_MARK_BITS], bit) & bit;
 }
 
 static inline void share_chunk_forget_breaks(struct share_chunk *chunk)
 {
-    atomic_fetch_and(&chunk->vm, UINT16_MAX);
+    for (unsigned i = 0; i < SHARE_MARK_WORDS; i++)
+        atomic_store_explicit(&chunk->broken[i], 0, memory_order_relaxed);
 }
 
 /* Another page of the same chunk. */

@@ -20,8 +20,8 @@ static bool mark(struct share *share, struct share_vm_object *vm, share_ppn ppn)
     struct share_page_ref page;
     if (!share_page_prepare(&share->pages, &vm->tree, vm->number, ppn, &page))
         return false;
-    uint32_t slot = share_page_slot(&page), bit = UINT32_C(1) << slot % SHARE_DIRTY_BITS;
-    if (!(atomic_fetch_or(&share_page_chunk(&page)->dirty[slot / SHARE_DIRTY_BITS], bit) & bit))
+    uint32_t slot = share_page_slot(&page), bit = UINT32_C(1) << slot % SHARE_MARK_BITS;
+    if (!(atomic_fetch_or(&share_page_chunk(&page)->dirty[slot / SHARE_MARK_BITS], bit) & bit))
         count_dirty(share, vm, 1);
     return true;
 }
@@ -30,20 +30,20 @@ static bool mark(struct share *share, struct share_vm_object *vm, share_ppn ppn)
 static uint32_t lowest(uint32_t marks, size_t room)
 {
     while ((unsigned)__builtin_popcount(marks) > room)
-        marks &= ~(UINT32_C(1) << (SHARE_DIRTY_BITS - 1 - (unsigned)__builtin_clz(marks)));
+        marks &= ~(UINT32_C(1) << (SHARE_MARK_BITS - 1 - (unsigned)__builtin_clz(marks)));
     return marks;
 }
 
 /* Moves the marks of one chunk into the batch; false if the batch is full. */
 static bool take_marks(struct share_chunk *chunk, struct share_batch *batch)
 {
-    for (uint32_t i = 0; i < SHARE_DIRTY_WORDS; i++) {
+    for (uint32_t i = 0; i < SHARE_MARK_WORDS; i++) {
         uint32_t marks = atomic_load(&chunk->dirty[i]);
         marks = lowest(marks, batch->room - batch->count);
         if (marks)
             marks &= atomic_fetch_and(&chunk->dirty[i], ~marks);
         for (; marks; marks &= marks - 1) {
-            uint32_t slot = i * SHARE_DIRTY_BITS + (uint32_t)__builtin_ctz(marks);
+            uint32_t slot = i * SHARE_MARK_BITS + (uint32_t)__builtin_ctz(marks);
             batch->ppns[batch->count++].n = (uint64_t)chunk->index * SHARE_CHUNK_PAGES + slot;
             share_fetch_to_write((uintptr_t)&chunk->word[slot]); /* soon */
         }

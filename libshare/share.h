@@ -502,9 +502,9 @@ SHARE_API SHARE_MUST_CHECK enum share_result share_now_sized(struct share *share
  * The scanner learns. A page that changes from look to look is looked at in one pass of 2, 4, ...
  * 32 (outcome backed_off in the others), and one that was unchanged and alone at two looks in one
  * of 4 (quiet). Each look that finds a volatile page as it was doubles its chance; a quiet page
- * that changed, or was named to share_dirty, is quiet no more. A page whose sharing a write broke
- * is not shared again (backed_off, or volatile) until it was the same over two passes and over a
- * third; and if that happened twice within 64 passes, until it was the same for 31. Pages left out
+ * that changed, or was named to share_dirty, is quiet no more. A page whose sharing writes broke
+ * twice within 64 passes is not shared again (backed_off, or volatile) until it was the same for 15
+ * passes. Pages left out
  * count as looked at in budget_pages.
  *
  * RANDOM: a pass begins with a call of next_present for each page of all VMs, within the first

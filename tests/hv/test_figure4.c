@@ -26,7 +26,7 @@ static void figure_4(void **state)
         struct hv_figures live, settled, bound;
         struct hv_world *world = linux_boot(&setup, logs);
         linux_run(world, logs, counts[i]);
-        hv_world_run(world, 2 * HV_TICKS_PER_SECOND, NULL, NULL);
+        hv_world_run(world, 5 * HV_TICKS_PER_SECOND, NULL, NULL); /* 64 passes */
         hv_world_figures(world, &live);
         exact(world, &bound);
         assert_true(hv_world_share_now(world));

@@ -224,7 +224,7 @@ static void miscount_code_pages(void)
 
 static void know_more_of_a_page_than_there_is(void)
 {
-    set_word(0, 5, share_word_none(SHARE_PACE_AGAIN + 1));
+    set_word(0, 5, share_word_none(SHARE_PACE_BROKEN + 1));
 }
 static void promise_more_chunks_than_are_free(void)
 {

@@ -231,7 +231,7 @@ static void words_change_as_the_header_says(void **state)
     assert_false(share_word_may_become(share_word(SHARE_WORD_MOVING, 0),
                                        share_word(SHARE_WORD_SHARED, 0))); /* on no frame */
     assert_false(share_word_is_valid(share_word(SHARE_WORD_OWNED, 1)));
-    assert_false(share_word_is_valid(share_word_none(SHARE_PACE_AGAIN + 1)));
+    assert_false(share_word_is_valid(share_word_none(SHARE_PACE_BROKEN + 1)));
 }
 
 static void chunks_are_valid_where_they_were_made(void **state)
