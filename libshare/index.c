@@ -74,7 +74,7 @@ static bool is_equal(struct share *share, const struct newcomer *newcomer, share
     return equal;
 }
 
-/* The pages stay where they are for now. */
+/* The pages stay where they are until the scanner comes to them again. */
 static share_frame stay(struct share *share, share_frame other)
 {
     share_frame_leave(share, other);

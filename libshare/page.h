@@ -20,8 +20,8 @@
  *     MOVING -> NONE, HINTED                   the remap was refused
  *     SHARED, CODE -> MOVING                   a break or a forget,
  *     MOVING -> NONE, SHARED, CODE                 done or refused
- *     NONE, HINTED, NO_MATCH -> MOVING -> NONE a forget; an alias that changes groups is NO_MATCH
- * again
+ *     NONE, HINTED, NO_MATCH -> MOVING -> NONE a forget
+ *     NO_MATCH -> MOVING -> NO_MATCH           an alias whose VM changes groups
  *
  * The thread that makes a page OWNED or MOVING is its owner, and soon gives it another word. Until
  * then another thread may change it to BROKEN, and to nothing else. Ops run only on pages that the
@@ -42,8 +42,8 @@
  * A change takes 6 and 7 to 1, and share_dirty takes 7 to 0.
  *
  * A page whose sharing writes broke twice within 64 passes, for which its chunk has a mark, is on
- * probation: the scanner does not share it until it was the same over 8, 4, 2 passes and one,
- * so that a page that is written in every pass is not shared in every pass. Its word is NONE with
+ * probation: the scanner does not share it until it was the same over 8, 4, 2 passes and one, so
+ * that a page that is written in every pass is not shared in every pass. Its word is NONE with
  * pace 6, then NO_MATCH with its hash and a pace of 3 to 1, as above, and 6 in the end. (KSM asks
  * for one pass, of every page.)
  */

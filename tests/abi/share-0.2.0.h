@@ -504,8 +504,7 @@ SHARE_API SHARE_MUST_CHECK enum share_result share_now_sized(struct share *share
  * of 4 (quiet). Each look that finds a volatile page as it was doubles its chance; a quiet page
  * that changed, or was named to share_dirty, is quiet no more. A page whose sharing writes broke
  * twice within 64 passes is not shared again (backed_off, or volatile) until it was the same for 15
- * passes. Pages left out
- * count as looked at in budget_pages.
+ * passes. Pages left out count as looked at in budget_pages.
  *
  * RANDOM: a pass begins with a call of next_present for each page of all VMs, within the first
  * share_scan of it, and holds 16 bytes for 512 pages or a VM until the next one (NOMEM if that is
