@@ -244,8 +244,9 @@ static bool emit_excluded(struct core *core, size_t *index, uint64_t *key, uint6
         const struct run *run = &core->excluded.run[*index];
         uint64_t from = run->key > *key ? run->key : *key;
         uint64_t to = run_end(run) < end ? run_end(run) : end;
-        if (from < to &&
-            !ds_extent_add(core->source, (struct ds_extent){from, to - from, NULL, DS_EXCLUDED}))
+        if (from < to && !ds_extent_add(core->source, (struct ds_extent){.key = from,
+                                                                         .pages = to - from,
+                                                                         .state = DS_EXCLUDED}))
             return false;
         if (run_end(run) > end)
             break;

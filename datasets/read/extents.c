@@ -17,6 +17,9 @@ bool ds_extent_add(struct ds_source *source, struct ds_extent extent)
     if (extent.pages == 0)
         return true;
     info->pages[extent.state] += extent.pages;
+    extent.index = info->data_pages;
+    if (extent.state == DS_DATA)
+        info->data_pages += extent.pages;
     if (info->extents > 0 && joins(&source->extent[info->extents - 1], &extent)) {
         source->extent[info->extents - 1].pages += extent.pages;
         return true;
@@ -65,8 +68,8 @@ bool ds_extent_add_file(struct ds_source *source, uint64_t key, uint64_t offset,
         uint64_t first = (hole - offset + DS_PAGE_SIZE - 1) / DS_PAGE_SIZE;
         uint64_t last = (data - offset) / DS_PAGE_SIZE;
         if (last > first || hole == end) {
-            struct ds_extent before = {key + page, first - page, NULL, DS_DATA};
-            struct ds_extent inside = {key + first, last - first, NULL, DS_HOLE};
+            struct ds_extent before = {.key = key + page, .pages = first - page, .state = DS_DATA};
+            struct ds_extent inside = {.key = key + first, .pages = last - first, .state = DS_HOLE};
             if (!add_run(source, before, offset + page * DS_PAGE_SIZE) ||
                 !add_run(source, inside, 0))
                 return false;

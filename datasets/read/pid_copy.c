@@ -137,7 +137,9 @@ static bool copy_batch(struct copy *copy, uint64_t first, size_t pages)
         const uint8_t *bytes = state == DS_DATA ? copy->to + i * DS_PAGE_SIZE : NULL;
         for (j = i + 1; j < pages && settle(copy, j) == state; j++) {
         }
-        if (!ds_extent_add(source, (struct ds_extent){first + i, j - i, bytes, state}))
+        if (!ds_extent_add(source,
+                           (struct ds_extent){
+                               .key = first + i, .pages = j - i, .bytes = bytes, .state = state}))
             return false;
     }
     copy->to += pages * DS_PAGE_SIZE;
@@ -170,6 +172,7 @@ static bool copy_all(struct copy *copy)
     source->extent = NULL;
     source->extent_capacity = 0;
     source->info.extents = 0;
+    source->info.data_pages = 0;
     memset(source->info.pages, 0, sizeof source->info.pages);
     bool ok = true;
     for (size_t i = 0; ok && i < planned; i++)

@@ -54,7 +54,7 @@ static enum ds_state classify(uint64_t entry, enum ds_vma_kind kind)
 static bool add(struct plan *plan, uint64_t first, uint64_t end, enum ds_state state)
 {
     return ds_extent_add(plan->process->source,
-                         (struct ds_extent){first, end - first, NULL, state});
+                         (struct ds_extent){.key = first, .pages = end - first, .state = state});
 }
 
 /* Looks at each page of [first, end). */

@@ -180,6 +180,7 @@ bool ds_source_open(const char *spec, const struct ds_options *options, struct d
     source->info.spec = source->spec;
     source->info.format = source->format;
     source->info.extent = source->extent;
+    source->info.complete = true;
     *out = source;
     return true;
 }

@@ -3,24 +3,25 @@
  * A source of memory pages: a dump file, standard input or a running process, opened read-only.
  *
  * Whatever the format, a source is a list of extents in the order of their page keys: a run of
- * pages of one state, with their bytes if the state is data. The bytes stay mapped, unchanged and
- * readable from any thread until they are discarded or the source is freed. Nothing here knows of
+ * pages of one state. Those of state data have bytes, which a *look* reads: data pages are numbered
+ * from 0 without gaps, in the order in which the input holds them (their index), and a look gives
+ * the bytes of those that it is asked for. Most sources give any page at any time, to any number of
+ * looks. A *sequential* one (packed, or a pipe) is read from its front: a look's indexes must
+ * ascend, and what its extents are is known when a look has reached its end. Nothing here knows of
  * page sharing.
  *
- * Limits: a dump file is mapped, so that nobody may truncate it while it is open (reading beyond
- * its new end is SIGBUS) and writes to it show. A process is copied into memory of this one.
+ * Limits: writes to a dump while it is open show. A process is copied into memory of this one.
  *
  * Example:
  *     struct ds_error error;
  *     struct ds_source *source;
  *     if (!ds_source_open("vm1.elf", NULL, &source, &error))
  *         die(error.text);
- *     const struct ds_info *info = ds_source_info(source);
- *     for (size_t i = 0; i < info->extents; i++) {
- *         const struct ds_extent *e = &info->extent[i];
- *         if (e->state == DS_DATA)
- *             consume(e->bytes, e->pages * DS_PAGE_SIZE);
- *     }
+ *     struct ds_look *look = ds_look_new(source, &error);
+ *     struct ds_run run = {0};
+ *     while (look && ds_look_at(look, run.index + run.pages, 64, &run, &error) && run.pages)
+ *         consume(run.bytes, run.pages * DS_PAGE_SIZE);
+ *     ds_look_free(look);
  *     ds_source_free(source);
  */
 #ifndef DS_SOURCE_H
@@ -48,6 +49,7 @@ enum ds_state {
 struct ds_extent {
     uint64_t key;         /* first page's number in the source (a PPN, or a VPN of a process) */
     uint64_t pages;       /* > 0 */
+    uint64_t index;       /* of the first page, if the state is data */
     const uint8_t *bytes; /* pages * DS_PAGE_SIZE readable bytes, any alignment; NULL if not data */
     enum ds_state state;
 };
@@ -59,6 +61,10 @@ struct ds_info {
     uint64_t alias_pages; /* named again by the dump with the same bytes; counted once above */
     size_t extents;
     const struct ds_extent *extent;
+    uint64_t data_pages; /* indexes that looks take: [0, data_pages) */
+    bool sequential;     /* looks go from front to back */
+    bool complete;       /* counts and extents are known; false until a look of a sequential source
+                            has reached its end */
 };
 
 struct ds_options {
@@ -89,6 +95,27 @@ bool ds_source_open(const char *spec, const struct ds_options *options, struct d
 
 /* Borrowed: valid until ds_source_free. Extents are immutable, so any thread may read them. */
 const struct ds_info *ds_source_info(const struct ds_source *source);
+
+/* Pages that lie together. */
+struct ds_run {
+    uint64_t index;       /* of the first one */
+    size_t pages;         /* 0: the source has no such page */
+    const uint8_t *bytes; /* pages * DS_PAGE_SIZE, any alignment; until the look is used again */
+};
+
+struct ds_look;
+
+/* Begins a look at a source, which must outlive it; NULL with one line in `error`. A look belongs
+ * to one thread at a time. Of a sequential source there is one look at a time. */
+struct ds_look *ds_look_new(struct ds_source *source, struct ds_error *error);
+
+/* Reads data pages from `index` on: at least one and at most `pages` (> 0), as many as lie
+ * together. Behind the last page a run of no pages. In a sequential source `index` must not be
+ * below the end of the run before. False with one line in `error`: the look can only be freed. */
+bool ds_look_at(struct ds_look *look, uint64_t index, size_t pages, struct ds_run *run,
+                struct ds_error *error);
+
+void ds_look_free(struct ds_look *look); /* NULL is allowed */
 
 /* Gives the bytes of all extents back in pieces, so that several threads can share what may take
  * as long as 100 ns a page: pieces 0 to ds_source_pieces - 1, in any order, from any thread. From
