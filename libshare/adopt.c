@@ -9,8 +9,10 @@
  * one is protected, and every one protected before the first frame is made: so an error gives back
  * all. The frames are outside the table until the scanner comes to them (index.c).
  */
+#include "bury.h"
 #include "cow.h"
 #include "enter.h"
+#include "forget.h"
 #include "ops.h"
 #include <stdlib.h>
 #include <string.h>

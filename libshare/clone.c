@@ -7,8 +7,10 @@
  * has pinned is left to the caller, who copies it. An error takes the clone's pages off again, and
  * makes the parent's private in place, since each is the last one of its frame then.
  */
+#include "bury.h"
 #include "cow.h"
 #include "enter.h"
+#include "forget.h"
 #include "ops.h"
 
 #define BATCH_PAGES 64u
@@ -230,14 +232,15 @@ static enum share_result clone_batch(struct cloning *cloning, share_ppn *next)
 /* ----------------------------------------------------------------------------------- call -- */
 
 /* Nobody maps the child's pages yet: they leave their frames, and their protection goes. */
-static void undo_page(struct cloning *cloning, const struct share_page_ref *page)
+static void undo_page(struct cloning *cloning, struct share_burial *burial,
+                      const struct share_page_ref *page)
 {
     struct share *share = cloning->share;
     uint32_t word = atomic_load(page->word);
     if (!share_word_on_frame(word))
         return;
     share_mpn mpn = share_frame_view(&share->frames, share_word_frame(word)).mpn;
-    (void)share_page_forget(share, cloning->child, page);
+    (void)share_page_forget(burial, cloning->child, page);
     share_unprotect(share, cloning->child, share_page_ppn(page), mpn);
 }
 
@@ -245,13 +248,16 @@ static void undo(struct cloning *cloning)
 {
     struct share *share = cloning->share;
     uint32_t chunk;
+    struct share_burial burial;
+    share_burial_init(&burial, share);
     for (uint64_t index = 0; share_chunk_next(&share->pages, &cloning->child->tree, &index, &chunk);
          index++)
         for (uint32_t slot = 0; slot < SHARE_CHUNK_PAGES; slot++) {
             struct share_page_ref page =
                 share_page_at(&share->pages, chunk << SHARE_CHUNK_BITS | slot);
-            undo_page(cloning, &page);
+            undo_page(cloning, &burial, &page);
         }
+    share_burial_end(&burial);
     for (size_t i = 0; i < cloning->made_count; i++) {
         struct share_page_ref page;
         if (share_page_find(&share->pages, &cloning->parent->tree, cloning->made[i], &page))

@@ -8,6 +8,7 @@
  * A promotion commits the newcomer first (MOVING), then the hint's page; then the table's entry
  * becomes the frame's, and the hint's page, which stays where it is, goes to SHARED at once.
  */
+#include "bury.h"
 #include "cow.h"
 #include "group.h"
 #include "invariant.h"

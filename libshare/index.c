@@ -9,6 +9,7 @@
  * protected, so its bytes stand still while somebody holds a reference.
  */
 #include "index.h"
+#include "bury.h"
 #include "cow.h"
 #include "group.h"
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The first step: claim a page, read it once, and know its hash. */
-#include "cow.h"
 #include "fetch.h"
+#include "forget.h"
 #include "run.h"
 
 /* Pages: the time that a table line takes to arrive. A few later, pages have driven it out of the

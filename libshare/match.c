@@ -10,8 +10,8 @@
  * A hint that finds no room in the table is left out (table.h says whose that are). The frame that
  * a hint becomes stands in its place, so it has room.
  */
-#include "cow.h"
 #include "fetch.h"
+#include "forget.h"
 #include "run.h"
 
 enum verdict { FOUND, NONE, CONFLICT, OWN_HINT };

@@ -7,7 +7,6 @@
  * into BROKEN, the commit's compare-and-swap fails, and the merge is given up (share_item_release).
  */
 #include "compare.h"
-#include "cow.h"
 #include "invariant.h"
 #include "run.h"
 

@@ -273,24 +273,38 @@ bool share_chunk_next(const struct share_pages *pages, const struct share_tree *
     return *id != 0;
 }
 
-static void drop_below(struct share_pages *pages, uint32_t below)
+/* What is below, without the chunks from first_index on; 0: nothing is left. */
+static uint32_t cut_below(struct share_pages *pages, uint32_t below, uint64_t first_index)
 {
     if (below & IS_CHUNK) {
+        if (chunk_at(pages, below)->index < first_index)
+            return below;
         share_pool_put(&pages->chunks, below & ~IS_CHUNK);
-        return;
+        return 0;
     }
+    struct share_node *node = node_at(pages, below);
+    uint32_t left = 0, only = 0;
     for (unsigned i = 0; i < CHILD_COUNT; i++) {
-        uint32_t child = atomic_load(&node_at(pages, below)->child[i]);
-        if (child)
-            drop_below(pages, child);
+        uint32_t child = atomic_load(&node->child[i]);
+        uint32_t kept = child ? cut_below(pages, child, first_index) : 0;
+        atomic_store(&node->child[i], kept);
+        left += kept != 0;
+        only = kept ? kept : only;
     }
+    if (left >= 2)
+        return below;
     share_pool_put(&pages->nodes, below);
+    return only;
+}
+
+void share_tree_cut(struct share_pages *pages, struct share_tree *tree, uint64_t first_index)
+{
+    uint32_t root = atomic_load(&tree->root);
+    if (root)
+        atomic_store(&tree->root, cut_below(pages, root, first_index));
 }
 
 void share_tree_drop(struct share_pages *pages, struct share_tree *tree)
 {
-    uint32_t root = atomic_load(&tree->root);
-    if (root)
-        drop_below(pages, root);
-    atomic_store(&tree->root, 0);
+    share_tree_cut(pages, tree, 0);
 }

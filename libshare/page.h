@@ -335,6 +335,10 @@ bool share_chunk_next(const struct share_pages *pages, const struct share_tree *
 /* Is it the chunk of this VM and index, and each of its words one that a page can have? */
 bool share_chunk_is_valid(const struct share_chunk *chunk, share_vm vm, uint64_t index);
 
+/* Gives back the chunks from an index on, and the nodes above nothing else. Nobody reads the tree
+ * meanwhile. */
+void share_tree_cut(struct share_pages *pages, struct share_tree *tree, uint64_t first_index);
+
 /* Gives back all chunks and nodes of a tree that nobody uses any more. */
 void share_tree_drop(struct share_pages *pages, struct share_tree *tree);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* How claimed pages are given back: the item's own, and its partner. run.h has the table. */
-#include "cow.h"
+#include "bury.h"
+#include "forget.h"
 #include "invariant.h"
 #include "run.h"
 

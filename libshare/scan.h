@@ -60,6 +60,9 @@ struct share_vm_object;
 /* A VM leaves: its dirty pages wait no more. */
 void share_dirty_drop(struct share *share, struct share_vm_object *vm);
 
+/* Its pages from `end` on are dirty no more. */
+void share_dirty_cut(struct share *share, struct share_vm_object *vm, share_ppn end);
+
 /* The random order looks anew at what there is. */
 void share_stretches_drop(struct share *share);
 

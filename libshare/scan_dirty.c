@@ -14,6 +14,23 @@ void share_dirty_drop(struct share *share, struct share_vm_object *vm)
     count_dirty(share, vm, 0 - atomic_load(&vm->counts.dirty_pages));
 }
 
+void share_dirty_cut(struct share *share, struct share_vm_object *vm, share_ppn end)
+{
+    uint32_t id;
+    uint64_t index = end.n >> SHARE_CHUNK_BITS, dropped = 0;
+    for (; share_chunk_next(&share->pages, &vm->tree, &index, &id); index++) {
+        struct share_chunk *chunk = share_pool_at(&share->pages.chunks, id);
+        for (uint32_t i = 0; i < SHARE_MARK_WORDS; i++) {
+            uint64_t first = (index << SHARE_CHUNK_BITS) + i * SHARE_MARK_BITS;
+            uint64_t kept = first < end.n ? end.n - first : 0;
+            uint32_t keep = kept < SHARE_MARK_BITS ? (UINT32_C(1) << kept) - 1 : UINT32_MAX;
+            uint32_t was = atomic_fetch_and(&chunk->dirty[i], keep);
+            dropped += (unsigned)__builtin_popcount(was & ~keep);
+        }
+    }
+    count_dirty(share, vm, 0 - dropped);
+}
+
 /* Marks a page; false if memory for its chunk is refused. */
 static bool mark(struct share *share, struct share_vm_object *vm, share_ppn ppn)
 {

@@ -145,10 +145,9 @@ enum share_result share_page_info_sized(struct share *share, share_vm number, sh
                                         size_t info_nbytes)
 {
     memset(infos, 0, count * info_nbytes);
+    share_gate_enter(share); /* share_vm_resize takes chunks away */
     struct share_vm_object *vm = share_vm_enter(share, number);
-    if (!vm)
-        return SHARE_GONE;
-    bool valid = count && share_ppn_valid(vm, first) && count <= vm->end.n - first.n;
+    bool valid = vm && count && share_ppn_valid(vm, first) && count <= vm->end.n - first.n;
     struct share_page_ref page = {0};
     bool found = false;
     for (size_t i = 0; valid && i < count; i++) {
@@ -162,8 +161,10 @@ enum share_result share_page_info_sized(struct share *share, share_vm number, sh
         describe(share, share_page_beside(page, slot).word, &info);
         share_hand_over((char *)infos + i * info_nbytes, info_nbytes, &info, sizeof info);
     }
-    share_vm_leave(vm);
-    return valid ? SHARE_OK : SHARE_INVALID;
+    if (vm)
+        share_vm_leave(vm);
+    share_gate_leave(share);
+    return valid ? SHARE_OK : vm ? SHARE_INVALID : SHARE_GONE;
 }
 
 static void add_usage(struct share_vm_usage *usage, const struct share_page_info *info)
@@ -183,6 +184,7 @@ enum share_result share_vm_usage_sized(struct share *share, share_vm number,
                                        struct share_vm_usage *usage, size_t usage_nbytes)
 {
     struct share_vm_usage now = {.charge_pages = 0};
+    share_gate_enter(share);
     struct share_vm_object *vm = share_vm_enter(share, number);
     uint32_t chunk;
     for (uint64_t index = 0; vm && share_chunk_next(&share->pages, &vm->tree, &index, &chunk);
@@ -196,6 +198,7 @@ enum share_result share_vm_usage_sized(struct share *share, share_vm number,
         }
     if (vm)
         share_vm_leave(vm);
+    share_gate_leave(share);
     share_hand_over(usage, usage_nbytes, &now, sizeof now);
     return vm ? SHARE_OK : SHARE_GONE;
 }

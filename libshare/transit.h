@@ -20,10 +20,14 @@ struct share_transit {
     _Atomic uint32_t calls, arrived, ended, sleepers;
 };
 
-/* What has arrived so far. */
-static inline uint32_t share_transit_begin(struct share_transit *transit)
+static inline void share_transit_begin(struct share_transit *transit)
 {
     atomic_fetch_add(&transit->calls, 1);
+}
+
+/* What has arrived so far. */
+static inline uint32_t share_transit_arrivals(struct share_transit *transit)
+{
     return atomic_load(&transit->arrived);
 }
 
@@ -32,7 +36,7 @@ static inline void share_transit_arrived(struct share_transit *transit)
     atomic_fetch_add(&transit->arrived, 1);
 }
 
-/* For one that has begun: is a page still to come, or did one come since? */
+/* For one that has begun: is a page of another call still to come, or did one come since? */
 static inline bool share_transit_brings(struct share_transit *transit, uint32_t arrived)
 {
     return atomic_load(&transit->calls) > 1 || atomic_load(&transit->arrived) != arrived;

@@ -2,6 +2,7 @@
 /* VMs: adding, removing, moving to another group. */
 #include "cow.h"
 #include "enter.h"
+#include "forget.h"
 #include "group.h"
 #include <string.h>
 
@@ -92,14 +93,17 @@ static void keep_counts(struct share *share, struct share_vm_object *vm)
 static void forget_all(struct share *share, struct share_vm_object *vm)
 {
     uint32_t chunk;
+    struct share_burial burial;
+    share_burial_init(&burial, share);
     for (uint64_t index = 0; share_chunk_next(&share->pages, &vm->tree, &index, &chunk); index++) {
         share_step(SHARE_STEP_FORGET);
         for (uint32_t slot = 0; slot < SHARE_CHUNK_PAGES; slot++) {
             struct share_page_ref page =
                 share_page_at(&share->pages, chunk << SHARE_CHUNK_BITS | slot);
-            share_page_forget(share, vm, &page);
+            share_page_forget(&burial, vm, &page);
         }
     }
+    share_burial_end(&burial);
 }
 
 /* Is every page's word NONE? O(pages looked at). */
@@ -245,9 +249,12 @@ enum share_result share_unshare(struct share *share, share_vm number, share_ppn 
 static enum share_result drop_hint(struct share *share, struct share_vm_object *vm,
                                    const struct share_page_ref *page)
 {
+    struct share_burial burial;
     if (share_word_on_frame(atomic_load(page->word)))
         return SHARE_OK;
-    (void)share_page_forget(share, vm, page);
+    share_burial_init(&burial, share);
+    (void)share_page_forget(&burial, vm, page);
+    share_burial_end(&burial);
     return SHARE_OK;
 }
 
