@@ -26,12 +26,15 @@ struct model_source {
 
 struct model_page {
     bool present;
+    bool alone;  /* left alone: comes on no frame that it was not on */
+    bool framed; /* at the last check */
     struct vmm_content content;
 };
 
 struct model_vm {
     bool live;
     unsigned group; /* index in model.group */
+    unsigned slots; /* in its range; those beyond are absent */
     struct model_page page[MODEL_SLOTS];
 };
 

@@ -23,6 +23,11 @@ static share_vm pick_vm(struct model *model)
     return MODEL_VMS;
 }
 
+static unsigned pick_slot(struct model *model, share_vm vm)
+{
+    return pick(model, model->vm[vm].slots);
+}
+
 static unsigned pick_group(struct model *model)
 {
     unsigned group = pick(model, MODEL_GROUPS);
@@ -54,8 +59,10 @@ static void scan(struct model *model)
     static const enum share_order orders[] = {SHARE_SEQUENTIAL, SHARE_RANDOM, SHARE_DIRTY};
     struct share_scan_report report;
     uint64_t budget = pick(model, 200);
-    enum share_result result = share_scan(model->share, orders[pick(model, 3)],
-                                          pick(model, 2) ? SHARE_SCAN_ALL : 0, budget, &report);
+    uint64_t budget_ns = pick(model, 2) ? UINT64_MAX : pick(model, 1000);
+    enum share_result result =
+        share_scan_for(model->share, orders[pick(model, 3)], pick(model, 2) ? SHARE_SCAN_ALL : 0,
+                       budget, budget_ns, &report);
     MUST(result == SHARE_OK || (result == SHARE_NOMEM && model->failing));
     MUST(report.looked_pages <= budget);
     model->offered_pages += report.looked_pages;
@@ -66,7 +73,7 @@ static void dirty(struct model *model, share_vm vm)
     share_ppn ppns[8];
     unsigned count = pick(model, 8);
     for (unsigned i = 0; i < count; i++)
-        ppns[i] = vmm_ppn(model->vmm, vm, pick(model, MODEL_SLOTS));
+        ppns[i] = vmm_ppn(model->vmm, vm, pick_slot(model, vm));
     enum share_result result = share_dirty(model->share, vm, ppns, count);
     MUST(result == SHARE_OK || (result == SHARE_NOMEM && model->failing));
 }
@@ -94,7 +101,8 @@ static void populate(struct model *model, share_vm vm, unsigned slot)
     struct vmm_content content = pick_content(model);
     if (page->present || !vmm_populate(model->vmm, vm, slot, content))
         return;
-    *page = (struct model_page){true, content};
+    page->present = true;
+    page->content = content;
     vmm_page(model->vmm, vm, slot)->code = pick(model, 4) == 0;
 }
 
@@ -102,6 +110,38 @@ static void forget(struct model *model, share_vm vm, unsigned slot)
 {
     vmm_forget(model->vmm, vm, slot);
     model->vm[vm].page[slot].present = false;
+}
+
+/* Pages from a slot on, by one call; some of them are not there. */
+static void forget_pages(struct model *model, share_vm vm, unsigned first, unsigned end)
+{
+    unsigned slots[MODEL_SLOTS], count = 0;
+    for (unsigned slot = first; slot < end; slot++) {
+        slots[count++] = slot;
+        model->vm[vm].page[slot].present = false;
+    }
+    vmm_forget_pages(model->vmm, vm, slots, count);
+}
+
+/* Any pages by one call, the same page twice, too. */
+static void break_pages(struct model *model, share_vm vm)
+{
+    share_ppn ppns[MODEL_SLOTS + 1];
+    unsigned slots[MODEL_SLOTS + 1], times[MODEL_SLOTS] = {0}, count = pick(model, MODEL_SLOTS + 1);
+    enum share_result results[MODEL_SLOTS + 1];
+    for (unsigned i = 0; i < count; i++) {
+        slots[i] = pick_slot(model, vm);
+        times[slots[i]]++;
+        ppns[i] = vmm_ppn(model->vmm, vm, slots[i]);
+    }
+    MUST(share_break_pages(model->share, vm, ppns, count, results) == SHARE_OK);
+    for (unsigned i = 0; i < count; i++) {
+        const struct vmm_page *page = vmm_page(model->vmm, vm, slots[i]);
+        MUST(results[i] != SHARE_OK || !(page->reasons & VMM_SHARING));
+        MUST(results[i] == SHARE_OK || model->failing ||
+             (results[i] == SHARE_NOMEM && !model->vmm->free_count) ||
+             (results[i] == SHARE_RETRY && times[slots[i]] > 1));
+    }
 }
 
 /* The VMM gives a page that is on no frame another machine page, without a word. */
@@ -131,6 +171,44 @@ static void pin(struct model *model, share_vm vm, unsigned slot)
     }
 }
 
+/* ---------------------------------------------------------------------------------- ranges -- */
+
+/* The PPNs of a range of slots, and of what lies between them. */
+static uint64_t span(const struct model *model, share_vm vm, unsigned first, unsigned end)
+{
+    return vmm_ppn(model->vmm, vm, end - 1).n - vmm_ppn(model->vmm, vm, first).n + 1;
+}
+
+static void unshare(struct model *model, share_vm vm, unsigned first, unsigned end)
+{
+    enum share_result result = share_unshare(model->share, vm, vmm_ppn(model->vmm, vm, first),
+                                             span(model, vm, first, end));
+    MUST(result == SHARE_OK || model->failing ||
+         (result == SHARE_NOMEM && !model->vmm->free_count));
+    for (unsigned slot = first; slot < end && result == SHARE_OK; slot++)
+        MUST(vmm_info(model->vmm, vm, slot).state != SHARE_PAGE_SHARED);
+}
+
+static void leave_alone(struct model *model, share_vm vm, unsigned first, unsigned end, bool alone)
+{
+    enum share_result result = share_leave_alone(model->share, vm, vmm_ppn(model->vmm, vm, first),
+                                                 span(model, vm, first, end), alone);
+    MUST(result == SHARE_OK || (result == SHARE_NOMEM && model->failing));
+    for (unsigned slot = first; slot < end && result == SHARE_OK; slot++) {
+        struct model_page *page = &model->vm[vm].page[slot];
+        page->alone = alone;
+        page->framed = vmm_info(model->vmm, vm, slot).state == SHARE_PAGE_SHARED;
+    }
+}
+
+/* So that all is to be shared. */
+static void leave_none_alone(struct model *model)
+{
+    for (share_vm vm = 0; vm < MODEL_VMS; vm++)
+        if (model->vm[vm].live)
+            leave_alone(model, vm, 0, model->vm[vm].slots, false);
+}
+
 static void page_step(struct model *model, share_vm vm, unsigned slot, uint32_t what)
 {
     switch (what) {
@@ -157,6 +235,19 @@ static void page_step(struct model *model, share_vm vm, unsigned slot, uint32_t 
         vmm_page(model->vmm, vm, slot)->reasons |=
             model->vm[vm].page[slot].present ? VMM_DIRTY_LOG : 0;
         break;
+    case 12:
+        unshare(model, vm, slot, slot + pick(model, model->vm[vm].slots - slot) + 1);
+        break;
+    case 13:
+        leave_alone(model, vm, slot, slot + pick(model, model->vm[vm].slots - slot) + 1,
+                    pick(model, 2));
+        break;
+    case 10:
+        break_pages(model, vm);
+        break;
+    case 11:
+        forget_pages(model, vm, slot, slot + pick(model, model->vm[vm].slots - slot) + 1);
+        break;
     default:
         (void)!share_break(model->share, vm, vmm_ppn(model->vmm, vm, slot));
         break;
@@ -179,7 +270,29 @@ static void add_vm(struct model *model)
                                            begins[pick(model, 5)], shifts[pick(model, 6)], &vm);
     MUST(result == SHARE_OK || (result == SHARE_NOMEM && model->failing));
     if (result == SHARE_OK)
-        model->vm[vm] = (struct model_vm){.live = true, .group = group};
+        model->vm[vm] = (struct model_vm){.live = true, .group = group, .slots = MODEL_SLOTS};
+}
+
+/* Memory is plugged, or unplugged: refused while a page of it is known. */
+static void resize(struct model *model, share_vm vm)
+{
+    unsigned slots = 1 + pick(model, MODEL_SLOTS), was = model->vm[vm].slots;
+    bool known = false;
+    for (unsigned slot = slots; slot < was; slot++)
+        known |= vmm_info(model->vmm, vm, slot).state != SHARE_PAGE_PRIVATE;
+    if (known && pick(model, 2)) {
+        MUST(vmm_resize(model->vmm, vm, slots) == SHARE_INVALID);
+        return;
+    }
+    if (slots < was)
+        forget_pages(model, vm, slots, was);
+    enum share_result result = vmm_resize(model->vmm, vm, slots);
+    MUST(result == SHARE_OK || (result == SHARE_NOMEM && model->failing));
+    if (result != SHARE_OK)
+        return;
+    for (unsigned slot = slots; slot < was; slot++)
+        model->vm[vm].page[slot].alone = false;
+    model->vm[vm].slots = slots;
 }
 
 static void remove_vm(struct model *model, share_vm vm)
@@ -231,27 +344,32 @@ void model_step(struct model *model)
     uint32_t what = pick(model, 64);
     share_vm vm = pick_vm(model);
     model->in_step = true;
-    if (vm == MODEL_VMS || what == 0)
+    if (vm == MODEL_VMS || what == 0) {
         add_vm(model);
-    else if (what == 1)
+    } else if (what == 1) {
         remove_vm(model, vm);
-    else if (what == 2)
+    } else if (what == 2) {
         regroup(model, vm);
-    else if (what == 3)
+    } else if (what == 3) {
         change_groups(model);
-    else if (what == 4)
+    } else if (what == 4) {
         change_failing(model);
-    else if (what <= 6)
+    } else if (what <= 6) {
+        if (pick(model, 4))
+            leave_none_alone(model);
         model_share_now(model);
-    else if (what <= 12)
+    } else if (what == 7) {
+        resize(model, vm);
+    } else if (what <= 12) {
         scan(model);
-    else if (what <= 15)
+    } else if (what <= 15) {
         dirty(model, vm);
-    else if (what <= 23)
+    } else if (what <= 23) {
         offer(model, vm);
-    else
+    } else {
         for (unsigned i = 1 + pick(model, 8); i; i--)
-            page_step(model, vm, pick(model, MODEL_SLOTS), pick(model, 11));
+            page_step(model, vm, pick_slot(model, vm), pick(model, 15));
+    }
     model->in_step = false;
     model_check(model);
 }

@@ -104,13 +104,17 @@ static struct vmm_owner *take_owner(struct vmm *vmm)
     return &vmm->owner[i];
 }
 
+static share_ppn end_of(uint64_t begin, unsigned shift, unsigned slots)
+{
+    return (share_ppn){begin + ((uint64_t)(slots - 1) << shift) + 1};
+}
+
 static enum share_result try_add_stopped(struct vmm *vmm, share_group group, uint64_t begin,
                                          unsigned shift, share_vm *vm)
 {
-    uint64_t end = begin + ((uint64_t)(vmm->slots - 1) << shift) + 1;
+    share_ppn end = end_of(begin, shift, vmm->slots);
     struct vmm_owner *owner = take_owner(vmm);
-    enum share_result result =
-        share_vm_add(vmm->share, group, (share_ppn){begin}, (share_ppn){end}, owner, vm);
+    enum share_result result = share_vm_add(vmm->share, group, (share_ppn){begin}, end, owner, vm);
     if (result != SHARE_OK) {
         atomic_store(&owner->taken, 0);
         return result;
@@ -122,6 +126,7 @@ static enum share_result try_add_stopped(struct vmm *vmm, share_group group, uin
     guest->owner = owner;
     guest->begin = begin;
     guest->shift = shift;
+    guest->slots = vmm->slots;
     atomic_store(&guest->live, 1);
     return SHARE_OK;
 }
@@ -163,19 +168,51 @@ static int64_t unmap(struct vmm *vmm, share_vm vm, unsigned slot)
     return mpn;
 }
 
-enum share_owner vmm_forget(struct vmm *vmm, share_vm vm, unsigned slot)
+/* A page that was unmapped, and was `mpn` or nothing, is forgotten. */
+static void note_forgotten(struct vmm *vmm, struct vmm_page *page, int64_t mpn,
+                           enum share_owner owner)
 {
-    enum share_owner owner;
-    struct vmm_page *page = vmm_page(vmm, vm, slot);
-    int64_t mpn = unmap(vmm, vm, slot);
-    MUST(share_forget(vmm->share, vm, vmm_ppn(vmm, vm, slot), &owner) == SHARE_OK);
     vmm_lock(&page->lock);
     page->forgotten = true;
     vmm_unlock(&page->lock);
     MUST(mpn >= 0 || owner == SHARE_OWNER_CALLER);
     if (mpn >= 0 && owner == SHARE_OWNER_CALLER)
         vmm_give_back(vmm, (uint32_t)mpn);
+}
+
+enum share_owner vmm_forget(struct vmm *vmm, share_vm vm, unsigned slot)
+{
+    enum share_owner owner;
+    int64_t mpn = unmap(vmm, vm, slot);
+    MUST(share_forget(vmm->share, vm, vmm_ppn(vmm, vm, slot), &owner) == SHARE_OK);
+    note_forgotten(vmm, vmm_page(vmm, vm, slot), mpn, owner);
     return owner;
+}
+
+void vmm_forget_pages(struct vmm *vmm, share_vm vm, const unsigned *slots, unsigned count)
+{
+    enum { ROOM = 128 };
+    share_ppn ppns[ROOM] = {{0}};
+    enum share_owner owners[ROOM];
+    int64_t mpns[ROOM];
+    MUST(count <= ROOM);
+    for (unsigned i = 0; i < count; i++) {
+        ppns[i] = vmm_ppn(vmm, vm, slots[i]);
+        mpns[i] = unmap(vmm, vm, slots[i]);
+    }
+    MUST(share_forget_pages(vmm->share, vm, ppns, count, owners) == SHARE_OK);
+    for (unsigned i = 0; i < count; i++)
+        note_forgotten(vmm, vmm_page(vmm, vm, slots[i]), mpns[i], owners[i]);
+}
+
+enum share_result vmm_resize(struct vmm *vmm, share_vm vm, unsigned slots)
+{
+    struct vmm_guest *guest = &vmm->guest[vm];
+    enum share_result result =
+        share_vm_resize(vmm->share, vm, end_of(guest->begin, guest->shift, slots));
+    if (result == SHARE_OK)
+        guest->slots = slots;
+    return result;
 }
 
 static bool on_frame(const struct vmm *vmm, share_vm vm, unsigned slot)
@@ -187,8 +224,9 @@ void vmm_remove(struct vmm *vmm, share_vm vm, bool forget)
 {
     int64_t *mine = calloc(vmm->slots, sizeof *mine);
     MUST(mine);
-    for (unsigned slot = 0; slot < vmm->slots; slot++) {
+    for (unsigned slot = 0; slot < vmm->slots; slot++)
         mine[slot] = -1;
+    for (unsigned slot = 0; slot < vmm->guest[vm].slots; slot++) {
         if (forget)
             vmm_forget(vmm, vm, slot);
         else if (on_frame(vmm, vm, slot))

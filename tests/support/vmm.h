@@ -53,6 +53,7 @@ struct vmm_guest {
     struct vmm_owner *owner;
     uint64_t begin;
     unsigned shift;
+    unsigned slots; /* that lie in the VM's range */
 };
 
 struct vmm_machine_page {
@@ -146,6 +147,12 @@ bool vmm_reads(struct vmm *vmm, share_vm vm, unsigned slot, struct vmm_content c
 
 /* Unmaps a page and tells the engine; frees its machine page if that is private. */
 enum share_owner vmm_forget(struct vmm *vmm, share_vm vm, unsigned slot);
+
+/* The same of several pages by one call. */
+void vmm_forget_pages(struct vmm *vmm, share_vm vm, const unsigned *slots, unsigned count);
+
+/* The VM's range ends behind so many slots from now on. */
+enum share_result vmm_resize(struct vmm *vmm, share_vm vm, unsigned slots);
 
 /* A machine page out of the pool; -1: none left. */
 int64_t vmm_take(struct vmm *vmm);

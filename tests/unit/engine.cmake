@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # The engine, a test for each of its files. They include internal headers and link the static library.
-set(ENGINE_TESTS adopt check clone compare cow engine frame group hash learning mutant_gaps offer page pool ranges scan
+set(ENGINE_TESTS adopt check clone compare cow engine frame group hash learning limits mutant_gaps offer page pool ranges resize scan
     stats table tune vm waits)
 foreach(name ${ENGINE_TESTS})
     share_unit_test(NAME test_${name} SOURCES test_${name}.c LIBS share_test_vmm share_static LABEL unit)

@@ -183,6 +183,117 @@ static void an_unreadable_frame_still_ends(void **state)
     vmm->answers[VMM_PEEK] = SHARE_ANSWER_OK;
 }
 
+/* --------------------------------------------------------------------------------- batches -- */
+
+static void pages_break_together(void **state)
+{
+    (void)state;
+    share_all();
+    share_ppn ppns[] = {vmm_ppn(vmm, 1, 0), vmm_ppn(vmm, 1, 1), {2}};
+    enum share_result results[3];
+    assert_int_equal(share_break_pages(vmm->share, 1, ppns, 3, results), SHARE_OK);
+    assert_int_equal(results[0], SHARE_OK);
+    assert_int_equal(results[1], SHARE_OK);
+    assert_int_equal(results[2], SHARE_INVALID);
+    for (unsigned slot = 0; slot < 2; slot++) {
+        assert_int_equal(vmm_page(vmm, 1, slot)->reasons, 0);
+        assert_int_equal(vmm_info(vmm, 0, slot).refs, 2);
+    }
+    assert_int_equal(vmm_used(vmm), 4);
+    assert_int_equal(share_break_pages(vmm->share, 3, ppns, 3, results), SHARE_GONE);
+    assert_int_equal(share_break_pages(vmm->share, 1, ppns, 0, results), SHARE_OK);
+}
+
+/* Page 0 of each VM is pinned down by its VMM's answer, page 1 is not. */
+static enum share_answer fail_page_0(struct vmm *of, enum vmm_op op, share_vm vm, share_ppn ppn)
+{
+    (void)of;
+    (void)vm;
+    return op == VMM_REMAP && ppn.n == 0 ? SHARE_ANSWER_FAIL : SHARE_ANSWER_OK;
+}
+
+static void each_page_has_its_own_answer(void **state)
+{
+    (void)state;
+    share_all();
+    share_ppn ppns[] = {vmm_ppn(vmm, 1, 0), vmm_ppn(vmm, 1, 1), vmm_ppn(vmm, 1, 0)};
+    enum share_result results[3];
+    vmm->answer = fail_page_0;
+    assert_int_equal(share_break_pages(vmm->share, 1, ppns, 3, results), SHARE_OK);
+    vmm->answer = NULL;
+    assert_int_equal(results[0], SHARE_FAIL);
+    assert_int_equal(results[1], SHARE_OK);
+    assert_int_equal(results[2], SHARE_RETRY); /* on its way by this very call */
+    assert_int_equal(vmm_info(vmm, 1, 0).refs, 3);
+    assert_int_equal(vmm_info(vmm, 1, 1).state, SHARE_PAGE_PRIVATE);
+}
+
+/* Two pages on one frame, and one machine page more: the first takes it, the second is the last of
+ * the frame then, if the first has left it. */
+static void without_memory_those_before_go_first(void **state)
+{
+    (void)state;
+    struct vmm *small = vmm_new(1, 2, 2);
+    vmm_engine(small, NULL, 1);
+    share_vm vm = vmm_add(small, 0, 0, 0);
+    for (unsigned slot = 0; slot < 2; slot++)
+        assert_true(vmm_populate(small, vm, slot, (struct vmm_content){1, 0}));
+    assert_int_equal(share_now(small->share, 5, NULL), SHARE_OK);
+    assert_int_equal(vmm_used(small), 1);
+    share_ppn ppns[] = {vmm_ppn(small, vm, 0), vmm_ppn(small, vm, 1)};
+    enum share_result results[2];
+    assert_int_equal(share_break_pages(small->share, vm, ppns, 2, results), SHARE_OK);
+    assert_int_equal(results[0], SHARE_OK);
+    assert_int_equal(results[1], SHARE_OK);
+    assert_int_equal(vmm_used(small), 2);
+    vmm_end(small);
+}
+
+static void pages_are_forgotten_together(void **state)
+{
+    (void)state;
+    share_all();
+    assert_int_equal(break_page(1, 0), SHARE_OK);
+    share_ppn ppns[] = {vmm_ppn(vmm, 1, 0), {99}, vmm_ppn(vmm, 1, 1)};
+    enum share_owner owners[3];
+    for (unsigned slot = 0; slot < 2; slot++)
+        vmm_page(vmm, 1, slot)->reasons = 0;
+    vmm_page(vmm, 1, 0)->present = vmm_page(vmm, 1, 1)->present = false;
+    atomic_fetch_sub(&vmm->machine[vmm_page(vmm, 1, 0)->mpn].maps, 1);
+    atomic_fetch_sub(&vmm->machine[vmm_page(vmm, 1, 1)->mpn].maps, 1);
+    assert_int_equal(share_forget_pages(vmm->share, 1, ppns, 3, owners), SHARE_INVALID);
+    assert_int_equal(owners[0], SHARE_OWNER_CALLER);
+    assert_int_equal(owners[1], SHARE_OWNER_CALLER);
+    assert_int_equal(owners[2], SHARE_OWNER_ENGINE);
+    vmm_give_back(vmm, vmm_page(vmm, 1, 0)->mpn);
+    assert_int_equal(vmm_info(vmm, 0, 1).refs, 2);
+    assert_int_equal(share_forget_pages(vmm->share, 7, ppns, 3, owners), SHARE_GONE);
+}
+
+/* More frames end in one call than go to one free, of two kinds. */
+static void each_frame_is_freed_as_its_kind(void **state)
+{
+    enum { PAGES = 70 };
+    unsigned slots[PAGES];
+    (void)state;
+    struct vmm *many = vmm_new(1, PAGES, PAGES);
+    vmm_engine(many, NULL, 1);
+    share_vm vm = vmm_add(many, 0, 0, 0);
+    for (unsigned slot = 0; slot < PAGES; slot++) {
+        slots[slot] = slot;
+        assert_true(vmm_populate(many, vm, slot, (struct vmm_content){slot, 1}));
+        struct share_adopt_run run = {.ppn = vmm_ppn(many, vm, slot),
+                                      .mpn = {many->mpn_base + vmm_page(many, vm, slot)->mpn},
+                                      .count = 1};
+        uint32_t flags = slot % 7 == 3 ? SHARE_ADOPT_KEEP : 0;
+        assert_int_equal(share_adopt(many->share, vm, &run, 1, flags), SHARE_OK);
+    }
+    vmm_forget_pages(many, vm, slots, PAGES);
+    assert_int_equal(many->kept_freed, PAGES / 7);
+    assert_int_equal(vmm_used(many), 0);
+    vmm_end(many);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -197,6 +308,11 @@ int main(void)
         TEST(a_forgotten_page_can_come_back),
         TEST(a_frame_written_past_its_protection_still_ends),
         TEST(an_unreadable_frame_still_ends),
+        TEST(pages_break_together),
+        TEST(each_page_has_its_own_answer),
+        TEST(without_memory_those_before_go_first),
+        TEST(pages_are_forgotten_together),
+        TEST(each_frame_is_freed_as_its_kind),
     };
     return RUN(tests);
 }
