@@ -358,7 +358,9 @@ enum share_result share_page_unshare(struct share *share, struct share_vm_object
                                      const struct share_page_ref *page)
 {
     share_assert(share_gate_is_entered(share));
-    uint32_t word = share_page_take(page);
+    struct breaks breaks;
+    breaks_init(&breaks, share, vm);
+    uint32_t word = share_page_take(&breaks.burial, page);
     enum share_result result = SHARE_OK;
     if (word == share_word_none(0))
         return SHARE_OK;
@@ -366,8 +368,6 @@ enum share_result share_page_unshare(struct share *share, struct share_vm_object
         share_word_set(page, word);
         return SHARE_OK;
     }
-    struct breaks breaks;
-    breaks_init(&breaks, share, vm);
     if (share_word_on_frame(word) && !share->immutable)
         break_moving(&breaks, &(struct breaking){*page, word, 0, &result});
     else

@@ -22,21 +22,23 @@ void share_count_left(struct share_vm_object *vm, uint32_t word)
         atomic_fetch_sub_explicit(&vm->counts.code_pages, 1, memory_order_relaxed);
 }
 
-uint32_t share_page_take(const struct share_page_ref *page)
+uint32_t share_page_take(struct share_burial *burial, const struct share_page_ref *page)
 {
     for (;;) {
         uint32_t word = atomic_load(page->word);
         enum share_word_state state = share_word_state(word);
         if (word == share_word_none(0))
             return word;
+        if (state == SHARE_WORD_BROKEN || state == SHARE_WORD_MOVING) {
+            share_burial_end(burial); /* others may be waiting for it */
+            share_page_sleep(page, word);
+            continue;
+        }
         share_step(SHARE_STEP_SWAP);
         if (state == SHARE_WORD_OWNED)
             share_word_swap(page, &word, share_word(SHARE_WORD_BROKEN, 0));
-        else if (state != SHARE_WORD_BROKEN && state != SHARE_WORD_MOVING &&
-                 share_word_swap(page, &word, share_word(SHARE_WORD_MOVING, 0)))
+        else if (share_word_swap(page, &word, share_word(SHARE_WORD_MOVING, 0)))
             return word;
-        else if (state == SHARE_WORD_BROKEN || state == SHARE_WORD_MOVING)
-            share_page_sleep(page, word);
     }
 }
 
@@ -74,7 +76,7 @@ enum share_owner share_page_forget(struct share_burial *burial, struct share_vm_
                                    const struct share_page_ref *page)
 {
     share_assert(share_gate_is_entered(burial->share));
-    uint32_t word = share_page_take(page);
+    uint32_t word = share_page_take(burial, page);
     if (word == share_word_none(0))
         return SHARE_OWNER_CALLER;
     bool framed = share_word_on_frame(word);

@@ -12,8 +12,9 @@ void share_hint_drop(struct share *share, uint32_t word, uint32_t page_id);
 void share_count_left(struct share_vm_object *vm, uint32_t word);
 
 /* The word of a page, which is now MOVING and the caller's; or of one of which nothing is known,
- * not even a pace, and which stays so. Waits while others own the page. */
-uint32_t share_page_take(const struct share_page_ref *page);
+ * not even a pace, and which stays so. Waits while others own the page; what was dropped so far is
+ * freed before. */
+uint32_t share_page_take(struct share_burial *burial, const struct share_page_ref *page);
 
 /* Ends what is known of a page, MOVING and the caller's; `word` is what it was. The mapping of one
  * that is on a frame is gone. */

@@ -27,6 +27,9 @@
  *   - A VM's metadata goes with it. Kept for others: what lies beside theirs in a unit of memory
  *     (1024 PPNs). When all VMs have gone: 64 KiB beside the engine's own, half a KiB for each
  *     number that a VM had, and a 64th of the most that was held.
+ *   - One engine knows 2^32 - 64 pages at a time, counted in runs of 64 (16 TiB of dense memory), of
+ *     2^29 - 1 contents on shared frames. What would exceed that is NOMEM (outcome `error`), before
+ *     anything is changed; all else goes on.
  *   - Nothing is allocated on the merge, break or forget paths: offers reserve before they start.
  *   - The cost of a look is bounded, whoever made the pages and knows the salt: it reads at most
  *     eight cache lines of the table, twice as many while that grows. A hint without room there
@@ -359,6 +362,17 @@ SHARE_API SHARE_MUST_CHECK enum share_result share_vm_add(struct share *share, s
 SHARE_API enum share_result share_vm_start(struct share *share, share_vm vm);
 
 /*
+ * The VM's PPNs lie in [begin, end) from now on: memory was plugged, or is to be unplugged. What is
+ * unplugged must have been forgotten, page by page: INVALID if anything is known of a page from
+ * `end` on, or if `end` is not above `begin`, or is above SHARE_PPN_END. Its metadata is given back;
+ * marks of share_dirty and share_leave_alone go. NOMEM; GONE. On failure nothing has changed.
+ * Waits for all calls of the engine that are under way, and others wait for it. O(pages looked at
+ * from `end` on).
+ */
+SHARE_API SHARE_MUST_CHECK enum share_result share_vm_resize(struct share *share, share_vm vm,
+                                                             share_ppn end);
+
+/*
  * Removes a VM: its hints go, its references are dropped, and ops->free releases the frames that
  * lose their last one. Unmap the VM first (as for share_forget); to learn which pages were private
  * and are yours to free, share_forget each present page first. Waits for calls on this VM that are
@@ -570,6 +584,16 @@ SHARE_API SHARE_MUST_CHECK enum share_result share_break(struct share *share, sh
                                                          share_ppn ppn);
 
 /*
+ * The same for `count` pages of a VM; results: an answer for each, as share_break gives it. What
+ * needs a copy is mapped by one ops->remap for up to 32 pages, and freed together. A page named
+ * twice is RETRY the second time, or OK. OK; or GONE, INVALID (an immutable engine): then no answer
+ * is given.
+ */
+SHARE_API SHARE_MUST_CHECK enum share_result share_break_pages(struct share *share, share_vm vm,
+                                                               const share_ppn *ppns, size_t count,
+                                                               enum share_result *results);
+
+/*
  * After a RETRY: sleeps until another thread has done what share_break met, which takes as long as
  * that thread's ops; needs no memory. Then run the access again. Returns at once if there is
  * nothing to wait for any more, as where you have pinned the page yourself. OK, GONE, INVALID.
@@ -590,6 +614,14 @@ enum share_owner {
  */
 SHARE_API enum share_result share_forget(struct share *share, share_vm vm, share_ppn ppn,
                                          enum share_owner *owner);
+
+/*
+ * The same for `count` pages of a VM, with an owner for each; what ends is freed by one ops->free
+ * for up to 32 pages. INVALID: a PPN is outside the VM; the others are forgotten.
+ */
+SHARE_API enum share_result share_forget_pages(struct share *share, share_vm vm,
+                                               const share_ppn *ppns, size_t count,
+                                               enum share_owner *owners);
 
 /* -------------------------------------------------------------------------- what it knows -- */
 

@@ -21,40 +21,68 @@
     {                          \
         "", WRITE, page, value \
     }
+#define ADOPTED                   \
+    {                             \
+        "", ADOPT_PAIR, PAGE_A, 0 \
+    }
 
 static const struct world_start starts[] = {
-    {"private", false, false, {X, X, X, Y}, {{0}}},
-    {"hinted", false, false, {X, X, X, Y}, {OFFERED(PAGE_A)}},
-    {"changed", false, false, {X, X, Y, Y}, {OFFERED(PAGE_A), WRITTEN(PAGE_A, Y)}},
-    {"pair", false, false, {X, X, X, Y}, {OFFERED(PAGE_A), OFFERED(PAGE_B)}},
-    {"three", false, false, {X, X, X, Y}, {OFFERED(PAGE_A), OFFERED(PAGE_B), OFFERED(PAGE_C)}},
-    {"last", false, false, {X, X, X, Y}, {OFFERED(PAGE_B), OFFERED(PAGE_A), WRITTEN(PAGE_B, Y)}},
-    {"zero private", false, false, {0, 0, 0, Y}, {{0}}},
-    {"zero one", false, false, {0, 0, 0, Y}, {OFFERED(PAGE_A)}},
-    {"zero two", false, false, {0, 0, 0, Y}, {OFFERED(PAGE_A), OFFERED(PAGE_B)}},
-    {"collide", true, false, {X, Y, X, 0}, {OFFERED(PAGE_A)}},
-    {"collide pair", true, false, {X, X, Y, 0}, {OFFERED(PAGE_A), OFFERED(PAGE_B)}},
-    {"code", false, true, {X, X, X, Y}, {OFFERED(PAGE_A)}},
-    {"code pair", false, true, {X, X, X, Y}, {OFFERED(PAGE_A), OFFERED(PAGE_B)}},
-    {"adopted", false, false, {X, X, X, Y}, {{"", ADOPT_PAIR, PAGE_A, 0}}},
-    {"adopted twice",
-     false,
-     false,
-     {X, X, X, X},
-     {OFFERED(PAGE_C), OFFERED(PAGE_D), {"", ADOPT_PAIR, PAGE_A, 0}}},
+    {.name = "private", .content = {X, X, X, Y}},
+    {.name = "hinted", .content = {X, X, X, Y}, .before = {OFFERED(PAGE_A)}},
+    {.name = "changed", .content = {X, X, Y, Y}, .before = {OFFERED(PAGE_A), WRITTEN(PAGE_A, Y)}},
+    {.name = "pair", .content = {X, X, X, Y}, .before = {OFFERED(PAGE_A), OFFERED(PAGE_B)}},
+    {.name = "three",
+     .content = {X, X, X, Y},
+     .before = {OFFERED(PAGE_A), OFFERED(PAGE_B), OFFERED(PAGE_C)}},
+    {.name = "last",
+     .content = {X, X, X, Y},
+     .before = {OFFERED(PAGE_B), OFFERED(PAGE_A), WRITTEN(PAGE_B, Y)}},
+    {.name = "within",
+     .content = {X, Y, Y, X},
+     .apart = true,
+     .before = {OFFERED(PAGE_A), OFFERED(PAGE_D)}},
+    {.name = "zero private", .content = {0, 0, 0, Y}},
+    {.name = "zero one", .content = {0, 0, 0, Y}, .before = {OFFERED(PAGE_A)}},
+    {.name = "zero two", .content = {0, 0, 0, Y}, .before = {OFFERED(PAGE_A), OFFERED(PAGE_B)}},
+    {.name = "collide", .collide = true, .content = {X, Y, X, 0}, .before = {OFFERED(PAGE_A)}},
+    {.name = "collide pair",
+     .collide = true,
+     .content = {X, X, Y, 0},
+     .before = {OFFERED(PAGE_A), OFFERED(PAGE_B)}},
+    {.name = "code", .code = true, .content = {X, X, X, Y}, .before = {OFFERED(PAGE_A)}},
+    {.name = "code pair",
+     .code = true,
+     .content = {X, X, X, Y},
+     .before = {OFFERED(PAGE_A), OFFERED(PAGE_B)}},
+    {.name = "adopted", .content = {X, X, X, Y}, .before = {ADOPTED}},
+    {.name = "adopted twice",
+     .content = {X, X, X, X},
+     .before = {OFFERED(PAGE_C), OFFERED(PAGE_D), ADOPTED}},
 };
 
 static const struct world_op ops[] = {
-    {"offer A", OFFER, PAGE_A, 0},         {"offer B", OFFER, PAGE_B, 0},
-    {"offer C", OFFER, PAGE_C, 0},         {"offer B C", OFFER_PAIR, PAGE_B, 0},
-    {"write A", WRITE, PAGE_A, 5},         {"write B", WRITE, PAGE_B, 6},
-    {"write C equal", WRITE, PAGE_C, X},   {"write A B alike", WRITE_BOTH, PAGE_A, 7},
-    {"break A", BREAK, PAGE_A, 0},         {"break B", BREAK, PAGE_B, 0},
-    {"forget A", FORGET, PAGE_A, 0},       {"forget B", FORGET, PAGE_B, 0},
-    {"exit 0", EXIT, PAGE_A, 0},           {"exit 1", EXIT, PAGE_B, 0},
-    {"exit hard 0", EXIT_HARD, PAGE_A, 0}, {"regroup 0", REGROUP, PAGE_A, 0},
-    {"regroup 1", REGROUP, PAGE_B, 0},     {"device A", DEVICE, PAGE_A, 8},
+    {"offer A", OFFER, PAGE_A, 0},
+    {"offer B", OFFER, PAGE_B, 0},
+    {"offer C", OFFER, PAGE_C, 0},
+    {"offer B C", OFFER_PAIR, PAGE_B, 0},
+    {"write A", WRITE, PAGE_A, 5},
+    {"write B", WRITE, PAGE_B, 6},
+    {"write C equal", WRITE, PAGE_C, X},
+    {"write A B alike", WRITE_BOTH, PAGE_A, 7},
+    {"break A", BREAK, PAGE_A, 0},
+    {"break B", BREAK, PAGE_B, 0},
+    {"forget A", FORGET, PAGE_A, 0},
+    {"forget B", FORGET, PAGE_B, 0},
+    {"exit 0", EXIT, PAGE_A, 0},
+    {"exit 1", EXIT, PAGE_B, 0},
+    {"exit hard 0", EXIT_HARD, PAGE_A, 0},
+    {"regroup 0", REGROUP, PAGE_A, 0},
+    {"regroup 1", REGROUP, PAGE_B, 0},
+    {"device A", DEVICE, PAGE_A, 8},
     {"adopt C", ADOPT, PAGE_C, 0},
+    {"break A D", BREAK_BOTH, PAGE_A, 0},
+    {"forget A D", FORGET_BOTH, PAGE_A, 0},
+    {"unplug D", UNPLUG, PAGE_D, 0},
 };
 
 static char **words;
@@ -76,7 +104,24 @@ static bool is_exit(const struct world_op *op)
 /* Pages of its VM are unmapped. */
 static bool leaves(const struct world_op *op)
 {
-    return op->kind == FORGET || is_exit(op);
+    return op->kind == FORGET || op->kind == FORGET_BOTH || op->kind == UNPLUG || is_exit(op);
+}
+
+static bool leaves_page(const struct world_op *op, enum world_page page)
+{
+    if (op->kind == FORGET_BOTH)
+        return page == PAGE_A || page == PAGE_D;
+    return leaves(op) &&
+           (is_exit(op) ? vm_of(op) == (page == PAGE_B || page == PAGE_C) : op->page == page);
+}
+
+/* Some page is unmapped by both. */
+static bool leave_alike(const struct world_op *a, const struct world_op *b)
+{
+    bool alike = false;
+    for (enum world_page page = 0; page < WORLD_PAGES; page++)
+        alike |= leaves_page(a, page) && leaves_page(b, page);
+    return alike;
 }
 
 /* A VMM forgets a page once at a time, and a VM leaves once. */
@@ -88,10 +133,7 @@ static bool allowed(const struct world_op *a, const struct world_op *b)
     if ((a->kind == ADOPT || b->kind == ADOPT) && a != b && vm_of(a->kind == ADOPT ? b : a) == 1 &&
         leaves(a->kind == ADOPT ? b : a))
         return false; /* nor is a page unmapped while its VMM declares it */
-    bool a_forgets = a->kind == FORGET || is_exit(a), b_forgets = b->kind == FORGET || is_exit(b);
-    if (!a_forgets || !b_forgets || vm_of(a) != vm_of(b))
-        return true;
-    return a->kind == FORGET && b->kind == FORGET && a->page != b->page;
+    return !leave_alike(a, b);
 }
 
 static void run(const struct world_start *start, unsigned threads, uint32_t preemptions_max,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "world.h"
-#include "engine.h" /* the steps */
+#include "enter.h" /* the gate, and the steps */
 #include "explore.h"
 #include <string.h>
 
@@ -89,7 +89,7 @@ size_t world_begin(const struct world_start *start)
         vmm_weaken_hash(vmm, 0);
     MUST(share_group_add(share, true, &world()->second_group) == SHARE_OK);
     for (share_vm vm = 0; vm < WORLD_VMS; vm++)
-        MUST(vmm_add(vmm, 0, 0, 0) == vm);
+        MUST(vmm_add(vmm, 0, 0, start->apart && vm == 0 ? SHARE_CHUNK_BITS : 0) == vm);
     for (enum world_page page = 0; page < WORLD_PAGES; page++) {
         world()->expected[vm_of(page)][slot_of(page)] = start->content[page];
         MUST(vmm_populate(vmm, vm_of(page), slot_of(page),
@@ -170,6 +170,22 @@ static void break_page(enum world_page page)
     MUST(result == SHARE_OK || result == SHARE_GONE || !is_present(page));
 }
 
+static void break_both(void)
+{
+    struct vmm *vmm = world()->vmm;
+    share_vm vm = vm_of(PAGE_A);
+    const enum world_page pages[] = {PAGE_A, PAGE_D};
+    share_ppn ppns[] = {vmm_ppn(vmm, vm, slot_of(PAGE_A)), vmm_ppn(vmm, vm, slot_of(PAGE_D))};
+    enum share_result results[2] = {SHARE_OK, SHARE_OK};
+    enum share_result result = share_break_pages(world()->share, vm, ppns, 2, results);
+    MUST(result == SHARE_OK || result == SHARE_GONE);
+    for (unsigned i = 0; i < 2; i++) {
+        MUST(results[i] == SHARE_OK || results[i] == SHARE_RETRY || !is_present(pages[i]));
+        if (results[i] == SHARE_RETRY)
+            break_page(pages[i]);
+    }
+}
+
 /* OK means that the page stays where it is as long as it is pinned: the device asks nobody again.
  */
 static void device_write(enum world_page at, uint64_t value)
@@ -225,6 +241,18 @@ static int64_t unmap(share_vm vm, unsigned slot)
     return mpn;
 }
 
+static void unplug(void)
+{
+    struct vmm *vmm = world()->vmm;
+    share_vm vm = vm_of(PAGE_D);
+    share_ppn ppn = vmm_ppn(vmm, vm, slot_of(PAGE_D));
+    explore_step();
+    vmm_forget(vmm, vm, slot_of(PAGE_D));
+    MUST(share_vm_resize(world()->share, vm, ppn) == SHARE_OK);
+    MUST(share_break(world()->share, vm, ppn) == SHARE_INVALID);
+    MUST(share_vm_resize(world()->share, vm, (share_ppn){ppn.n + 1}) == SHARE_OK);
+}
+
 static void leave(share_vm vm, bool hard)
 {
     for (unsigned slot = 0; slot < WORLD_SLOTS; slot++) {
@@ -253,6 +281,7 @@ static void regroup(share_vm vm)
 static void run_op(const struct world_op *op)
 {
     static const enum world_page pair[] = {PAGE_B, PAGE_C};
+    const unsigned both[] = {slot_of(PAGE_A), slot_of(PAGE_D)};
     switch (op->kind) {
     case OFFER:
         offer(&op->page, 1);
@@ -270,6 +299,9 @@ static void run_op(const struct world_op *op)
     case BREAK:
         break_page(op->page);
         break;
+    case BREAK_BOTH:
+        break_both();
+        break;
     case DEVICE:
         device_write(op->page, op->value);
         break;
@@ -283,6 +315,13 @@ static void run_op(const struct world_op *op)
     case FORGET:
         explore_step();
         vmm_forget(world()->vmm, vm_of(op->page), slot_of(op->page));
+        break;
+    case FORGET_BOTH:
+        explore_step();
+        vmm_forget_pages(world()->vmm, vm_of(PAGE_A), both, 2);
+        break;
+    case UNPLUG:
+        unplug();
         break;
     case EXIT:
     case EXIT_HARD:
@@ -312,6 +351,8 @@ static void check_page(share_vm vm, unsigned slot)
     if (atomic_load(&vmm->machine[page->mpn].maps) > 1)
         MUST(page->reasons & VMM_SHARING && "two pages map it, and one can be written");
     struct share_page_info info;
+    if (share_gate_is_closed(world()->share))
+        return; /* to whoever asks the engine, too */
     if (share_page_info(world()->share, vm, vmm_ppn(vmm, vm, slot), 1, &info) != SHARE_OK)
         return;
     if (info.state == SHARE_PAGE_SHARED) {

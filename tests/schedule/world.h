@@ -20,13 +20,16 @@ enum world_kind {
     WRITE_BOTH, /* A, then B, of the same */
     WRITE,      /* the guest stores a word, with all its faults */
     BREAK,      /* the VMM is about to write the page itself */
+    BREAK_BOTH, /* A and D in one call */
     DEVICE,     /* it pins the page, breaks it, and writes when it was told OK */
     ADOPT,      /* the page, which nobody else maps */
     ADOPT_PAIR, /* B maps what A maps, and both are declared. Before the threads start */
     FORGET,
-    EXIT,      /* of the page's VM: forget each page, then remove */
-    EXIT_HARD, /* unmap all, then remove */
-    REGROUP    /* of the page's VM, to the second group */
+    FORGET_BOTH, /* A and D in one call */
+    UNPLUG,      /* D is forgotten, and the VM's range ends before it; then it is plugged again */
+    EXIT,        /* of the page's VM: forget each page, then remove */
+    EXIT_HARD,   /* unmap all, then remove */
+    REGROUP      /* of the page's VM, to the second group */
 };
 
 struct world_op {
@@ -40,6 +43,7 @@ struct world_op {
 struct world_start {
     const char *name;
     bool collide; /* all pages have the same hash */
+    bool apart;   /* D lies in another chunk than A */
     bool code;    /* A and B are mapped read-only, and sharing them edits nothing */
     uint64_t content[WORLD_PAGES];
     struct world_op before[8]; /* ends with one without a name */

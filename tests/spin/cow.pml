@@ -107,7 +107,7 @@ inline give_back(p, is_protected, word, word_payload)
     swapped = false
 }
 
-/* copy_and_map, and what break_shared does after it. */
+/* copy, and finish. */
 inline break_with_copy(p, f, result)
 {
 #ifdef FAULT_LEAVES_BEFORE_COPY
