@@ -27,8 +27,8 @@
  *   - A VM's metadata goes with it. Kept for others: what lies beside theirs in a unit of memory
  *     (1024 PPNs). When all VMs have gone: 64 KiB beside the engine's own, half a KiB for each
  *     number that a VM had, and a 64th of the most that was held.
- *   - One engine knows 2^32 - 64 pages at a time, counted in runs of 64 (16 TiB of dense memory), of
- *     2^29 - 1 contents on shared frames. What would exceed that is NOMEM (outcome `error`), before
+ *   - One engine knows 2^32 - 64 pages at a time, counted in runs of 64 (16 TiB of dense memory),
+ * of 2^29 - 1 contents on shared frames. What would exceed that is NOMEM (outcome `error`), before
  *     anything is changed; all else goes on.
  *   - Nothing is allocated on the merge, break or forget paths: offers reserve before they start.
  *   - The cost of a look is bounded, whoever made the pages and knows the salt: it reads at most
@@ -364,8 +364,8 @@ SHARE_API enum share_result share_vm_start(struct share *share, share_vm vm);
 /*
  * The VM's PPNs lie in [begin, end) from now on: memory was plugged, or is to be unplugged. What is
  * unplugged must have been forgotten, page by page: INVALID if anything is known of a page from
- * `end` on, or if `end` is not above `begin`, or is above SHARE_PPN_END. Its metadata is given back;
- * marks of share_dirty and share_leave_alone go. NOMEM; GONE. On failure nothing has changed.
+ * `end` on, or if `end` is not above `begin`, or is above SHARE_PPN_END. Its metadata is given
+ * back; marks of share_dirty and share_leave_alone go. NOMEM; GONE. On failure nothing has changed.
  * Waits for all calls of the engine that are under way, and others wait for it. O(pages looked at
  * from `end` on).
  */
