@@ -115,40 +115,124 @@ static enum share_result find_spans(struct adoption *adoption)
     return adoption->frame && adoption->refs && adoption->code ? SHARE_OK : SHARE_NOMEM;
 }
 
-/* ---------------------------------------------------------------------------------- pages -- */
+/* ------------------------------------------------------------------------------ stretches -- */
 
-/* The pages of all runs, one after the other. */
+/* Pages of a run that lie in one chunk. */
+struct stretch {
+    share_ppn ppn; /* of the first one, as the next three */
+    share_mpn mpn;
+    uint64_t page; /* in the order of the runs */
+    uint64_t place;
+    uint32_t count;
+};
+
+/* The pages of all runs, one stretch after the other. */
 struct walk {
     const struct adoption *adoption;
-    uint64_t page; /* so far */
     size_t run;
-    uint64_t at;    /* in that run */
-    uint64_t place; /* of the run's first page */
+    uint64_t at;   /* in that run: where the next stretch begins */
+    uint64_t page; /* so far */
 };
 
-struct walked {
-    share_ppn ppn;
-    share_mpn mpn;
-    uint64_t place;
-};
-
-static bool next_page(struct walk *walk, struct walked *page)
+static bool next_stretch(struct walk *walk, struct stretch *stretch)
 {
     const struct adoption *adoption = walk->adoption;
     if (walk->run == adoption->runs_count)
         return false;
     const struct share_adopt_run *run = &adoption->runs[walk->run];
-    if (walk->at == 0)
-        walk->place = place_of(adoption, run->mpn);
-    *page =
-        (struct walked){{run->ppn.n + walk->at}, {run->mpn.n + walk->at}, walk->place + walk->at};
-    walk->page++;
-    if (++walk->at == run->count) {
+    share_ppn ppn = {run->ppn.n + walk->at};
+    share_mpn mpn = {run->mpn.n + walk->at};
+    uint64_t left = run->count - walk->at, in_chunk = SHARE_CHUNK_PAGES - ppn.n % SHARE_CHUNK_PAGES;
+    uint32_t count = (uint32_t)(left < in_chunk ? left : in_chunk);
+    *stretch = (struct stretch){ppn, mpn, walk->page, place_of(adoption, mpn), count};
+    walk->page += count;
+    walk->at += count;
+    if (walk->at == run->count) {
         walk->at = 0;
         walk->run++;
     }
     return true;
 }
+
+/* The first page of a stretch that has been claimed: its chunk is there. */
+static struct share_page_ref claimed(const struct adoption *adoption, const struct stretch *stretch)
+{
+    struct share_page_ref page = {0};
+    bool found = share_page_find(&adoption->share->pages, &adoption->vm->tree, stretch->ppn, &page);
+    share_assert(found);
+    (void)found;
+    return page;
+}
+
+static struct share_page_ref page_of(struct share_page_ref first, uint32_t i)
+{
+    return (struct share_page_ref){first.word + i, first.id + i};
+}
+
+static enum share_result claim(struct share *share, struct share_page_ref page)
+{
+    uint32_t word = atomic_load(page.word);
+    if (share_word_on_frame(word) || share_word_state(word) == SHARE_WORD_MOVING)
+        return SHARE_INVALID;
+    if (share_word_state(word) == SHARE_WORD_OWNED || share_word_state(word) == SHARE_WORD_BROKEN ||
+        !share_word_swap(&page, &word, share_word(SHARE_WORD_MOVING, 0)))
+        return SHARE_RETRY;
+    if (share_word_state(word) == SHARE_WORD_HINTED)
+        share_hint_drop(share, word, page.id);
+    if (share_word_is_alias(word))
+        share_alias_drop(&share->aliases, word);
+    return SHARE_OK;
+}
+
+/* Gives the first `count` pages back. */
+static void release_pages(struct adoption *adoption, uint64_t count)
+{
+    struct walk walk = {.adoption = adoption};
+    struct stretch at;
+    while (walk.page < count && next_stretch(&walk, &at)) {
+        struct share_page_ref first = claimed(adoption, &at);
+        for (uint32_t i = 0; i < at.count && at.page + i < count; i++) {
+            struct share_page_ref page = page_of(first, i);
+            share_word_set(&page, share_word_none(0));
+        }
+    }
+}
+
+/* *claimed_pages: how many were. */
+static enum share_result claim_stretch(struct adoption *adoption, const struct stretch *stretch,
+                                       uint32_t *claimed_pages)
+{
+    struct share *share = adoption->share;
+    struct share_page_ref first;
+    *claimed_pages = 0;
+    if (!share_page_prepare(&share->pages, &adoption->vm->tree, adoption->vm->number, stretch->ppn,
+                            &first))
+        return SHARE_NOMEM;
+    for (uint32_t i = 0; i < stretch->count; i++) {
+        enum share_result result = claim(share, page_of(first, i));
+        if (result != SHARE_OK)
+            return result;
+        *claimed_pages = i + 1;
+    }
+    return SHARE_OK;
+}
+
+static enum share_result claim_pages(struct adoption *adoption)
+{
+    struct walk walk = {.adoption = adoption};
+    struct stretch at;
+    while (next_stretch(&walk, &at)) {
+        uint32_t count;
+        enum share_result result = claim_stretch(adoption, &at, &count);
+        if (result != SHARE_OK) {
+            release_pages(adoption, at.page + count);
+            return result;
+        }
+    }
+    return SHARE_OK;
+}
+
+/* --------------------------------------------------------------------------------- frames -- */
 
 /* The chunk of the last page that was looked for: pages of a run are neighbours. */
 struct near_page {
@@ -170,66 +254,6 @@ static bool find_near(const struct share *share, const struct share_vm_object *v
     near->page = share_page_beside(near->page, ppn.n & (SHARE_CHUNK_PAGES - 1));
     return true;
 }
-
-/* A page that has been claimed: its chunk is there. */
-static const struct share_page_ref *claimed(const struct adoption *adoption, share_ppn ppn,
-                                            struct near_page *near)
-{
-    bool found = find_near(adoption->share, adoption->vm, ppn, near);
-    share_assert(found);
-    (void)found;
-    return &near->page;
-}
-
-static enum share_result claim(struct adoption *adoption, share_ppn ppn, struct near_page *near)
-{
-    struct share *share = adoption->share;
-    if (!find_near(share, adoption->vm, ppn, near)) {
-        if (!share_page_prepare(&share->pages, &adoption->vm->tree, adoption->vm->number, ppn,
-                                &near->page))
-            return SHARE_NOMEM;
-        near->index = ppn.n >> SHARE_CHUNK_BITS;
-    }
-    struct share_page_ref page = near->page;
-    uint32_t word = atomic_load(page.word);
-    if (share_word_on_frame(word) || share_word_state(word) == SHARE_WORD_MOVING)
-        return SHARE_INVALID;
-    if (share_word_state(word) == SHARE_WORD_OWNED || share_word_state(word) == SHARE_WORD_BROKEN ||
-        !share_word_swap(&page, &word, share_word(SHARE_WORD_MOVING, 0)))
-        return SHARE_RETRY;
-    if (share_word_state(word) == SHARE_WORD_HINTED)
-        share_hint_drop(share, word, page.id);
-    if (share_word_is_alias(word))
-        share_alias_drop(&share->aliases, word);
-    return SHARE_OK;
-}
-
-/* Gives the first `count` pages back. */
-static void release_pages(struct adoption *adoption, uint64_t count)
-{
-    struct walk walk = {.adoption = adoption};
-    struct near_page near = {.index = 0};
-    struct walked at;
-    while (walk.page < count && next_page(&walk, &at))
-        share_word_set(claimed(adoption, at.ppn, &near), share_word_none(0));
-}
-
-static enum share_result claim_pages(struct adoption *adoption)
-{
-    struct walk walk = {.adoption = adoption};
-    struct near_page near = {.index = 0};
-    struct walked at;
-    while (next_page(&walk, &at)) {
-        enum share_result result = claim(adoption, at.ppn, &near);
-        if (result != SHARE_OK) {
-            release_pages(adoption, walk.page - 1);
-            return result;
-        }
-    }
-    return SHARE_OK;
-}
-
-/* --------------------------------------------------------------------------------- frames -- */
 
 /* The frame that a page of a VM is on, if its machine page is this, with a reference; 0: no. */
 static share_frame join_page(struct share *share, const struct share_vm_object *vm, share_ppn ppn,
@@ -322,9 +346,11 @@ static enum share_result count_pages(struct adoption *adoption)
 static void unprotect_pages(struct adoption *adoption, uint64_t count)
 {
     struct walk walk = {.adoption = adoption};
-    struct walked at;
-    while (walk.page < count && next_page(&walk, &at))
-        share_unprotect(adoption->share, adoption->vm, at.ppn, at.mpn);
+    struct stretch at;
+    while (walk.page < count && next_stretch(&walk, &at))
+        for (uint32_t i = 0; i < at.count && at.page + i < count; i++)
+            share_unprotect(adoption->share, adoption->vm, (share_ppn){at.ppn.n + i},
+                            (share_mpn){at.mpn.n + i});
 }
 
 /* Takes the answers for pages from the `first` on. */
@@ -345,17 +371,18 @@ static enum share_result protect_pages(struct adoption *adoption)
 {
     struct share *share = adoption->share;
     struct walk walk = {.adoption = adoption};
-    struct walked at;
+    struct stretch at;
     enum share_result result = SHARE_OK;
     while (result == SHARE_OK && walk.page < adoption->pages) {
         struct share_protect pages[PROTECT_PAGES];
         uint64_t first = walk.page;
         size_t count = 0;
-        while (count < PROTECT_PAGES && next_page(&walk, &at))
-            pages[count++] = (struct share_protect){.vm = share_ref_of(adoption->vm),
-                                                    .ppn = at.ppn,
-                                                    .mpn = at.mpn,
-                                                    .answer = SHARE_ANSWER_FAIL};
+        while (count + SHARE_CHUNK_PAGES <= PROTECT_PAGES && next_stretch(&walk, &at))
+            for (uint32_t i = 0; i < at.count; i++)
+                pages[count++] = (struct share_protect){.vm = share_ref_of(adoption->vm),
+                                                        .ppn = {at.ppn.n + i},
+                                                        .mpn = {at.mpn.n + i},
+                                                        .answer = SHARE_ANSWER_FAIL};
         share_step(SHARE_STEP_PROTECT);
         share->ops.protect(share->ops_ctx, pages, count);
         result = take_answers(adoption, pages, first, count);
@@ -367,28 +394,39 @@ static enum share_result protect_pages(struct adoption *adoption)
 
 /* ----------------------------------------------------------------------------------- make -- */
 
-/* `fresh`: how many are to be made, all reserved. */
-static void make_frames(struct adoption *adoption, uint32_t fresh)
+/* A frame for each place of a span without one, up to PROTECT_PAGES of them, from *mpn on; how
+ * many.
+ */
+static uint32_t plan_frames(const struct adoption *adoption, const struct span *span, uint64_t *mpn,
+                            struct share_frame_plan *plans)
 {
-    struct share *share = adoption->share;
+    uint32_t count = 0;
+    for (; *mpn < span->end && count < PROTECT_PAGES; ++*mpn) {
+        uint64_t place = span->place + (*mpn - span->begin);
+        if (!adoption->frame[place])
+            plans[count++] = (struct share_frame_plan){0, {*mpn}, adoption->refs[place]};
+    }
+    return count;
+}
+
+/* All are reserved. */
+static void make_frames(struct adoption *adoption)
+{
+    struct share_frames *frames = &adoption->share->frames;
+    share_group group = atomic_load(&adoption->vm->group);
     unsigned flags =
         SHARE_FRAME_OUTSIDE | (adoption->flags & SHARE_ADOPT_KEEP ? SHARE_FRAME_KEEP : 0);
     share_frame taken[PROTECT_PAGES];
-    uint32_t count = 0, used = 0;
-    for (size_t i = 0; i < adoption->spans; i++)
-        for (uint64_t mpn = adoption->span[i].begin; mpn < adoption->span[i].end; mpn++) {
-            uint64_t place = adoption->span[i].place + (mpn - adoption->span[i].begin);
-            if (adoption->frame[place])
-                continue;
-            if (used == count) {
-                count = fresh < PROTECT_PAGES ? fresh : PROTECT_PAGES;
-                share_pool_take_some(&share->frames.pool, taken, count);
-                fresh -= count;
-                used = 0;
+    struct share_frame_plan plans[PROTECT_PAGES];
+    for (const struct span *span = adoption->span; span < adoption->span + adoption->spans; span++)
+        for (uint64_t mpn = span->begin; mpn < span->end;) {
+            uint32_t count = plan_frames(adoption, span, &mpn, plans);
+            share_pool_take_some(&frames->pool, taken, count);
+            for (uint32_t i = 0; i < count; i++) {
+                plans[i].frame = taken[i];
+                adoption->frame[span->place + (plans[i].mpn.n - span->begin)] = taken[i];
             }
-            adoption->frame[place] = taken[used++];
-            share_frame_make(&share->frames, adoption->frame[place], (share_mpn){mpn},
-                             atomic_load(&adoption->vm->group), flags, adoption->refs[place]);
+            share_frames_make(frames, plans, count, group, flags);
         }
 }
 
@@ -407,23 +445,32 @@ static void count_framed(struct adoption *adoption)
     share_count(&adoption->vm->counts.code_pages, code_pages);
 }
 
+static void tell_adopted(const struct adoption *adoption, const struct stretch *at, uint32_t i)
+{
+    share_tell(adoption->share, &(struct share_event){.struct_size = sizeof(struct share_event),
+                                                      .kind = SHARE_EVENT_ADOPT,
+                                                      .vm = adoption->vm->number,
+                                                      .ppn = {at->ppn.n + i},
+                                                      .mpn = {at->mpn.n + i},
+                                                      .frame = adoption->frame[at->place + i]});
+}
+
 static void put_on_frames(struct adoption *adoption)
 {
     struct walk walk = {.adoption = adoption};
-    struct near_page near = {.index = 0};
-    struct walked at;
-    while (next_page(&walk, &at)) {
-        share_frame frame = adoption->frame[at.place];
-        bool code = is_code(adoption, walk.page - 1);
-        share_tell(adoption->share, &(struct share_event){.struct_size = sizeof(struct share_event),
-                                                          .kind = SHARE_EVENT_ADOPT,
-                                                          .vm = adoption->vm->number,
-                                                          .ppn = at.ppn,
-                                                          .mpn = at.mpn,
-                                                          .frame = frame});
-        share_step(SHARE_STEP_RELEASE);
-        share_word_set(claimed(adoption, at.ppn, &near),
-                       share_word(code ? SHARE_WORD_CODE : SHARE_WORD_SHARED, frame));
+    struct stretch at;
+    bool told = adoption->share->observer.event;
+    while (next_stretch(&walk, &at)) {
+        struct share_page_ref first = claimed(adoption, &at);
+        for (uint32_t i = 0; i < at.count; i++) {
+            struct share_page_ref page = page_of(first, i);
+            enum share_word_state state =
+                is_code(adoption, at.page + i) ? SHARE_WORD_CODE : SHARE_WORD_SHARED;
+            if (told)
+                tell_adopted(adoption, &at, i);
+            share_step(SHARE_STEP_RELEASE);
+            share_word_set(&page, share_word(state, adoption->frame[at.place + i]));
+        }
     }
 }
 
@@ -444,7 +491,7 @@ static enum share_result adopt_claimed(struct adoption *adoption)
         release_pages(adoption, adoption->pages);
         return result;
     }
-    make_frames(adoption, fresh);
+    make_frames(adoption);
     count_framed(adoption);
     put_on_frames(adoption);
     return SHARE_OK;

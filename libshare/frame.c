@@ -61,19 +61,25 @@ static void count_flags(struct share_frames *frames, unsigned flags, uint64_t by
         atomic_fetch_add_explicit(&frames->outside, by, memory_order_relaxed);
 }
 
-void share_frame_make(struct share_frames *frames, share_frame frame, share_mpn mpn,
-                      share_group group, unsigned flags, uint32_t refs)
+void share_frames_make(struct share_frames *frames, const struct share_frame_plan *plans,
+                       size_t count, share_group group, unsigned flags)
 {
-    struct share_frame_object *object = object_of(frames, frame);
-    uint32_t rest = (uint32_t)(mpn.n >> MPN_LOW_BITS) | group << GROUP_SHIFT | flags << FLAGS_SHIFT;
-    share_assert(share_refs_may_become(atomic_load(&object->refs), refs));
-    atomic_store_explicit(&object->mpn_low, (uint32_t)mpn.n, memory_order_relaxed);
-    atomic_store_explicit(&object->rest, rest, memory_order_relaxed);
-    atomic_store_explicit(&object->refs, refs, memory_order_release);
-    share_assert_internal(share_frame_is_valid(frames, frame));
-    count_flags(frames, flags, 1);
-    if (refs == 1)
-        atomic_fetch_add_explicit(&frames->single, 1, memory_order_relaxed);
+    uint64_t single = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct share_frame_plan *plan = &plans[i];
+        struct share_frame_object *object = object_of(frames, plan->frame);
+        uint32_t rest =
+            (uint32_t)(plan->mpn.n >> MPN_LOW_BITS) | group << GROUP_SHIFT | flags << FLAGS_SHIFT;
+        share_assert(share_refs_may_become(atomic_load(&object->refs), plan->refs));
+        atomic_store_explicit(&object->mpn_low, (uint32_t)plan->mpn.n, memory_order_relaxed);
+        atomic_store_explicit(&object->rest, rest, memory_order_relaxed);
+        atomic_store_explicit(&object->refs, plan->refs, memory_order_release);
+        share_assert_internal(share_frame_is_valid(frames, plan->frame));
+        single += plan->refs == 1;
+    }
+    count_flags(frames, flags, count);
+    if (single)
+        atomic_fetch_add_explicit(&frames->single, single, memory_order_relaxed);
 }
 
 void share_frame_set_flags(struct share_frames *frames, share_frame frame, unsigned set,

@@ -59,10 +59,23 @@ bool share_refs_may_become(uint32_t from, uint32_t to);
 /* Could a frame with references be so? Its MPN and group are in range. For its holders. */
 bool share_frame_is_valid(const struct share_frames *frames, share_frame frame);
 
-/* Makes a frame with `refs` references out of a number that was taken from frames->pool. `flags`:
- * enum share_frame_flags. */
-void share_frame_make(struct share_frames *frames, share_frame frame, share_mpn mpn,
-                      share_group group, unsigned flags, uint32_t refs);
+/* A frame that is to be made, with `refs` references, out of a number that was taken from the pool.
+ */
+struct share_frame_plan {
+    share_frame frame;
+    share_mpn mpn;
+    uint32_t refs;
+};
+
+/* Makes frames of one group. `flags`: enum share_frame_flags. */
+void share_frames_make(struct share_frames *frames, const struct share_frame_plan *plans,
+                       size_t count, share_group group, unsigned flags);
+
+static inline void share_frame_make(struct share_frames *frames, share_frame frame, share_mpn mpn,
+                                    share_group group, unsigned flags, uint32_t refs)
+{
+    share_frames_make(frames, &(struct share_frame_plan){frame, mpn, refs}, 1, group, flags);
+}
 
 /* It enters table or group, or leaves it to another one. The caller holds a reference. */
 void share_frame_set_flags(struct share_frames *frames, share_frame frame, unsigned set,
