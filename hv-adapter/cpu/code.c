@@ -17,32 +17,55 @@
 enum { LINE_BYTES = 64, LINE_SLOTS = LINE_BYTES / 2 };
 _Static_assert(4096 / LINE_BYTES == 64, "a line mask is one word");
 
-bool hv_code_cache_init(struct hv_code_cache *cache, unsigned pages_max)
+bool hv_code_cache_init(struct hv_code_cache *cache, struct hv_code_pool *pool, unsigned pages_max)
 {
     uint64_t sets = 2;
     while (sets * HV_CODE_WAYS < pages_max)
         sets *= 2;
-    cache->set_mask = sets - 1;
-    /* Large, and not written here: an idle guest pays only for the code that it runs. */
-    cache->pages =
-        aligned_alloc(_Alignof(struct hv_code_page), sets * HV_CODE_WAYS * sizeof *cache->pages);
-    cache->host = calloc(sets * HV_CODE_WAYS, sizeof *cache->host);
+    *cache = (struct hv_code_cache){.pool = pool, .set_mask = sets - 1};
+    cache->way = calloc(sets * HV_CODE_WAYS, sizeof *cache->way);
     cache->victim = calloc(sets, sizeof *cache->victim);
-    if (!cache->pages || !cache->host || !cache->victim) {
-        hv_code_cache_fini(cache);
-        return false;
+    /* With one page there always is a victim. */
+    if (cache->way && cache->victim && (cache->way[0].page = hv_code_pool_take(pool, 0))) {
+        cache->held = 1;
+        return true;
     }
-    return true;
+    hv_code_cache_fini(cache);
+    return false;
+}
+
+static struct hv_code_way *ways_end(const struct hv_code_cache *cache)
+{
+    return cache->way + (cache->set_mask + 1) * HV_CODE_WAYS;
+}
+
+/* Gives pages back until `left` are held. */
+static void give_back(struct hv_code_cache *cache, size_t left)
+{
+    for (struct hv_code_way *way = cache->way; cache->held > left; way++) {
+        if (!way->page)
+            continue;
+        hv_code_pool_give(cache->pool, way->page);
+        *way = (struct hv_code_way){NULL, NULL};
+        cache->held--;
+    }
 }
 
 void hv_code_cache_fini(struct hv_code_cache *cache)
 {
-    free(cache->pages);
-    free(cache->host);
+    if (cache->way)
+        give_back(cache, 0);
+    free(cache->way);
     free(cache->victim);
-    cache->pages = NULL;
-    cache->host = NULL;
+    cache->way = NULL;
     cache->victim = NULL;
+}
+
+void hv_code_cache_drop(struct hv_code_cache *cache)
+{
+    give_back(cache, 1);
+    for (struct hv_code_way *way = cache->way; way < ways_end(cache); way++)
+        way->host = NULL;
 }
 
 static uint64_t set_of(const struct hv_code_cache *cache, const void *host)
@@ -54,20 +77,40 @@ static uint64_t set_of(const struct hv_code_cache *cache, const void *host)
 
 struct hv_code_page *hv_code_cache_find(struct hv_code_cache *cache, const void *host)
 {
-    uint64_t first = set_of(cache, host) * HV_CODE_WAYS;
-    for (uint64_t i = first; i < first + HV_CODE_WAYS; i++) {
-        if (cache->host[i] == host)
-            return &cache->pages[i];
+    struct hv_code_way *way = cache->way + set_of(cache, host) * HV_CODE_WAYS;
+    for (unsigned i = 0; i < HV_CODE_WAYS; i++) {
+        if (way[i].host == host)
+            return way[i].page;
     }
     return NULL;
+}
+
+/* A page for a way without one: a new one, else that of another way. */
+static struct hv_code_page *page_for(struct hv_code_cache *cache, const struct hv_code_way *way)
+{
+    struct hv_code_page *page = hv_code_pool_take(cache->pool, cache->held);
+    if (page) {
+        cache->held++;
+        return page;
+    }
+    /* Those just behind it were used no more lately than others: sets are places at random. */
+    struct hv_code_way *from = cache->way + (way - cache->way);
+    do {
+        from = from + 1 == ways_end(cache) ? cache->way : from + 1;
+    } while (!from->page);
+    page = from->page;
+    *from = (struct hv_code_way){NULL, NULL};
+    return page;
 }
 
 struct hv_code_page *hv_code_cache_victim(struct hv_code_cache *cache, const void *host)
 {
     uint64_t set = set_of(cache, host);
-    uint64_t i = set * HV_CODE_WAYS + cache->victim[set]++ % HV_CODE_WAYS;
-    cache->host[i] = host;
-    return &cache->pages[i];
+    struct hv_code_way *way = cache->way + set * HV_CODE_WAYS + cache->victim[set]++ % HV_CODE_WAYS;
+    if (!way->page)
+        way->page = page_for(cache, way);
+    way->host = host;
+    return way->page;
 }
 
 void hv_code_page_reset(struct hv_code_page *page, const void *host)

@@ -29,6 +29,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "code_pool.h"
 #include "insn.h"
 
 enum {
@@ -41,19 +42,33 @@ struct hv_code_page {
     uint16_t left[HV_CODE_SLOTS + 2];
     _Alignas(64) uint8_t bytes[4096]; /* as they were when their line was copied */
     uint64_t lines;                   /* bit i: bytes[64 i .. 64 i + 64) were copied */
-    const void *host;                 /* the page they were copied from, borrowed */
+    union {
+        const void *host;          /* the page they were copied from, borrowed */
+        struct hv_code_page *next; /* of a page that no hart has */
+    };
+};
+
+/* A place in a set: a page, and which host page it is about. */
+struct hv_code_way {
+    const void *host;          /* NULL: it is about none */
+    struct hv_code_page *page; /* the pool's; NULL while the way was never used */
 };
 
 struct hv_code_cache {
-    struct hv_code_page *pages; /* owned: sets * HV_CODE_WAYS, untouched until used */
-    const void **host;          /* owned: the host page of each, NULL while unused */
-    uint8_t *victim;            /* owned: next way to reuse, per set */
-    uint64_t set_mask;          /* sets - 1; a power of two */
+    struct hv_code_pool *pool; /* borrowed */
+    struct hv_code_way *way;   /* owned: sets * HV_CODE_WAYS */
+    uint8_t *victim;           /* owned: next way to reuse, per set */
+    uint64_t set_mask;         /* sets - 1; a power of two */
+    size_t held;               /* pages of the pool's; 1 at least */
 };
 
 /* False if out of memory; fini is safe afterwards. */
-bool hv_code_cache_init(struct hv_code_cache *cache, unsigned pages_max);
+bool hv_code_cache_init(struct hv_code_cache *cache, struct hv_code_pool *pool, unsigned pages_max);
 void hv_code_cache_fini(struct hv_code_cache *cache);
+
+/* Forgets all that is decoded, and gives all pages but one back. The caller drops all fetch
+ * translations first. */
+void hv_code_cache_drop(struct hv_code_cache *cache);
 
 /* The decoded page of a host page if it has one, whatever its contents are by now; else NULL. */
 struct hv_code_page *hv_code_cache_find(struct hv_code_cache *cache, const void *host);

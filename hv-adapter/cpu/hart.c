@@ -9,13 +9,17 @@
 
 #include "state.h"
 
-struct hv_hart *hv_hart_new(const struct hv_hart_ops *ops, void *ctx, unsigned code_pages_max)
+struct hv_hart *hv_hart_new(const struct hv_hart_ops *ops, void *ctx, struct hv_code_pool *code,
+                            unsigned code_pages_max)
 {
     struct hv_hart *hart = aligned_alloc(_Alignof(struct hv_hart), sizeof *hart);
     if (!hart)
         return NULL;
     memset(hart, 0, sizeof *hart);
-    if (!hv_code_cache_init(&hart->code, code_pages_max)) {
+    if (!code)
+        code = hart->own_pool = hv_code_pool_new(SIZE_MAX);
+    if (!code || !hv_code_cache_init(&hart->code, code, code_pages_max)) {
+        hv_code_pool_free(hart->own_pool);
         free(hart);
         return NULL;
     }
@@ -38,7 +42,19 @@ void hv_hart_free(struct hv_hart *hart)
     if (!hart)
         return;
     hv_code_cache_fini(&hart->code);
+    hv_code_pool_free(hart->own_pool);
     free(hart);
+}
+
+size_t hv_hart_code_pages(const struct hv_hart *hart)
+{
+    return hart->code.held;
+}
+
+void hv_hart_drop_code(struct hv_hart *hart)
+{
+    hv_tlb_flush_code(&hart->tlb);
+    hv_code_cache_drop(&hart->code);
 }
 
 void hv_hart_set_fp(struct hv_hart *hart, bool has_fp)

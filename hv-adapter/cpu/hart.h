@@ -25,9 +25,11 @@
 #define HV_CPU_HART_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct hv_hart;
+struct hv_code_pool; /* code_pool.h */
 
 enum hv_access { HV_ACCESS_FETCH, HV_ACCESS_LOAD, HV_ACCESS_STORE, HV_ACCESS_AMO };
 
@@ -120,11 +122,17 @@ enum hv_stop {
 
 /*
  * New hart: S mode, pc, satp and all registers 0, TLB empty. It decodes at most code_pages_max
- * (rounded up, at least 8) pages of code at a time, 25 KiB each when used. ops is borrowed for the
- * hart's life, ctx is handed through. NULL if out of memory.
+ * (rounded up, at least 8) pages of code at a time, which it takes from the pool; NULL: one
+ * of its own. ops and pool are borrowed for the hart's life, ctx is handed through. NULL if out of
+ * memory.
  */
-struct hv_hart *hv_hart_new(const struct hv_hart_ops *ops, void *ctx, unsigned code_pages_max);
+struct hv_hart *hv_hart_new(const struct hv_hart_ops *ops, void *ctx, struct hv_code_pool *code,
+                            unsigned code_pages_max);
 void hv_hart_free(struct hv_hart *hart);
+/* Pages of decoded code that it has now, and gives back but for one: code is decoded again when it
+ * is reached. */
+size_t hv_hart_code_pages(const struct hv_hart *hart);
+void hv_hart_drop_code(struct hv_hart *hart);
 /* Whether the hart has F and D: a new one does. Without them sstatus.FS cannot be switched on, and
  * so their instructions and CSRs are illegal. Before the first run. */
 void hv_hart_set_fp(struct hv_hart *hart, bool has_fp);

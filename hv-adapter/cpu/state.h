@@ -87,6 +87,7 @@ struct hv_hart {
     const struct hv_hart_ops *ops; /* borrowed */
     void *ctx;                     /* the VMM's */
     struct hv_code_cache code;
+    struct hv_code_pool *own_pool; /* owned; NULL: the pool is others' */
     struct hv_tlb tlb;
     struct hv_code_page step; /* one instruction at a time, see fetch.c */
     unsigned step_slot;       /* where in step it is; HV_CODE_SLOTS: none yet */

@@ -145,16 +145,46 @@ static void set_balloons(struct hv_overcommit *oc)
     }
 }
 
-/* Machine pages that a VM uses beyond its target; shared ones count in part. */
-static uint64_t excess(const struct claim *claim)
+/* Machine pages that a VM uses; shared ones count in part. */
+static uint64_t used(const struct claim *claim)
 {
     struct hv_figures figures;
     hv_vm_figures(claim->vm, &figures);
-    uint64_t used = figures.touched_pages - (uint64_t)figures.saved_pages;
-    return used > claim->target_pages ? used - claim->target_pages : 0;
+    return figures.touched_pages - (uint64_t)figures.saved_pages;
 }
 
-/* Pages go from who is the furthest above its target, until memory is soft again. */
+static uint64_t above(uint64_t pages, uint64_t limit)
+{
+    return pages > limit ? pages - limit : 0;
+}
+
+static uint64_t excess(const struct claim *claim)
+{
+    return above(used(claim), claim->target_pages);
+}
+
+/* The VM that pages are taken from, and of how many it may lose: who is the furthest above its
+ * target; if nobody is (targets may add up to more than there is), who has the most above its min.
+ */
+static struct claim *payer(struct hv_overcommit *oc, uint64_t *may_lose)
+{
+    struct claim *worst = NULL, *richest = NULL;
+    uint64_t most = 0, most_above_min = 0;
+    for (unsigned i = 0; i < oc->count; i++) {
+        struct claim *claim = &oc->claims[i];
+        uint64_t pages = is_alive(claim) ? used(claim) : 0;
+        uint64_t over = above(pages, claim->target_pages);
+        uint64_t over_min = above(pages, claim->claim.min_pages);
+        worst = over > most ? claim : worst;
+        most = over > most ? over : most;
+        richest = over_min > most_above_min ? claim : richest;
+        most_above_min = over_min > most_above_min ? over_min : most_above_min;
+    }
+    *may_lose = worst ? most : most_above_min;
+    return worst ? worst : richest;
+}
+
+/* Pages go to the host's disk until memory is soft again. */
 static void page_out(struct hv_overcommit *oc, uint64_t free_pages)
 {
     uint64_t pages = oc->world->commons.machine.pages;
@@ -162,15 +192,10 @@ static void page_out(struct hv_overcommit *oc, uint64_t free_pages)
     uint64_t left = wanted > free_pages ? wanted - free_pages : 0;
     left = left < PAGE_OUT_MAX ? left : PAGE_OUT_MAX;
     while (left > 0) {
-        struct claim *worst = NULL;
-        uint64_t most = 0;
-        for (unsigned i = 0; i < oc->count; i++) {
-            uint64_t over = is_alive(&oc->claims[i]) ? excess(&oc->claims[i]) : 0;
-            worst = over > most ? &oc->claims[i] : worst;
-            most = over > most ? over : most;
-        }
-        uint64_t part = most < left ? most : left;
-        uint64_t done = worst ? hv_paging_reclaim(worst->vm, &worst->random, part) : 0;
+        uint64_t may_lose;
+        struct claim *from = payer(oc, &may_lose);
+        uint64_t part = may_lose < left ? may_lose : left;
+        uint64_t done = from ? hv_paging_reclaim(from->vm, &from->random, part) : 0;
         if (done == 0)
             return;
         left -= done;

@@ -16,6 +16,7 @@
 struct hv_commons {
     struct hv_machine machine;
     struct hv_swap swap;
+    struct hv_code_pool *code;         /* owned: decoded code of all harts */
     struct share *share;               /* owned; NULL without sharing */
     uint64_t reserve_pages;            /* that guests leave to the VMM; 0: nobody reclaims, and a VM
                                           that finds no machine memory fails */

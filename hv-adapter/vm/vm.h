@@ -64,6 +64,7 @@ struct hv_vm {
 
     uint64_t skipped; /* ticks that wfi jumped over, or that it stood still */
     uint64_t charged; /* ticks that events cost */
+    uint64_t ran;     /* the world's ticks when it last executed something */
     bool waiting;     /* in wfi, or suspended by SBI: until an interrupt that sie enables */
     bool starved;     /* no machine memory for it now: its turn is over */
 

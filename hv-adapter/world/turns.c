@@ -56,7 +56,10 @@ static void stand_still(struct hv_vm *vm, uint64_t until)
 
 void hv_vm_turn(struct hv_vm *vm, uint64_t ticks)
 {
+    uint64_t before = hv_hart_stats(vm->hart).ticks;
     hv_vm_run_until(vm, vm->world->ticks);
+    if (hv_hart_stats(vm->hart).ticks != before)
+        vm->ran = vm->world->ticks;
     stand_still(vm, vm->world->ticks);
     hv_sample_turn(vm, ticks);
 }
@@ -99,5 +102,6 @@ void hv_world_run(struct hv_world *world, uint64_t ticks, bool (*until)(void *ct
             run_together(world, slice, scans);
         else
             run_alone(world, slice, scans);
+        hv_world_trim_code(world);
     }
 }

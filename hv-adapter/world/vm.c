@@ -99,7 +99,7 @@ static bool init_tables(struct hv_vm *vm, const struct hv_vm_config *config)
 
 static bool init_hart(struct hv_vm *vm, const struct hv_vm_config *config)
 {
-    vm->hart = hv_hart_new(config->para ? &para_ops : &full_ops, vm, CODE_PAGES);
+    vm->hart = hv_hart_new(config->para ? &para_ops : &full_ops, vm, vm->commons->code, CODE_PAGES);
     if (vm->hart)
         hv_hart_set_fp(vm->hart, !config->no_fp);
     return vm->hart != NULL;
@@ -188,6 +188,7 @@ void hv_vm_exit(struct hv_vm *vm)
         hv_vm_end(vm, "ended");
     hv_vm_flush(vm);
     hv_pages_leave(vm);
+    hv_hart_drop_code(vm->hart);
     pthread_mutex_lock(&vm->lock);
     free_tables(vm);
     pthread_mutex_unlock(&vm->lock);

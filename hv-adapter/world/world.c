@@ -4,10 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cpu/code_pool.h"
 #include "residence/share_glue.h"
 #include "vm/tables.h"
 #include "world/crew.h"
 #include "world/world.h"
+
+/* Of decoded code, 25 KiB each: what eight kernels and their programs take. */
+enum { CODE_PAGES_MAX = 2000 };
 
 static bool host_has(uint64_t nbytes)
 {
@@ -54,9 +58,11 @@ struct hv_world *hv_world_new(const struct hv_world_config *config, struct hv_er
     if (!made)
         hv_error_set(error, "the host has no %llu MiB of memory for guests",
                      (unsigned long long)(config->machine_pages >> 8));
-    if (made && config->sharing && !new_share(world)) {
-        hv_error_set(error, "out of host memory");
-        made = false;
+    if (made) {
+        world->commons.code = hv_code_pool_new(CODE_PAGES_MAX);
+        made = world->commons.code && (!config->sharing || new_share(world));
+        if (!made)
+            hv_error_set(error, "out of host memory");
     }
     if (made && config->threads && !(world->crew = hv_crew_new(world, config->threads))) {
         hv_error_set(error, "the host cannot start %u threads", config->threads);
@@ -76,6 +82,7 @@ void hv_world_free(struct hv_world *world)
     for (unsigned i = 0; i < world->vms_count; i++)
         hv_vm_free(world->vms[i]);
     share_free(world->commons.share);
+    hv_code_pool_free(world->commons.code);
     hv_swap_fini(&world->commons.swap);
     hv_machine_fini(&world->commons.machine);
     free(world);

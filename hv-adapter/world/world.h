@@ -33,6 +33,9 @@ void hv_vm_run_until(struct hv_vm *vm, uint64_t end);
 /* turns.c */
 /* The VM's part of a turn of so many ticks that ends at world->ticks. One thread a VM. */
 void hv_vm_turn(struct hv_vm *vm, uint64_t ticks);
+/* code.c: between turns. Bounds the memory of decoded code: harts that rested longest lose theirs.
+ */
+void hv_world_trim_code(struct hv_world *world);
 /* Processor time of this thread. */
 uint64_t hv_thread_cpu_ns(void);
 

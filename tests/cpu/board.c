@@ -210,7 +210,7 @@ bool board_init(struct board *board, uint64_t ram_base, uint64_t ram_nbytes)
                                            board_satp, board_sfence, board_time, NULL};
     *board = (struct board){.ram_base = ram_base, .ram_nbytes = ram_nbytes, .timer = UINT64_MAX};
     board->ram = aligned_alloc(4096, ram_nbytes);
-    board->hart = hv_hart_new(&ops, board, 64);
+    board->hart = hv_hart_new(&ops, board, NULL, 64);
     if (!board->ram || !board->hart) {
         fprintf(stderr, "board: out of memory\n");
         board_fini(board);

@@ -200,7 +200,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     require(memory != NULL);
     memset(memory, PATTERN, RAM_NBYTES + 2 * 4096);
     struct machine machine = {.ram = memory + 4096, .options = data[0]};
-    machine.hart = hv_hart_new(&ops, &machine, 8);
+    machine.hart = hv_hart_new(&ops, &machine, NULL, 8);
     require(machine.hart != NULL);
     start(&machine, data, size);
     run(&machine);

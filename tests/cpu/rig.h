@@ -121,12 +121,13 @@ static inline void *rig_new_page(void)
 
 /* Code at pages RIG_CODE and RIG_TRAP, data from RIG_DATA: all allowed; pc at the code, stvec at
  * the trap page, which holds an ecall. The ecall stops. */
-static inline void rig_init(struct rig *rig, unsigned code_pages_max)
+static inline void rig_init_with(struct rig *rig, struct hv_code_pool *pool,
+                                 unsigned code_pages_max)
 {
     static const struct hv_hart_ops ops = {rig_fill,       rig_mmio_load, rig_mmio_store, rig_ecall,
                                            rig_satp_write, rig_sfence,    rig_time,       NULL};
     *rig = (struct rig){.ecall_answer = HV_ECALL_STOP, .mmio_works = true};
-    rig->hart = hv_hart_new(&ops, rig, code_pages_max);
+    rig->hart = hv_hart_new(&ops, rig, pool, code_pages_max);
     assert_non_null(rig->hart);
     for (unsigned i = 1; i < RIG_PAGES; i++) {
         rig->pages[i] = rig_new_page();
@@ -136,6 +137,11 @@ static inline void rig_init(struct rig *rig, unsigned code_pages_max)
     memcpy(rig->pages[RIG_TRAP], &(uint32_t){0x00000073}, 4);
     hv_hart_csr_write(rig->hart, 0x105, (uint64_t)RIG_TRAP << 12);
     hv_hart_set_pc(rig->hart, (uint64_t)RIG_CODE << 12);
+}
+
+static inline void rig_init(struct rig *rig, unsigned code_pages_max)
+{
+    rig_init_with(rig, NULL, code_pages_max);
 }
 
 static inline void rig_fini(struct rig *rig)

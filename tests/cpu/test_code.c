@@ -3,6 +3,7 @@
  * Decoded code and the truth: code that changes by the guest's stores, through other mappings,
  * under the hart's feet by its VMM, and more of it than the cache holds.
  */
+#include "cpu/code_pool.h"
 #include "cpu/decode.h"
 #include "rig.h"
 
@@ -176,17 +177,63 @@ static void the_page_behind_a_straddling_instruction_is_replaced(void **state)
 }
 
 /* Far more code than the cache holds, around and around. */
-static void more_code_than_the_cache(void **state)
+static void run_a_hundred_pages(struct rig *rig)
 {
-    struct rig *rig = *state;
     enum { FIRST = 20, LAST = 120, ROUNDS = 5 };
     for (int page = FIRST; page < LAST; page++)
         RIG_PUT(rig, (uint64_t)page << 12, addi(T0, T0, 1), jal(0, 4092));
     RIG_PUT(rig, (uint64_t)LAST << 12, addi(T1, T1, -1), branch(BEQ, T1, 0, 8),
             jal(0, (FIRST - LAST) * 4096 - 8), ECALL);
+    hv_hart_set_reg(rig->hart, T0, 0);
     hv_hart_set_reg(rig->hart, T1, ROUNDS);
     assert_int_equal(run_at(rig, FIRST << 12), ROUNDS * (LAST - FIRST));
     assert_true(hv_hart_stats(rig->hart).code_decodes > LAST - FIRST);
+}
+
+static void more_code_than_the_cache(void **state)
+{
+    run_a_hundred_pages(*state);
+}
+
+/* Two harts with room for more than the pool has: each keeps a few pages and reuses those. */
+static void harts_share_a_small_pool(void **state)
+{
+    static struct rig rigs[2];
+    enum { PAGES = 24 };
+    struct hv_code_pool *pool = hv_code_pool_new(PAGES);
+    (void)state;
+    for (unsigned i = 0; i < 2; i++)
+        rig_init_with(&rigs[i], pool, 64);
+    assert_int_equal(hv_code_pool_taken(pool), 2);
+    run_a_hundred_pages(&rigs[0]);
+    assert_int_equal(hv_hart_code_pages(rigs[0].hart), PAGES - 1); /* all but the other's one */
+    for (unsigned round = 0; round < 3; round++)
+        for (unsigned i = 2; i-- > 0;)
+            run_a_hundred_pages(&rigs[i]);
+    assert_int_equal(hv_hart_code_pages(rigs[1].hart), HV_CODE_KEPT);
+    assert_int_equal(hv_code_pool_taken(pool), PAGES - 1 + HV_CODE_KEPT);
+    hv_hart_drop_code(rigs[0].hart);
+    assert_int_equal(hv_hart_code_pages(rigs[0].hart), 1);
+    assert_int_equal(hv_code_pool_taken(pool), 1 + HV_CODE_KEPT);
+    for (unsigned i = 0; i < 2; i++)
+        run_a_hundred_pages(&rigs[i]);
+    for (unsigned i = 0; i < 2; i++)
+        rig_fini(&rigs[i]);
+    assert_int_equal(hv_code_pool_taken(pool), 0);
+    hv_code_pool_free(pool);
+}
+
+/* What was dropped is decoded anew, from what memory holds then. */
+static void dropped_code_is_not_believed(void **state)
+{
+    struct rig *rig = *state;
+    RIG_PUT(rig, CODE_VA, addi(T0, 0, 1), ECALL);
+    assert_int_equal(run_at(rig, CODE_VA), 1);
+    uint64_t decodes = hv_hart_stats(rig->hart).code_decodes;
+    hv_hart_drop_code(rig->hart);
+    RIG_PUT(rig, CODE_VA, addi(T0, 0, 2), ECALL);
+    assert_int_equal(run_at(rig, CODE_VA), 2);
+    assert_int_equal(hv_hart_stats(rig->hart).code_decodes, decodes + 1);
 }
 
 /* Code that fills a page without any end of run: counted as one run, left by its end. */
@@ -284,6 +331,8 @@ int main(void)
         TEST(a_host_page_is_reused),
         TEST(the_page_behind_a_straddling_instruction_is_replaced),
         TEST(more_code_than_the_cache),
+        TEST(harts_share_a_small_pool),
+        TEST(dropped_code_is_not_believed),
         TEST(a_page_without_branches),
         cmocka_unit_test(pairs_are_what_they_say),
         TEST(faults_in_pairs_are_those_of_their_halves),

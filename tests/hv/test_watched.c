@@ -89,7 +89,7 @@ static void run(const uint32_t *code, unsigned count, uint64_t a0, uint64_t a1)
     memcpy(rig.bytes[CODE], code, count * sizeof *code);
     for (unsigned i = 0; i < 16; i++)
         rig.bytes[2][i] = (uint8_t)(i + 1);
-    rig.hart = hv_hart_new(&ops, NULL, 8);
+    rig.hart = hv_hart_new(&ops, NULL, NULL, 8);
     assert_non_null(rig.hart);
     hv_hart_set_reg(rig.hart, A0, a0);
     hv_hart_set_reg(rig.hart, A1, a1);
