@@ -39,6 +39,9 @@ struct hv_world_config {
     uint64_t slice_ticks; /* length of a turn; 0: a millisecond, with threads ten */
     unsigned threads;     /* that run VMs at the same time, beside the scanner; 0: the caller's
                              thread does everything, in the same order in every run */
+    const char *swap_file; /* for pages that are paged out: a new file of this name, borrowed, that
+                              goes with the world; NULL: one without a name in $TMPDIR or /tmp */
+    uint64_t swap_bytes;   /* its size; 0: as large as need be */
     uint64_t seed;
     const struct share_alloc *alloc; /* of the engine's metadata, copied; NULL: the C library's */
 };

@@ -1,41 +1,54 @@
 /* SPDX-License-Identifier: MIT */
-/* An unlinked temporary file. See store.h. */
+/* A temporary file. See store.h. */
 #include "memory/store.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/types.h>
 #include <unistd.h>
 
-bool hv_store_init(struct hv_store *store, uint64_t nbytes)
+static int open_unnamed(void)
 {
     const char *dir = getenv("TMPDIR");
     char path[4096];
-    *store = (struct hv_store){.fd = -1};
-    if (nbytes > INT64_MAX || (size_t)snprintf(path, sizeof path, "%s/hv-store-XXXXXX",
-                                               dir && *dir ? dir : "/tmp") >= sizeof path)
+    int nbytes = snprintf(path, sizeof path, "%s/hv-store-XXXXXX", dir && *dir ? dir : "/tmp");
+    if ((size_t)nbytes >= sizeof path) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    int fd = mkostemp(path, O_CLOEXEC);
+    if (fd >= 0)
+        unlink(path);
+    return fd;
+}
+
+bool hv_store_init(struct hv_store *store, const char *path, uint64_t nbytes)
+{
+    *store = (struct hv_store){.fd = -1, .path = path, .nbytes = nbytes};
+    if (nbytes > INT64_MAX) {
+        errno = EFBIG;
         return false;
-    store->fd = mkstemp(path);
-    if (store->fd < 0)
-        return false;
-    unlink(path);
-    store->nbytes = nbytes;
-    if (ftruncate(store->fd, (off_t)nbytes) == 0)
-        return true;
-    hv_store_fini(store);
-    return false;
+    }
+    store->fd = path ? open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : open_unnamed();
+    return store->fd >= 0;
 }
 
 void hv_store_fini(struct hv_store *store)
 {
-    if (store->fd >= 0)
-        close(store->fd);
+    if (store->fd < 0)
+        return;
+    if (store->path)
+        unlink(store->path);
+    close(store->fd);
     store->fd = -1;
 }
 
 static bool inside(const struct hv_store *store, uint64_t offset, size_t nbytes)
 {
+    errno = EINVAL; /* else */
     return store->fd >= 0 && offset <= store->nbytes && nbytes <= store->nbytes - offset;
 }
 
@@ -45,8 +58,12 @@ bool hv_store_read(const struct hv_store *store, uint64_t offset, void *bytes, s
         return false;
     for (size_t done = 0; done < nbytes;) {
         ssize_t got = pread(store->fd, (char *)bytes + done, nbytes - done, (off_t)(offset + done));
-        if (got == 0 || (got < 0 && errno != EINTR))
+        if (got < 0 && errno != EINTR)
             return false;
+        if (got == 0) { /* it ends before: what was never written */
+            memset((char *)bytes + done, 0, nbytes - done);
+            break;
+        }
         done += got > 0 ? (size_t)got : 0;
     }
     return true;

@@ -59,7 +59,9 @@ static bool bring_back(struct hv_vm *vm, hv_ppn ppn, hv_mpn mpn)
 {
     vm->charged += HV_LATENCY_DISK + HV_LATENCY_DISK_PAGE;
     if (!hv_page_peek_paged(vm, ppn, 0, hv_machine_page(vm->machine, mpn), HV_PAGE_BYTES)) {
-        hv_vm_fail(vm, "a page that was paged out cannot be read back");
+        struct hv_swap_state swap;
+        hv_swap_look(&vm->commons->swap, &swap);
+        hv_vm_fail(vm, swap.fault);
         return false;
     }
     forget_slot(vm, ppn);

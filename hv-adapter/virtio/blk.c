@@ -203,7 +203,7 @@ static bool init(struct hv_virtio_mmio *device, const struct hv_vm_config *confi
     uint64_t latency = config->disk_latency_ticks;
     disk->sectors = config->disk_bytes[number] / SECTOR_NBYTES;
     disk->latency_ticks = latency ? latency : HV_LATENCY_DISK;
-    return hv_store_init(&disk->store, config->disk_bytes[number]);
+    return hv_store_init(&disk->store, NULL, config->disk_bytes[number]);
 }
 
 static void fini(struct hv_virtio_mmio *device)

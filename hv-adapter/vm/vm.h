@@ -69,7 +69,7 @@ struct hv_vm {
     bool starved;     /* no machine memory for it now: its turn is over */
 
     enum hv_state state;
-    char reason[128];
+    char reason[192];
     struct hv_counts counts;
     struct hv_figures last; /* when it ended */
 

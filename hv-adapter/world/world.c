@@ -49,7 +49,7 @@ struct hv_world *hv_world_new(const struct hv_world_config *config, struct hv_er
         return NULL;
     }
     world->config = *config;
-    hv_swap_init(&world->commons.swap);
+    hv_swap_init(&world->commons.swap, config->swap_file, config->swap_bytes);
     if (!world->config.slice_ticks) /* threads meet at each turn's end: not too often */
         world->config.slice_ticks = HV_TICKS_PER_SECOND / (config->threads ? 100 : 1000);
     bool room = host_has(config->machine_pages * HV_PAGE_BYTES);
