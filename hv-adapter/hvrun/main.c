@@ -31,6 +31,8 @@ static const char scenario[] =
     "  sharing, scan_rate, census                false, 10000, false (the truth, to compare)\n"
     "  of a VM     name, memory, min, shares, workload, disk, active, balloon\n"
     "  events      [{at, tax}, {at, vm, active}] the tax or a VM's memory in use changes\n"
+    "              {at, arrive: {memory, ...}}, {at, leave: NUMBER}: a VM comes, or is ended\n"
+    "  swap        size of the paging file (as large as need be); swap_file: its name (none)\n"
     "ESX's figures as scenarios: hv-adapter/experiments/figure2, figure6, figure7, rise.\n";
 
 static const char ending[] =
@@ -38,7 +40,8 @@ static const char ending[] =
     "Virtual time: 100 million ticks a second; a tick is an instruction, or part of what an\n"
     "event costs (charges.h; printed with --format json). Same options, same figures.\n"
     "\n"
-    "Exit codes: 0 done; 1 could not, or a VM failed; 2 wrong usage.\n"
+    "Exit codes: 0 done; 1 could not, or a VM failed or was refused; 2 wrong usage; 3 a VM waited\n"
+    "for memory for more than a second.\n"
     "The guest is built by hv-adapter/guest/build.\n"
     "Example: hvrun boot --vms 10 --workload files --seconds 20\n";
 

@@ -11,11 +11,23 @@ static double mib(uint64_t pages)
     return (double)pages * (double)HV_PAGE_BYTES / 0x1p20;
 }
 
+static bool waits(const struct sight_vm *vm)
+{
+    return vm->state == RUN_PRESENT && vm->found.waits_ticks > OVERCOMMIT_WAITS_TICKS;
+}
+
 static const char *state_of(const struct sight_vm *vm)
 {
-    if (vm->found.blocked)
+    static const char *const names[] = {[RUN_ABSENT] = "absent",
+                                        [RUN_REFUSED] = "refused",
+                                        [RUN_PRESENT] = "running",
+                                        [RUN_ENDED] = "ended",
+                                        [RUN_FAILED] = "failed"};
+    if (waits(vm))
+        return "waiting";
+    if (vm->found.blocked && vm->state == RUN_PRESENT)
         return "blocked";
-    return vm->state == HV_RUNNING_VM ? "running" : vm->state == HV_STOPPED ? "stopped" : "ended";
+    return vm->stopped ? "stopped" : names[vm->state];
 }
 
 /* Rounds a second over the last quarter of the run, at least one period. */
@@ -54,18 +66,40 @@ static void rows(FILE *stream, const struct overcommit_run *run)
     }
 }
 
-void overcommit_live(FILE *stream, const struct overcommit_run *run)
+/* A line for each VM that waits for memory, or has failed; how many. */
+static unsigned remarks(FILE *stream, const struct overcommit_run *run)
+{
+    const struct sight *sight = &run->sights[run->count - 1];
+    unsigned lines = 0;
+    for (unsigned i = 0; i < run->scenario.vms_count; i++) {
+        const struct sight_vm *vm = &sight->vms[i];
+        const char *name = run->scenario.vms[i].name;
+        if (waits(vm))
+            fprintf(stream, "%s waits for memory for %.1f s: %s\n", name,
+                    (double)vm->found.waits_ticks / (double)HV_TICKS_PER_SECOND,
+                    run->vms[i].waited_for);
+        else if (vm->state == RUN_FAILED || vm->state == RUN_REFUSED)
+            fprintf(stream, "%s: %s\n", name, run->vms[i].why);
+        else
+            continue;
+        lines++;
+    }
+    return lines;
+}
+
+void overcommit_live(FILE *stream, struct overcommit_run *run)
 {
     const struct sight *sight = run->count ? &run->sights[run->count - 1] : NULL;
     if (!sight)
         return;
     if (run->count > 1 && run->live)
-        fprintf(stream, "\033[%uA\033[J", run->scenario.vms_count + 2);
-    fprintf(stream, "%.1f s: policy %s, tax %.0f %%, memory %s, %.1f MiB of %.1f free\n",
+        fprintf(stream, "\033[%uA\033[J", run->scenario.vms_count + 2 + run->remarks);
+    fprintf(stream, "%.1f s: policy %s, tax %.6g %%, memory %s, %.1f MiB of %.1f free\n",
             sight->seconds, run->scenario.policy ? run->scenario.policy->name : "none",
             100 * sight->tax, hv_memory_state_name(sight->memory), mib(sight->free_pages),
             mib(run->machine_pages));
     rows(stream, run);
+    run->remarks = remarks(stream, run);
     fflush(stream);
 }
 
@@ -106,9 +140,11 @@ static json_t *sight_json(const struct overcommit_run *run, const struct sight *
         const struct sight_vm *vm = &sight->vms[i];
         json_array_append_new(
             vms,
-            json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:o, s:I, s:I, s:I}", "state",
-                      state_of(vm), "target_pages", (json_int_t)vm->found.target_pages,
-                      "allocated_pages", (json_int_t)vm->found.allocated_pages, "balloon_pages",
+            json_pack("{s:s, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:o, s:I, s:I, s:I}", "state",
+                      state_of(vm), "waits_seconds",
+                      (double)vm->found.waits_ticks / (double)HV_TICKS_PER_SECOND, "target_pages",
+                      (json_int_t)vm->found.target_pages, "allocated_pages",
+                      (json_int_t)vm->found.allocated_pages, "balloon_pages",
                       (json_int_t)vm->figures.balloon_pages, "touched_pages",
                       (json_int_t)vm->figures.touched_pages, "shared_pages",
                       (json_int_t)vm->figures.shared_pages, "swapped_pages",
@@ -129,10 +165,15 @@ static json_t *vms_json(const struct overcommit_run *run)
         const struct scenario_vm *vm = &run->scenario.vms[i];
         json_array_append_new(
             vms,
-            json_pack("{s:s, s:s, s:I, s:I, s:i, s:f}", "name", vm->name, "workload", vm->workload,
-                      "size_pages", (json_int_t)(vm->memory_bytes / HV_PAGE_BYTES), "min_pages",
-                      (json_int_t)(vm->min_bytes / HV_PAGE_BYTES), "shares", (int)vm->shares,
-                      "sampling_percent_of_instructions", sampling_percent(run, i)));
+            json_pack("{s:s, s:s, s:I, s:I, s:I, s:f, s:s*, s:s*, s:f}", "name", vm->name,
+                      "workload", vm->workload, "size_pages",
+                      (json_int_t)(vm->memory_bytes / HV_PAGE_BYTES), "min_pages",
+                      (json_int_t)(vm->min_bytes / HV_PAGE_BYTES), "shares", (json_int_t)vm->shares,
+                      "sampling_percent_of_instructions", sampling_percent(run, i), "reason",
+                      run->vms[i].why[0] ? run->vms[i].why : NULL, "waited_for",
+                      run->vms[i].waited_for[0] ? run->vms[i].waited_for : NULL,
+                      "longest_wait_seconds",
+                      (double)run->vms[i].longest_wait_ticks / (double)HV_TICKS_PER_SECOND));
     }
     return vms;
 }

@@ -11,7 +11,7 @@
 
 #include "overcommit/policy/policy.h"
 
-enum { SCENARIO_VMS_MAX = 64, SCENARIO_EVENTS_MAX = 256, SCENARIO_WORD_MAX = 32 };
+enum { SCENARIO_WORD_MAX = 32 };
 
 struct scenario_vm {
     char name[SCENARIO_WORD_MAX];
@@ -19,15 +19,23 @@ struct scenario_vm {
     uint64_t memory_bytes, min_bytes, disk_bytes;
     uint64_t balloon_bytes; /* without a policy: from the start */
     uint64_t active_kib;    /* in use from the start */
-    unsigned shares;
+    uint64_t shares;
+    bool arrives; /* by an event; else it is there from the start */
+};
+
+enum scenario_what {
+    SCENARIO_TAX,    /* the tax is another one from then on */
+    SCENARIO_ACTIVE, /* a VM uses so much from then on; 0: it is idle */
+    SCENARIO_ARRIVE, /* a VM comes */
+    SCENARIO_LEAVE,  /* a VM is ended */
 };
 
 struct scenario_event {
-    double at;           /* seconds; events are in order of time */
-    bool is_tax;         /* else a VM's */
-    double tax;          /* is_tax: from then on */
-    unsigned vm;         /* else: this VM ... */
-    uint64_t active_kib; /* ... uses so much from then on; 0: it is idle */
+    double at; /* seconds; events are in order of time */
+    enum scenario_what what;
+    double tax;
+    unsigned vm; /* all but the tax's */
+    uint64_t active_kib;
 };
 
 struct scenario {
@@ -38,13 +46,18 @@ struct scenario {
     double period, seconds;
     bool sharing, census;
     uint64_t scan_rate;
+    char *swap_file;     /* owned; NULL: one without a name */
+    uint64_t swap_bytes; /* 0: as large as need be */
     unsigned vms_count, events_count;
-    struct scenario_vm vms[SCENARIO_VMS_MAX];
-    struct scenario_event events[SCENARIO_EVENTS_MAX];
+    struct scenario_vm
+        *vms; /* owned: those that are there from the start, then those that arrive */
+    struct scenario_event *events; /* owned */
 };
 
-/* False after a message on stderr that says where and what. */
+/* False after a message on stderr that says where and what. Release with scenario_fini in any case.
+ */
 bool scenario_read(struct scenario *scenario, const char *path);
+void scenario_fini(struct scenario *scenario);
 /* A fraction, a percentage as "50%", or a name: default, taught, none. False: none of these. What a
  * policy refuses is not judged here. */
 bool scenario_tax(const char *text, double *tax);

@@ -4,17 +4,38 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/types.h>
+#include <sys/resource.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
+
+static const char *temporary_dir(void)
+{
+    const char *dir = getenv("TMPDIR");
+    return dir && *dir ? dir : "/tmp";
+}
+
+uint64_t hv_store_room(const char *path)
+{
+    char dir[4096];
+    struct statvfs found;
+    struct rlimit limit;
+    snprintf(dir, sizeof dir, "%s", path ? path : temporary_dir());
+    if (statvfs(path ? dirname(dir) : dir, &found) != 0)
+        return 0;
+    uint64_t nbytes = (uint64_t)found.f_bavail * found.f_frsize;
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < nbytes)
+        nbytes = limit.rlim_cur;
+    return nbytes;
+}
 
 static int open_unnamed(void)
 {
-    const char *dir = getenv("TMPDIR");
     char path[4096];
-    int nbytes = snprintf(path, sizeof path, "%s/hv-store-XXXXXX", dir && *dir ? dir : "/tmp");
+    int nbytes = snprintf(path, sizeof path, "%s/hv-store-XXXXXX", temporary_dir());
     if ((size_t)nbytes >= sizeof path) {
         errno = ENAMETOOLONG;
         return -1;

@@ -21,6 +21,8 @@ struct hv_store {
 /* A new file of this name, for this user alone, that goes with the store; NULL: one without a name
  * in $TMPDIR, else /tmp. False, and errno says why: the host gives none. */
 bool hv_store_init(struct hv_store *store, const char *path, uint64_t nbytes);
+/* Bytes that such a file could have now. */
+uint64_t hv_store_room(const char *path);
 void hv_store_fini(struct hv_store *store);
 /* False: outside the store, or the host's file system failed, and errno says why. */
 bool hv_store_read(const struct hv_store *store, uint64_t offset, void *bytes, size_t nbytes);

@@ -70,6 +70,15 @@ void hv_swap_look(struct hv_swap *swap, struct hv_swap_state *state)
     pthread_mutex_unlock(&swap->lock);
 }
 
+uint64_t hv_swap_room(struct hv_swap *swap)
+{
+    uint64_t nbytes = hv_store_room(swap->path), pages = nbytes / HV_PAGE_BYTES;
+    pthread_mutex_lock(&swap->lock);
+    pages += swap->next; /* slots that were written once keep their room */
+    pthread_mutex_unlock(&swap->lock);
+    return pages < swap->slots_max ? pages : swap->slots_max;
+}
+
 /* ---- slots */
 
 /* Giving back must not fail: there is always room for all slots that were ever handed out. */

@@ -51,6 +51,10 @@ void hv_swap_give(struct hv_swap *swap, uint32_t slot);
 bool hv_swap_write(struct hv_swap *swap, uint32_t slot, const void *page);
 bool hv_swap_read(struct hv_swap *swap, uint32_t slot, size_t offset, void *bytes, size_t nbytes);
 
+/* How many pages it could hold: its size, or less if the file system or a limit has less room now.
+ */
+uint64_t hv_swap_room(struct hv_swap *swap);
+
 /* What it is now. */
 struct hv_swap_state {
     uint64_t pages_max, pages;

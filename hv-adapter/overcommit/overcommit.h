@@ -44,22 +44,36 @@ struct hv_overcommit_vm {
     double active;            /* the fraction that the policy was told */
     double truth;             /* what it was, by census; negative: unknown */
     bool blocked;             /* stands still for want of memory */
+    uint64_t waits_ticks;     /* for memory, without a page meanwhile; 0: it does not */
 };
 
 struct hv_overcommit;
 
 uint64_t hv_overcommit_machine_pages(uint64_t memory_pages);
 
-/*
- * Takes care of all VMs that the world has now; claims[i] is VM i's. Starts sampling. NULL: *error
- * says why (what the policy refuses, or no memory). The world stays the caller's and must outlive
- * it.
- */
+/* Of no VMs yet. NULL: *error says why. The world stays the caller's and must outlive it. */
 struct hv_overcommit *hv_overcommit_new(struct hv_world *world,
                                         const struct hv_overcommit_config *config,
-                                        const struct hv_overcommit_claim *claims,
                                         struct hv_error *error);
 void hv_overcommit_free(struct hv_overcommit *overcommit);
+
+/*
+ * May a VM of this size come? Only if its min is free of others' minima, and the paging file can
+ * hold what lies between its min and its size, and the others': then all of them can go on, however
+ * slowly. Else false, and *error says in one line what is missing. (Policies refuse more: false and
+ * their reason.)
+ */
+bool hv_overcommit_admits(const struct hv_overcommit *overcommit, uint64_t size_pages,
+                          const struct hv_overcommit_claim *claim, struct hv_error *error);
+/* Frees machine pages for a VM that is to be loaded: shares pages of others, or pages them out.
+ * False: so many cannot be freed. */
+bool hv_overcommit_make_room(struct hv_overcommit *overcommit, uint64_t pages);
+/* Takes care of a VM of the world that was admitted, and samples it, from now on. False: out of
+ * host memory. One that ends, or is ended, is cared for no more. */
+bool hv_overcommit_add(struct hv_overcommit *overcommit, struct hv_vm *vm,
+                       const struct hv_overcommit_claim *claim);
+/* VMs have come or gone: targets anew, and not first at the end of the period. */
+void hv_overcommit_divide(struct hv_overcommit *overcommit);
 
 /* Between turns of the world: call it at least every few milliseconds of virtual time. True at the
  * end of a period: there are new targets. */
@@ -67,8 +81,11 @@ bool hv_overcommit_turn(struct hv_overcommit *overcommit);
 /* False: refused, with the reason, and nothing changed. Counts from the next period on. */
 bool hv_overcommit_set_tax(struct hv_overcommit *overcommit, double tax, struct hv_error *error);
 
-void hv_overcommit_look(const struct hv_overcommit *overcommit, unsigned vm,
+/* Of a VM that was added. */
+void hv_overcommit_look(const struct hv_overcommit *overcommit, const struct hv_vm *vm,
                         struct hv_overcommit_vm *found);
+/* For a person: why VMs that wait for memory get none. Into text, which it returns. */
+const char *hv_overcommit_why(const struct hv_overcommit *overcommit, char *text, size_t nbytes);
 enum hv_memory_state hv_overcommit_state(const struct hv_overcommit *overcommit);
 
 #endif

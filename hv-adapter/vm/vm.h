@@ -62,11 +62,13 @@ struct hv_vm {
     bool offered; /* the engine knows it as `share` */
     share_vm share;
 
-    uint64_t skipped; /* ticks that wfi jumped over, or that it stood still */
-    uint64_t charged; /* ticks that events cost */
-    uint64_t ran;     /* the world's ticks when it last executed something */
-    bool waiting;     /* in wfi, or suspended by SBI: until an interrupt that sie enables */
-    bool starved;     /* no machine memory for it now: its turn is over */
+    uint64_t skipped;     /* ticks that wfi jumped over, or that it stood still */
+    uint64_t charged;     /* ticks that events cost */
+    uint64_t ran;         /* the world's ticks when it last executed something */
+    bool waiting;         /* in wfi, or suspended by SBI: until an interrupt that sie enables */
+    uint64_t waits_ticks; /* for memory, without a page meanwhile */
+    bool starved;         /* no machine memory for it now: its turn is over */
+    bool hungry;          /* that happened in this turn */
 
     enum hv_state state;
     char reason[192];

@@ -19,6 +19,7 @@ static void wait_for_memory(struct hv_vm *vm, uint64_t end)
     uint64_t now = hv_vm_ticks(vm);
     vm->skipped += now < end ? end - now : 0;
     vm->starved = false;
+    vm->hungry = true;
 }
 
 void hv_vm_run_until(struct hv_vm *vm, uint64_t end)

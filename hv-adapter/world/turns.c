@@ -57,7 +57,11 @@ static void stand_still(struct hv_vm *vm, uint64_t until)
 void hv_vm_turn(struct hv_vm *vm, uint64_t ticks)
 {
     uint64_t before = hv_hart_stats(vm->hart).ticks;
+    uint64_t got = vm->counts.first_touches + vm->counts.breaks;
+    vm->hungry = false;
     hv_vm_run_until(vm, vm->world->ticks);
+    bool waits = vm->hungry && got == vm->counts.first_touches + vm->counts.breaks;
+    vm->waits_ticks = waits ? vm->waits_ticks + ticks : 0;
     if (hv_hart_stats(vm->hart).ticks != before)
         vm->ran = vm->world->ticks;
     stand_still(vm, vm->world->ticks);
