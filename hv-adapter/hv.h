@@ -35,10 +35,10 @@ struct hv_world_config {
     uint64_t machine_pages; /* of the host, for all guests */
     bool scattered;         /* a VM's memory as non-contiguous as possible */
     bool sharing;
-    uint64_t scan_rate;   /* pages looked at per virtual second, in all */
-    uint64_t slice_ticks; /* length of a turn; 0: a millisecond, with threads ten */
-    unsigned threads;     /* that run VMs at the same time, beside the scanner; 0: the caller's
-                             thread does everything, in the same order in every run */
+    uint64_t scan_rate;    /* pages looked at per virtual second, in all */
+    uint64_t slice_ticks;  /* length of a turn; 0: a millisecond, with threads ten */
+    unsigned threads;      /* that run VMs at the same time, beside the scanner; 0: the caller's
+                              thread does everything, in the same order in every run */
     const char *swap_file; /* for pages that are paged out: a new file of this name, borrowed, that
                               goes with the world; NULL: one without a name in $TMPDIR or /tmp */
     uint64_t swap_bytes;   /* its size; 0: as large as need be */
@@ -149,6 +149,8 @@ struct hv_figures {
     uint64_t code_shared_pages;    /* shared without COW marking */
     uint64_t balloon_target_pages; /* that the VMM asked of the balloon driver */
     uint64_t balloon_pages;        /* in the balloon */
+    uint64_t balloon_taken_back;   /* pages that the guest took out of it by itself, ever: it was
+                                      out of memory */
     uint64_t balloon_touches;      /* pages that the guest touched in the balloon */
     uint64_t swapped_pages;        /* that the VMM paged out */
     uint64_t swapped_out, swapped_in; /* pages, ever */

@@ -78,6 +78,9 @@ static unsigned remarks(FILE *stream, const struct overcommit_run *run)
             fprintf(stream, "%s waits for memory for %.1f s: %s\n", name,
                     (double)vm->found.waits_ticks / (double)HV_TICKS_PER_SECOND,
                     run->vms[i].waited_for);
+        else if (vm->state == RUN_PRESENT && vm->found.taken_back_pages)
+            fprintf(stream, "%s was out of memory: took %.1f MiB back out of its balloon\n", name,
+                    mib(vm->found.taken_back_pages));
         else if (vm->state == RUN_FAILED || vm->state == RUN_REFUSED)
             fprintf(stream, "%s: %s\n", name, run->vms[i].why);
         else
@@ -140,12 +143,14 @@ static json_t *sight_json(const struct overcommit_run *run, const struct sight *
         const struct sight_vm *vm = &sight->vms[i];
         json_array_append_new(
             vms,
-            json_pack("{s:s, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:o, s:I, s:I, s:I}", "state",
-                      state_of(vm), "waits_seconds",
+            json_pack("{s:s, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:o, s:I, s:I, s:I}",
+                      "state", state_of(vm), "waits_seconds",
                       (double)vm->found.waits_ticks / (double)HV_TICKS_PER_SECOND, "target_pages",
                       (json_int_t)vm->found.target_pages, "allocated_pages",
                       (json_int_t)vm->found.allocated_pages, "balloon_pages",
-                      (json_int_t)vm->figures.balloon_pages, "touched_pages",
+                      (json_int_t)vm->figures.balloon_pages, "balloon_target_pages",
+                      (json_int_t)vm->figures.balloon_target_pages, "balloon_taken_back_pages",
+                      (json_int_t)vm->found.taken_back_pages, "touched_pages",
                       (json_int_t)vm->figures.touched_pages, "shared_pages",
                       (json_int_t)vm->figures.shared_pages, "swapped_pages",
                       (json_int_t)vm->figures.swapped_pages, "active", vm->found.active, "truth",

@@ -167,6 +167,7 @@ static void json_figures(FILE *stream, const char *indent, const struct hv_figur
         {"code_shared_pages", f->code_shared_pages},
         {"balloon_target_pages", f->balloon_target_pages},
         {"balloon_pages", f->balloon_pages},
+        {"balloon_taken_back", f->balloon_taken_back},
         {"balloon_touches", f->balloon_touches},
         {"swapped_pages", f->swapped_pages},
         {"swapped_out", f->swapped_out},

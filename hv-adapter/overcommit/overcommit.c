@@ -10,6 +10,7 @@
 #include "world/world.h"
 
 enum {
+    PATIENCE_PERIODS = 4,
     PAGE_OUT_MAX = 256, /* pages a turn: a disk's bandwidth is not unbounded */
     RESERVE_PART = 200, /* of machine memory, for the VMM's own writes: half of what is "low" */
 };
@@ -21,6 +22,10 @@ struct claim {
     uint64_t target_pages;
     uint64_t saved_pages; /* by sharing: may stay outside the balloon */
     double active, truth;
+    /* What its guest took back is not asked for again at once. */
+    uint64_t taken_back;   /* pages, so far */
+    uint64_t balloon_most; /* that it is asked for until `asks_ticks` */
+    uint64_t asks_ticks, patience_ticks;
     uint64_t random; /* state of the choice of pages to page out */
     bool blocked;
     uint64_t blocked_ticks; /* when it was */
@@ -130,6 +135,25 @@ static uint64_t wanted_balloon(const struct claim *claim)
     return may_have < size_of(claim) ? size_of(claim) - may_have : 0;
 }
 
+/* How large a balloon the guest can bear, as far as is known: one that was out of memory and took
+ * pages back is left at what it has for some periods, twice as many each time. */
+static uint64_t bearable(struct hv_overcommit *oc, struct claim *claim)
+{
+    uint64_t now = hv_world_ticks(oc->world), first = PATIENCE_PERIODS * oc->config.period_ticks;
+    struct hv_figures figures;
+    hv_vm_figures(claim->vm, &figures);
+    if (figures.balloon_taken_back > claim->taken_back) {
+        bool again = now < claim->asks_ticks + claim->patience_ticks;
+        claim->taken_back = figures.balloon_taken_back;
+        claim->balloon_most = claim->vm->counts.balloon_pages;
+        if (now >= claim->asks_ticks) /* not while it still gives way to the same want */
+            claim->patience_ticks =
+                again && claim->patience_ticks ? 2 * claim->patience_ticks : first;
+        claim->asks_ticks = now + claim->patience_ticks;
+    }
+    return now < claim->asks_ticks ? claim->balloon_most : UINT64_MAX;
+}
+
 /* Balloons grow at once, and shrink by what is not allocated to anybody. */
 static void set_balloons(struct hv_overcommit *oc)
 {
@@ -143,6 +167,8 @@ static void set_balloons(struct hv_overcommit *oc)
         if (!is_alive(claim))
             continue;
         uint64_t now = claim->vm->counts.balloon_pages, wanted = wanted_balloon(claim);
+        uint64_t most = bearable(oc, claim);
+        wanted = wanted < most ? wanted : most;
         if (wanted < now && now - wanted > room)
             wanted = now - room;
         if (wanted < now)
@@ -289,6 +315,7 @@ void hv_overcommit_look(const struct hv_overcommit *oc, const struct hv_vm *vm,
         .active = claim->active,
         .truth = claim->truth,
         .blocked = claim->blocked,
+        .taken_back_pages = claim->taken_back,
         .waits_ticks =
             claim->blocked ? hv_world_ticks(oc->world) - claim->blocked_ticks : vm->waits_ticks,
     };

@@ -39,12 +39,13 @@ struct hv_overcommit_claim {
 /* What was found of a VM and done about it, at the last end of a period. */
 struct hv_overcommit_vm {
     uint64_t size_pages;
-    uint64_t target_pages;    /* of allocation */
-    uint64_t allocated_pages; /* of now: size - balloon */
-    double active;            /* the fraction that the policy was told */
-    double truth;             /* what it was, by census; negative: unknown */
-    bool blocked;             /* stands still for want of memory */
-    uint64_t waits_ticks;     /* for memory, without a page meanwhile; 0: it does not */
+    uint64_t target_pages;     /* of allocation */
+    uint64_t allocated_pages;  /* of now: size - balloon */
+    double active;             /* the fraction that the policy was told */
+    double truth;              /* what it was, by census; negative: unknown */
+    uint64_t taken_back_pages; /* out of its balloon by its guest, which was out of memory; ever */
+    bool blocked;              /* stands still for want of memory */
+    uint64_t waits_ticks;      /* for memory, without a page meanwhile; 0: it does not */
 };
 
 struct hv_overcommit;

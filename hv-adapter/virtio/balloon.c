@@ -56,13 +56,21 @@ static void inflate(struct hv_virtio_mmio *device, hv_ppn ppn)
     balloon->inflated++;
 }
 
+static bool take_out(struct hv_virtio_mmio *device, hv_ppn ppn)
+{
+    bool was_in = hv_page_deflate(device->vm, ppn);
+    balloon_of(device)->deflated += was_in;
+    return was_in;
+}
+
 static void deflate(struct hv_virtio_mmio *device, hv_ppn ppn)
 {
     struct hv_balloon *balloon = balloon_of(device);
-    if (!hv_physmap_at(&device->vm->map, ppn))
+    const struct hv_vm *vm = device->vm;
+    if (!hv_physmap_at(&vm->map, ppn))
         balloon->refused++;
-    else
-        balloon->deflated += hv_page_deflate(device->vm, ppn);
+    else if (take_out(device, ppn)) /* more than was asked for: its kernel is out of memory */
+        balloon->taken_back += vm->counts.balloon_pages < balloon->target_pages;
 }
 
 /* A buffer of page numbers of 32 bits. False: it cannot be read. */
@@ -188,7 +196,7 @@ static void reset(struct hv_virtio_mmio *device)
     const struct hv_vm *vm = device->vm;
     struct hv_balloon *balloon = balloon_of(device);
     for (hv_ppn ppn = vm->map.begin; vm->counts.balloon_pages && ppn.n < vm->map.end.n; ppn.n++)
-        deflate(device, ppn);
+        (void)take_out(device, ppn);
     balloon->driver_pages = 0;
     balloon->stats_held = false;
 }

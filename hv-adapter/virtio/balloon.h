@@ -42,6 +42,7 @@ struct hv_balloon {
     uint32_t driver_pages; /* what the driver says that it holds: its word alone */
     uint64_t inflated;     /* pages put in, ever */
     uint64_t deflated;     /* pages taken out by the driver, ever */
+    uint64_t taken_back;   /* of those, pages that the VMM wanted to stay in */
     uint64_t reported;     /* free pages that the guest reported and the host took */
     uint64_t refused;      /* numbers that are no page of the VM, and reports of no whole page */
     uint64_t stat[HV_STATS];

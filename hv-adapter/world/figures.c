@@ -50,6 +50,7 @@ void hv_vm_figures(struct hv_vm *vm, struct hv_figures *figures)
         .touched_pages = vm->map.present_pages,
         .balloon_target_pages = balloon->target_pages,
         .balloon_pages = vm->counts.balloon_pages,
+        .balloon_taken_back = balloon->taken_back,
         .balloon_touches = vm->counts.balloon_touches,
         .swapped_pages = vm->paged.pages,
         .swapped_out = vm->paged.out,
@@ -75,6 +76,7 @@ void hv_vm_figures(struct hv_vm *vm, struct hv_figures *figures)
 static void add(struct hv_figures *sum, const struct hv_figures *one)
 {
     sum->cow_breaks += one->cow_breaks;
+    sum->balloon_taken_back += one->balloon_taken_back;
     sum->balloon_touches += one->balloon_touches;
     sum->swapped_out += one->swapped_out;
     sum->swapped_in += one->swapped_in;

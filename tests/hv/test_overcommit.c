@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* A world whose VMs want more than there is: without balloons pages go out at random, nobody fails,
  * nothing is lost; with them allocations add up to the memory. */
+#include <signal.h>
+#include <sys/resource.h>
+
 #include "driver.h"
 #include "overcommit/overcommit.h"
 #include "rig.h"
@@ -56,6 +59,24 @@ static void nothing_is_lost(struct hv_vm *vm, unsigned count)
     assert_true(steps <= 1);
 }
 
+/* For all VMs of a world. */
+static struct hv_overcommit *care(struct hv_world *world, const struct hv_overcommit_config *config,
+                                  const struct hv_overcommit_claim *claims, struct hv_error *error)
+{
+    struct hv_overcommit *oc = hv_overcommit_new(world, config, error);
+    assert_non_null(oc);
+    for (unsigned i = 0; i < hv_world_vms(world); i++) {
+        struct hv_vm *vm = hv_world_vm(world, i);
+        if (!hv_overcommit_admits(oc, hv_vm_pages(vm), &claims[i], error)) {
+            hv_overcommit_free(oc);
+            return NULL;
+        }
+        assert_true(hv_overcommit_add(oc, vm, &claims[i]));
+    }
+    hv_overcommit_divide(oc);
+    return oc;
+}
+
 static void without_balloons(void **state)
 {
     (void)state;
@@ -67,7 +88,7 @@ static void without_balloons(void **state)
                                           .memory_pages = 3000,
                                           .period_ticks = HV_TICKS_PER_SECOND / 20};
     struct hv_error error = {""};
-    struct hv_overcommit *oc = hv_overcommit_new(world, &config, claims, &error);
+    struct hv_overcommit *oc = care(world, &config, claims, &error);
     enum hv_memory_state worst = HV_MEMORY_HIGH;
     assert_non_null(oc);
     for (unsigned turn = 0; turn < 3000; turn++) {
@@ -121,7 +142,7 @@ static void with_balloons(void **state)
     struct hv_overcommit_config config = {.policy = &hv_policy_idle_tax,
                                           .memory_pages = 3000,
                                           .period_ticks = HV_TICKS_PER_SECOND / 20};
-    struct hv_overcommit *oc = hv_overcommit_new(world, &config, claims, &error);
+    struct hv_overcommit *oc = care(world, &config, claims, &error);
     bool fits = false;
     assert_non_null(oc);
     assert_false(hv_overcommit_set_tax(oc, 1, &error));
@@ -132,7 +153,7 @@ static void with_balloons(void **state)
         (void)hv_overcommit_turn(oc);
         for (unsigned i = 0; i < 2; i++) {
             obey(&drivers[i], &held[i]);
-            hv_overcommit_look(oc, i, &found[i]);
+            hv_overcommit_look(oc, hv_world_vm(world, i), &found[i]);
         }
         uint64_t sum = found[0].allocated_pages + found[1].allocated_pages;
         assert_true(sum <= 3000 || !fits); /* balloons are empty at first */
@@ -172,7 +193,7 @@ static void what_sharing_saves_is_handed_out(void **state)
     struct hv_overcommit_config config = {
         .policy = &hv_policy_shares, .memory_pages = 3000, .period_ticks = TURN};
     struct hv_error error = {""};
-    struct hv_overcommit *oc = hv_overcommit_new(world, &config, claims, &error);
+    struct hv_overcommit *oc = care(world, &config, claims, &error);
     assert_non_null(oc);
     for (unsigned turn = 0; turn < 3; turn++) {
         hv_world_run(world, TURN, NULL, NULL);
@@ -197,7 +218,7 @@ static void only_the_greedy_wait(void **state)
     struct hv_overcommit_config config = {
         .policy = &hv_policy_shares, .memory_pages = 1500, .period_ticks = HV_TICKS_PER_SECOND};
     struct hv_error error = {""};
-    struct hv_overcommit *oc = hv_overcommit_new(world, &config, claims, &error);
+    struct hv_overcommit *oc = care(world, &config, claims, &error);
     unsigned waited[2] = {0, 0};
     assert_non_null(oc);
     for (unsigned turn = 0; turn < 200; turn++) {
@@ -205,7 +226,7 @@ static void only_the_greedy_wait(void **state)
         (void)hv_overcommit_turn(oc);
         for (unsigned i = 0; i < 2; i++) {
             struct hv_overcommit_vm found;
-            hv_overcommit_look(oc, i, &found);
+            hv_overcommit_look(oc, hv_world_vm(world, i), &found);
             waited[i] += found.blocked;
         }
     }
@@ -224,8 +245,178 @@ static void what_is_refused(void **state)
     (void)rig_vm(world, 0);
     struct hv_overcommit_config config = {
         .policy = &hv_policy_shares, .memory_pages = 1500, .period_ticks = TURN};
-    assert_null(hv_overcommit_new(world, &config, greedy, &error));
+    assert_null(care(world, &config, greedy, &error));
     assert_non_null(strstr(error.text, "minima"));
+    hv_world_free(world);
+}
+
+/* What the first counter of a VM says. */
+static uint64_t rounds_of(struct hv_vm *vm)
+{
+    uint64_t count;
+    assert_true(hv_guest_read(vm, PAGE(0), &count, 8));
+    return count;
+}
+
+static void turns(struct hv_world *world, struct hv_overcommit *oc, unsigned count)
+{
+    for (unsigned turn = 0; turn < count; turn++) {
+        hv_world_run(world, TURN, NULL, NULL);
+        (void)hv_overcommit_turn(oc);
+    }
+}
+
+static const struct hv_overcommit_claim modest[2] = {{.min_pages = 100, .shares = 1},
+                                                     {.min_pages = 100, .shares = 1}};
+
+/* Without a policy every VM may have all of its memory: nobody is above its target, and pages have
+ * to be taken all the same. */
+static void nobody_is_above_its_target(void **state)
+{
+    (void)state;
+    struct hv_world *world = world_for(3000, false);
+    struct hv_vm *vms[] = {counter(world, PAGES - FIRST), counter(world, PAGES - FIRST)};
+    struct hv_overcommit_config config = {.memory_pages = 3000,
+                                          .period_ticks = HV_TICKS_PER_SECOND / 20};
+    struct hv_error error = {""};
+    struct hv_overcommit *oc = care(world, &config, modest, &error);
+    uint64_t in[2];
+    turns(world, oc, 1000);
+    for (unsigned i = 0; i < 2; i++)
+        in[i] = vms[i]->paged.in;
+    turns(world, oc, 1000);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_true(vms[i]->paged.in > in[i] + 50);
+        nothing_is_lost(vms[i], PAGES - FIRST);
+    }
+    hv_overcommit_free(oc);
+    hv_world_free(world);
+}
+
+/* The paging file refuses for a while: who waits says so and why, and goes on when it can. */
+static void who_waits_says_so(void **state)
+{
+    (void)state;
+    struct rlimit old, few;
+    struct hv_world *world = world_for(3000, false);
+    struct hv_vm *vms[] = {counter(world, PAGES - FIRST), counter(world, PAGES - FIRST)};
+    struct hv_overcommit_config config = {.memory_pages = 3000,
+                                          .period_ticks = HV_TICKS_PER_SECOND / 20};
+    struct hv_error error = {""};
+    struct hv_overcommit *oc = care(world, &config, modest, &error);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    few = (struct rlimit){10 * HV_PAGE_BYTES, old.rlim_max};
+    void (*before)(int) = signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &few), 0);
+    turns(world, oc, 3000);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    signal(SIGXFSZ, before);
+    struct hv_overcommit_vm found;
+    uint64_t rounds = rounds_of(vms[0]), waiting = 0;
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(hv_vm_state(vms[i]), HV_RUNNING_VM);
+        hv_overcommit_look(oc, vms[i], &found);
+        waiting += found.waits_ticks > HV_TICKS_PER_SECOND;
+    }
+    assert_true(waiting > 0);
+    char why[200];
+    assert_non_null(strstr(hv_overcommit_why(oc, why, sizeof why), "File too large"));
+    turns(world, oc, 3000);
+    for (unsigned i = 0; i < 2; i++) {
+        hv_overcommit_look(oc, vms[i], &found);
+        assert_true(found.waits_ticks < HV_TICKS_PER_SECOND);
+        nothing_is_lost(vms[i], PAGES - FIRST);
+    }
+    assert_true(rounds_of(vms[0]) > rounds || vms[0]->paged.in > 100);
+    hv_overcommit_free(oc);
+    hv_world_free(world);
+}
+
+static void what_cannot_fit_is_refused(void **state)
+{
+    (void)state;
+    struct hv_error error = {""};
+    struct hv_world_config world_config = {.machine_pages = hv_overcommit_machine_pages(3000),
+                                           .seed = 1,
+                                           .swap_bytes = 3000 * HV_PAGE_BYTES};
+    struct hv_world *world = hv_world_new(&world_config, &error);
+    struct hv_overcommit_config config = {.memory_pages = 3000, .period_ticks = TURN};
+    struct hv_overcommit *oc = hv_overcommit_new(world, &config, &error);
+    struct hv_overcommit_claim claim = {.min_pages = 1000, .shares = 1};
+    struct hv_vm *first = rig_vm(world, 0);
+    assert_true(hv_overcommit_admits(oc, PAGES, &claim, &error));
+    assert_true(hv_overcommit_add(oc, first, &claim));
+    claim.min_pages = 2000; /* exactly what is left of memory and, with 48 pages, of the file */
+    assert_true(hv_overcommit_admits(oc, PAGES, &claim, &error));
+    claim.min_pages = 2001;
+    assert_false(hv_overcommit_admits(oc, PAGES, &claim, &error));
+    assert_non_null(strstr(error.text, "its min is 7.8 MiB"));
+    claim.min_pages = 95; /* 1953 of the 1952 that are left */
+    assert_false(hv_overcommit_admits(oc, PAGES, &claim, &error));
+    assert_non_null(strstr(error.text, "the paging file can hold 7.6 MiB more"));
+    claim.min_pages = 96;
+    assert_true(hv_overcommit_admits(oc, PAGES, &claim, &error));
+    hv_vm_exit(first); /* its promises go with it */
+    claim.min_pages = 2001;
+    assert_true(hv_overcommit_admits(oc, PAGES, &claim, &error));
+    hv_overcommit_free(oc);
+    hv_world_free(world);
+}
+
+/* Memory is full of one VM's pages; another is to be loaded. */
+static void room_is_made_for_who_comes(void **state)
+{
+    (void)state;
+    struct hv_world *world = world_for(1000, true);
+    struct hv_vm *vm = rig_vm(world, 0);
+    struct hv_overcommit_config config = {.memory_pages = 1000, .period_ticks = TURN};
+    struct hv_error error = {""};
+    struct hv_overcommit *oc = care(world, &config, modest, &error);
+    for (unsigned i = 0; i < 1000; i++)
+        assert_true(hv_guest_write(vm, PAGE(i), &(uint64_t){i / 2 + 1}, 8));
+    assert_true(hv_overcommit_make_room(oc, 600));
+    struct hv_machine *machine = &world->commons.machine;
+    assert_true(machine->pages - hv_machine_used(machine) >= 600);
+    for (unsigned i = 0; i < 1000; i++) {
+        uint64_t value;
+        assert_true(hv_guest_read(vm, PAGE(i), &value, 8));
+        assert_int_equal(value, i / 2 + 1);
+    }
+    assert_false(hv_overcommit_make_room(oc, 5000));
+    assert_null(hv_world_check(world));
+    hv_overcommit_free(oc);
+    hv_world_free(world);
+}
+
+/* What a VM had is the others' as soon as it has ended. */
+static void memory_of_the_ended_is_divided(void **state)
+{
+    (void)state;
+    struct hv_world *world = world_for(3000, false);
+    struct hv_vm *vms[] = {counter(world, PAGES - FIRST), counter(world, PAGES - FIRST)};
+    struct hv_overcommit_config config = {
+        .policy = &hv_policy_shares, .memory_pages = 3000, .period_ticks = HV_TICKS_PER_SECOND};
+    struct hv_error error = {""};
+    struct hv_overcommit *oc = care(world, &config, modest, &error);
+    struct hv_overcommit_vm found;
+    hv_overcommit_look(oc, vms[1], &found);
+    assert_int_equal(found.target_pages, 1500);
+    turns(world, oc, 100);
+    hv_vm_exit(vms[0]);
+    hv_overcommit_divide(oc);
+    hv_overcommit_look(oc, vms[1], &found);
+    assert_int_equal(found.target_pages, PAGES);
+    hv_overcommit_look(oc, vms[0], &found);
+    assert_int_equal(found.target_pages, 0);
+    assert_int_equal(found.size_pages, PAGES);
+    turns(world, oc, 1500);
+    assert_int_equal(vms[1]->paged.pages, 0);
+    nothing_is_lost(vms[1], PAGES - FIRST);
+    assert_true(hv_overcommit_set_tax(oc, 0.3, &error));
+    hv_vm_exit(vms[1]);
+    assert_true(hv_overcommit_set_tax(oc, 0.5, &error)); /* of nobody */
+    assert_false(hv_overcommit_set_tax(oc, 1, &error));
+    hv_overcommit_free(oc);
     hv_world_free(world);
 }
 
@@ -237,6 +428,11 @@ int main(void)
         cmocka_unit_test(what_sharing_saves_is_handed_out),
         cmocka_unit_test(only_the_greedy_wait),
         cmocka_unit_test(what_is_refused),
+        cmocka_unit_test(nobody_is_above_its_target),
+        cmocka_unit_test(who_waits_says_so),
+        cmocka_unit_test(what_cannot_fit_is_refused),
+        cmocka_unit_test(room_is_made_for_who_comes),
+        cmocka_unit_test(memory_of_the_ended_is_divided),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
