@@ -224,7 +224,9 @@ struct hv_view {
 };
 void hv_vm_view(struct hv_vm *vm, uint64_t va, struct hv_view *view);
 
-/* Writes the touched pages as an ELF core, keyed by guest-physical address. */
+/* Writes the touched pages as an ELF core, keyed by guest-physical address: a file for its owner
+ * alone, which takes the place of what was there when it is whole. False, and *error says why: what
+ * was there is as it was. */
 bool hv_vm_dump(struct hv_vm *vm, const char *path, struct hv_error *error);
 
 #endif

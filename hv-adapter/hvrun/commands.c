@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the control socket can be asked. Words are separated by tabs. */
+#include <errno.h>
 #include <share.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,9 +10,11 @@
 #include "hvrun.h"
 #include "memory/physmap.h"
 
+enum { WORDS_MAX = 4 };
+
 struct hvrun_request {
     struct hv_world *world;
-    char *words[4];
+    char *words[WORDS_MAX];
     unsigned count;
     FILE *answer;
 };
@@ -32,6 +35,19 @@ static struct hv_vm *vm_named(const struct hvrun_request *command, const char *w
     if (!vm)
         fail(command->answer, "no such VM", word ? word : "(none named)");
     return vm;
+}
+
+/* Whether a word is an address. Else says so. */
+static bool address_of(const struct hvrun_request *command, const char *usage, const char *word,
+                       uint64_t *va)
+{
+    char *end = NULL;
+    errno = 0;
+    *va = word ? strtoull(word, &end, 0) : 0;
+    if (word && *word && *word != '-' && !*end && errno == 0)
+        return true;
+    fail(command->answer, usage, word ? word : "(none named)");
+    return false;
 }
 
 static void cmd_dump(const struct hvrun_request *command)
@@ -150,14 +166,9 @@ static void cmd_walk(const struct hvrun_request *command)
 {
     struct hv_view view;
     struct hv_vm *vm = vm_named(command, command->words[1]);
-    char *end = NULL;
-    if (!vm)
+    uint64_t va;
+    if (!vm || !address_of(command, "walk VM VA: not an address", command->words[2], &va))
         return;
-    uint64_t va = command->words[2] ? strtoull(command->words[2], &end, 0) : 0;
-    if (!end || *end || end == command->words[2]) {
-        fail(command->answer, "walk VM VA: not an address", command->words[2]);
-        return;
-    }
     hv_vm_view(vm, va, &view);
     fprintf(command->answer, "ok\nVM %u, VA %#llx, satp %#llx\n", hv_vm_index(vm),
             (unsigned long long)va, (unsigned long long)view.satp);
@@ -216,9 +227,10 @@ static void step_break(const struct hvrun_request *command)
     struct share_page_info before;
     struct hv_view view;
     struct hv_vm *vm = vm_named(command, command->words[2]);
-    if (!vm)
+    uint64_t va;
+    if (!vm || !address_of(command, "step break VM VA: not an address", command->words[3], &va))
         return;
-    hv_vm_view(vm, command->words[3] ? strtoull(command->words[3], NULL, 0) : 0, &view);
+    hv_vm_view(vm, va, &view);
     hv_ppn ppn = hv_ppn_of(view.gpa);
     if (!view.present || !hv_vm_page_info(vm, ppn, &before) || before.state != SHARE_PAGE_SHARED) {
         fail(command->answer, "step break VM VA: no shared page there", command->words[3]);
@@ -238,10 +250,12 @@ static void cmd_step(const struct hvrun_request *command)
 {
     if (!hv_world_share(command->world))
         fail(command->answer, "sharing is off", NULL);
-    else if (command->words[1] && strcmp(command->words[1], "break") == 0)
+    else if (!command->words[1])
+        step_merge(command);
+    else if (strcmp(command->words[1], "break") == 0)
         step_break(command);
     else
-        step_merge(command);
+        fail(command->answer, "step, or step break VM VA; not step", command->words[1]);
 }
 
 static void cmd_share_now(const struct hvrun_request *command)
@@ -276,8 +290,13 @@ static void cmd_stop(const struct hvrun_request *command)
 
 static void cmd_stats(const struct hvrun_request *command)
 {
+    bool json = command->words[1] && strcmp(command->words[1], "json") == 0;
+    if (command->words[1] && !json) {
+        fail(command->answer, "stats, or stats json; not stats", command->words[1]);
+        return;
+    }
     fprintf(command->answer, "ok\n");
-    if (command->words[1] && strcmp(command->words[1], "json") == 0) {
+    if (json) {
         hvrun_report_json(command->answer, command->world);
         return;
     }
@@ -341,16 +360,16 @@ static void cmd_check(const struct hvrun_request *command)
 
 /* clang-format off */
 const struct hvrun_command hvrun_commands[] = {
-    {"dump", "VM FILE", "its memory as an ELF core, for pageshare measure", cmd_dump},
-    {"walk", "VM VA", "one address through every table", cmd_walk},
-    {"step", "[break VM VA]", "one merge, or one copy-on-write break, narrated", cmd_step},
-    {"share-now", "", "scans until nothing is left to share", cmd_share_now},
-    {"stop", "VM|all", "stopped VMs stand still; all: the scanner, too", cmd_stop},
-    {"resume", "VM|all", "they go on", cmd_stop},
-    {"stats", "[json]", "the table of now", cmd_stats},
-    {"balloon", "VM [SIZE]", "shows the balloon; asks the guest to give up SIZE", cmd_balloon},
-    {"check", "", "audits every table: slow", cmd_check},
-    {NULL, NULL, NULL, NULL},
+    {"dump", "VM FILE", "its memory as an ELF core, for pageshare measure", cmd_dump, 3},
+    {"walk", "VM VA", "one address through every table", cmd_walk, 3},
+    {"step", "[break VM VA]", "one merge, or one copy-on-write break, narrated", cmd_step, 4},
+    {"share-now", "", "scans until nothing is left to share", cmd_share_now, 1},
+    {"stop", "VM|all", "stopped VMs stand still; all: the scanner, too", cmd_stop, 2},
+    {"resume", "VM|all", "they go on", cmd_stop, 2},
+    {"stats", "[json]", "the table of now", cmd_stats, 2},
+    {"balloon", "VM [SIZE]", "shows the balloon; asks the guest to give up SIZE", cmd_balloon, 3},
+    {"check", "", "audits every table: slow", cmd_check, 1},
+    {NULL, NULL, NULL, NULL, 0},
 };
 /* clang-format on */
 
@@ -358,12 +377,17 @@ void hvrun_command(struct hv_world *world, char *line, FILE *answer)
 {
     struct hvrun_request request = {.world = world, .answer = answer};
     char *rest = line;
-    for (char *word; request.count < 4 && (word = strtok_r(rest, "\t", &rest));)
+    for (char *word; request.count < WORDS_MAX && (word = strtok_r(rest, "\t", &rest));)
         request.words[request.count++] = word;
-    for (const struct hvrun_command *at = hvrun_commands; request.count && at->name; at++)
-        if (strcmp(request.words[0], at->name) == 0) {
+    const struct hvrun_command *at = hvrun_commands;
+    while (request.count && at->name && strcmp(request.words[0], at->name) != 0)
+        at++;
+    if (request.count && at->name) {
+        if (request.count <= at->words_max && !strtok_r(rest, "\t", &rest))
             at->run(&request);
-            return;
-        }
+        else
+            fail(answer, "more words than it takes", at->name);
+        return;
+    }
     fail(answer, "no such command", request.words[0]);
 }

@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The control socket, both ends: a command is one line; the answer is text until the end of the
- * connection, its first line "ok" or "error". */
+/*
+ * The control socket, both ends: a command is one line; the answer is text until the end of the
+ * connection, its first line "ok" or "error".
+ *
+ * The VMs stand still while the server is served: so it never waits for a client. Each is read and
+ * written as far as it goes, all of them side by side, and one that has not come to an end after
+ * CLIENT_SECONDS is sent away.
+ */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -12,14 +18,25 @@
 
 #include "hvrun.h"
 
-/* COMMAND_MS: a client has so long to say its line, and so long to take the answer: the VMs stand
- * still meanwhile. */
-enum { LINE_MAX_NBYTES = 4096, COMMAND_MS = 1000 };
+/* SERVE_MS: so long at a time for those who keep asking. */
+enum { LINE_MAX_NBYTES = 4096, CLIENTS_MAX = 512, CLIENT_SECONDS = 10, SERVE_MS = 10 };
+
+/* Who says a line, and then takes the answer. */
+struct client {
+    int fd;
+    double deadline; /* wall */
+    size_t length;   /* of the line so far */
+    char line[LINE_MAX_NBYTES];
+    char *answer; /* owned; NULL: the line has not ended */
+    size_t answer_nbytes, sent;
+};
 
 struct hvrun_control {
     int fd;
     char *path;
     struct hv_world *world;
+    struct client *clients[CLIENTS_MAX]; /* owned */
+    unsigned clients_count;
 };
 
 static bool address_of(const char *path, struct sockaddr_un *address)
@@ -66,11 +83,13 @@ struct hvrun_control *hvrun_control_new(const char *path, struct hv_world *world
     if (!control)
         return NULL;
     *control =
-        (struct hvrun_control){socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), strdup(path), world};
+        (struct hvrun_control){.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
+                               .path = strdup(path),
+                               .world = world};
     mode_t others = umask(S_IRWXG | S_IRWXO); /* who may connect may write files as we do */
     bool bound = control->fd >= 0 && control->path && bind_to(control->fd, &address);
     umask(others);
-    if (bound && listen(control->fd, 8) == 0)
+    if (bound && listen(control->fd, CLIENTS_MAX) == 0)
         return control;
     fprintf(stderr, "hvrun: %s: %s\n", path,
             errno == EADDRINUSE ? "is there already, and another program's" : strerror(errno));
@@ -80,10 +99,21 @@ struct hvrun_control *hvrun_control_new(const char *path, struct hv_world *world
     return NULL;
 }
 
+static void send_away(struct hvrun_control *control, unsigned i)
+{
+    struct client *client = control->clients[i];
+    control->clients[i] = control->clients[--control->clients_count];
+    close(client->fd);
+    free(client->answer);
+    free(client);
+}
+
 void hvrun_control_free(struct hvrun_control *control)
 {
     if (!control)
         return;
+    while (control->clients_count)
+        send_away(control, 0);
     if (control->fd >= 0)
         close(control->fd);
     if (control->path)
@@ -92,69 +122,97 @@ void hvrun_control_free(struct hvrun_control *control)
     free(control);
 }
 
-static bool ready(int fd, short events, int wait_ms)
+/* Lets in who waits, as long as there is room. */
+static void let_in(struct hvrun_control *control)
 {
-    struct pollfd what = {.fd = fd, .events = events};
-    return poll(&what, 1, wait_ms > 0 ? wait_ms : 0) == 1;
-}
-
-static int ms_until(double deadline)
-{
-    return (int)((deadline - hvrun_wall_seconds()) * 1000);
-}
-
-static bool read_line(int fd, char line[LINE_MAX_NBYTES])
-{
-    double deadline = hvrun_wall_seconds() + COMMAND_MS / 1e3;
-    for (size_t at = 0; at < LINE_MAX_NBYTES;) {
-        ssize_t got =
-            ready(fd, POLLIN, ms_until(deadline)) ? read(fd, line + at, LINE_MAX_NBYTES - at) : -1;
-        if (got <= 0)
-            return false;
-        char *end = memchr(line + at, '\n', (size_t)got);
-        at += (size_t)got;
-        if (end) {
-            *end = 0;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Who does not take all of it gets less. */
-static void send_text(int fd, const char *text, size_t nbytes)
-{
-    double deadline = hvrun_wall_seconds() + COMMAND_MS / 1e3;
-    for (size_t at = 0; at < nbytes && ready(fd, POLLOUT, ms_until(deadline));) {
-        ssize_t sent = send(fd, text + at, nbytes - at, MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (sent < 0 && errno != EAGAIN)
+    while (control->clients_count < CLIENTS_MAX) {
+        int fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        struct client *client = fd >= 0 ? calloc(1, sizeof *client) : NULL;
+        if (!client) {
+            if (fd >= 0)
+                close(fd);
             return;
-        at += sent > 0 ? (size_t)sent : 0;
+        }
+        client->fd = fd;
+        client->deadline = hvrun_wall_seconds() + CLIENT_SECONDS;
+        control->clients[control->clients_count++] = client;
     }
 }
 
-static void answer(struct hvrun_control *control, int fd)
+/* The line has ended: what is the answer? False: there is no memory for one. */
+static bool run_line(struct hvrun_control *control, struct client *client)
 {
-    char line[LINE_MAX_NBYTES], *text = NULL;
-    size_t nbytes = 0;
-    FILE *stream = read_line(fd, line) ? open_memstream(&text, &nbytes) : NULL;
-    if (stream) {
-        hvrun_command(control->world, line, stream);
-        if (fclose(stream) == 0)
-            send_text(fd, text, nbytes);
-    }
-    free(text);
-    close(fd);
+    FILE *stream = open_memstream(&client->answer, &client->answer_nbytes);
+    if (!stream)
+        return false;
+    hvrun_command(control->world, client->line, stream);
+    return fclose(stream) == 0;
+}
+
+/* False: the client has gone, or says too much. */
+static bool take_line(struct hvrun_control *control, struct client *client)
+{
+    ssize_t got =
+        read(client->fd, client->line + client->length, sizeof client->line - client->length);
+    if (got < 0)
+        return errno == EAGAIN || errno == EINTR;
+    char *end = memchr(client->line + client->length, '\n', (size_t)got);
+    client->length += (size_t)got;
+    if (!end)
+        return got > 0 && client->length < sizeof client->line;
+    *end = 0;
+    return run_line(control, client);
+}
+
+/* False: it has all of the answer, or is gone. */
+static bool send_some(struct client *client)
+{
+    ssize_t sent = send(client->fd, client->answer + client->sent,
+                        client->answer_nbytes - client->sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent < 0)
+        return errno == EAGAIN || errno == EINTR;
+    client->sent += (size_t)sent;
+    return client->sent < client->answer_nbytes;
+}
+
+static bool serve_client(struct hvrun_control *control, struct client *client, short events)
+{
+    if (hvrun_wall_seconds() > client->deadline)
+        return false;
+    if (!client->answer && (events & (POLLIN | POLLHUP | POLLERR)) && !take_line(control, client))
+        return false;
+    return !client->answer || send_some(client);
+}
+
+/* Waits at most so long for anything to be done, and does it. Whether there was anything. */
+static bool serve_once(struct hvrun_control *control, int wait_ms)
+{
+    struct pollfd polled[CLIENTS_MAX + 1];
+    unsigned count = control->clients_count;
+    for (unsigned i = 0; i < count; i++)
+        polled[i] = (struct pollfd){.fd = control->clients[i]->fd,
+                                    .events = control->clients[i]->answer ? POLLOUT : POLLIN};
+    polled[count] = (struct pollfd){.fd = count < CLIENTS_MAX ? control->fd : -1, .events = POLLIN};
+    int ready = poll(polled, count + 1, wait_ms);
+    if (ready < 0)
+        return false;
+    for (unsigned i = count; i-- > 0;) /* backwards: who goes is replaced by the last one */
+        if (!serve_client(control, control->clients[i], polled[i].revents))
+            send_away(control, i);
+    if (polled[count].revents)
+        let_in(control);
+    return ready > 0;
 }
 
 void hvrun_control_serve(struct hvrun_control *control, int wait_ms)
 {
-    while (ready(control->fd, POLLIN, wait_ms)) {
-        int fd = accept(control->fd, NULL, NULL);
-        if (fd < 0)
+    double begun = hvrun_wall_seconds();
+    for (;;) {
+        int left_ms = wait_ms - (int)((hvrun_wall_seconds() - begun) * 1000);
+        bool any = serve_once(control, left_ms > 0 ? left_ms : 0);
+        bool late = hvrun_wall_seconds() - begun > (wait_ms + SERVE_MS) / 1e3;
+        if (left_ms <= 0 && (!any || late))
             return;
-        answer(control, fd);
-        wait_ms = 0;
     }
 }
 

@@ -87,6 +87,7 @@ struct hvrun_command {
     const char *name, *arguments;
     const char *does; /* one line */
     void (*run)(const struct hvrun_request *request);
+    unsigned words_max; /* its name included */
 };
 extern const struct hvrun_command hvrun_commands[];
 /* Runs one command line and writes the answer. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* hvrun: guests on the tiny VMM, their pages shared live. The subcommands, a row each; those that
  * run in an hvrun boot are rows of commands.c. */
+#include <errno.h>
 #include <string.h>
 
 #include "hvrun.h"
@@ -66,7 +67,16 @@ static void print_help(FILE *stream)
     fputs(ending, stream);
 }
 
-int main(int argc, char **argv)
+/* What was printed has arrived, unless the device is full. */
+static int printed(int code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    fprintf(stderr, "hvrun: standard output: %s\n", strerror(errno ? errno : EIO));
+    return code ? code : 1;
+}
+
+static int run(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
@@ -84,4 +94,9 @@ int main(int argc, char **argv)
         fprintf(stderr, "hvrun: no such subcommand: %s\n", name);
     print_help(stderr);
     return 2;
+}
+
+int main(int argc, char **argv)
+{
+    return printed(run(argc, argv));
 }

@@ -105,6 +105,8 @@ static bool load_elf(struct hv_vm *vm, const struct file *file, uint64_t *entry,
     if (file->nbytes < sizeof header)
         return bad_elf(file, "shorter than its header", error);
     memcpy(&header, file->bytes, sizeof header);
+    if (header.e_ident[EI_DATA] != ELFDATA2LSB)
+        return bad_elf(file, "not little-endian", error);
     if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_machine != EM_RISCV)
         return bad_elf(file, "not 64-bit RISC-V", error);
     if (header.e_phentsize != sizeof(Elf64_Phdr) || header.e_phoff > file->nbytes ||

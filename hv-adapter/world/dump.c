@@ -6,8 +6,12 @@
  */
 #include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "residence/guest_mem.h"
 #include "vm/vm.h"
@@ -93,20 +97,61 @@ static bool write_pages(struct hv_vm *vm, FILE *stream)
     return true;
 }
 
+static bool fail(struct hv_error *error, const char *path, int why)
+{
+    hv_error_set(error, "%s: cannot be written: %s", path, strerror(why));
+    return false;
+}
+
+/* What is there already must be a file, if anything: a FIFO would keep the VMs waiting. */
+static bool may_replace(const char *path, struct hv_error *error)
+{
+    struct stat found;
+    if (stat(path, &found) != 0 || S_ISREG(found.st_mode))
+        return true;
+    hv_error_set(error, "%s: cannot be written: it is there, and no regular file", path);
+    return false;
+}
+
+/* To a file of another name first: the old one stays as it is until the new one is whole. */
+static bool write_beside(struct hv_vm *vm, const char *path, const char *temporary, int fd,
+                         struct hv_error *error)
+{
+    FILE *stream = fdopen(fd, "wb");
+    if (!stream) {
+        close(fd);
+        return fail(error, path, errno);
+    }
+    errno = EIO; /* a page that cannot be read */
+    bool written = write_headers(vm, count_runs(vm), stream) && write_pages(vm, stream);
+    int why = errno;
+    if (fclose(stream) != 0 && written) {
+        written = false;
+        why = errno;
+    }
+    if (written && rename(temporary, path) != 0) {
+        written = false;
+        why = errno;
+    }
+    return written || fail(error, path, why);
+}
+
 bool hv_vm_dump(struct hv_vm *vm, const char *path, struct hv_error *error)
 {
+    char temporary[4096];
     if (!hv_vm_has_memory(vm)) {
         hv_error_set(error, "VM %u has ended: it has no memory any more", vm->index);
         return false;
     }
-    FILE *stream = fopen(path, "wb");
-    bool written = stream && write_headers(vm, count_runs(vm), stream) && write_pages(vm, stream);
-    int why = errno;
-    if (stream && fclose(stream) != 0 && written) {
-        written = false;
-        why = errno;
-    }
+    if (!may_replace(path, error))
+        return false;
+    if ((size_t)snprintf(temporary, sizeof temporary, "%s.XXXXXX", path) >= sizeof temporary)
+        return fail(error, path, ENAMETOOLONG);
+    int fd = mkostemp(temporary, O_CLOEXEC); /* for its owner alone: it is a guest's memory */
+    if (fd < 0)
+        return fail(error, path, errno);
+    bool written = write_beside(vm, path, temporary, fd, error);
     if (!written)
-        hv_error_set(error, "%s: cannot be written: %s", path, strerror(why));
+        (void)unlink(temporary);
     return written;
 }
