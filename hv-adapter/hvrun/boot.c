@@ -75,18 +75,6 @@ static void show(struct boot *boot)
     boot->rows = hv_world_vms(boot->world) + 3;
 }
 
-/* With somebody at the control socket, virtual time does not run ahead of theirs. */
-static void keep_pace(struct boot *boot)
-{
-    double ahead = (double)hv_world_ticks(boot->world) / (double)HV_TICKS_PER_SECOND -
-                   (hvrun_wall_seconds() - boot->started);
-    if (!boot->control)
-        return;
-    hvrun_control_serve(boot->control, 0);
-    for (; ahead > 0 && !interrupted; ahead -= 0.05)
-        hvrun_control_serve(boot->control, ahead > 0.05 ? 50 : (int)(ahead * 1000));
-}
-
 static void run(struct boot *boot)
 {
     double seconds = boot->options.seconds;
@@ -98,7 +86,7 @@ static void run(struct boot *boot)
         if (!collect(boot))
             return;
         show(boot);
-        keep_pace(boot);
+        hvrun_control_keep_pace(boot->control, boot->started, &interrupted);
     }
 }
 

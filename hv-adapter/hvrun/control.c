@@ -204,7 +204,8 @@ static bool serve_once(struct hvrun_control *control, int wait_ms)
     return ready > 0;
 }
 
-void hvrun_control_serve(struct hvrun_control *control, int wait_ms)
+/* So long, and a little longer while somebody keeps asking. */
+static void serve(struct hvrun_control *control, int wait_ms)
 {
     double begun = hvrun_wall_seconds();
     for (;;) {
@@ -214,6 +215,19 @@ void hvrun_control_serve(struct hvrun_control *control, int wait_ms)
         if (left_ms <= 0 && (!any || late))
             return;
     }
+}
+
+void hvrun_control_keep_pace(struct hvrun_control *control, double started,
+                             const volatile sig_atomic_t *interrupted)
+{
+    enum { STEP_MS = 50 }; /* an interrupt is seen so soon */
+    if (!control)
+        return;
+    double ahead = (double)hv_world_ticks(control->world) / (double)HV_TICKS_PER_SECOND -
+                   (hvrun_wall_seconds() - started);
+    serve(control, 0);
+    for (; ahead > 0 && !*interrupted; ahead -= STEP_MS / 1e3)
+        serve(control, ahead > STEP_MS / 1e3 ? STEP_MS : (int)(ahead * 1000));
 }
 
 static bool send_words(int fd, int argc, char **argv)

@@ -3,6 +3,7 @@
 #ifndef HVRUN_H
 #define HVRUN_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -79,8 +80,10 @@ extern const struct hvrun_cost hvrun_charges[], hvrun_latencies[];
 struct hvrun_control;
 struct hvrun_control *hvrun_control_new(const char *path, struct hv_world *world);
 void hvrun_control_free(struct hvrun_control *control);
-/* Waits at most so long for a command, and answers all that came. */
-void hvrun_control_serve(struct hvrun_control *control, int wait_ms);
+/* Answers what came. Virtual time does not run ahead of that of who asks: waits until as much of it
+ * has passed on the wall's clock since `started`, unless interrupted. NULL: nobody asks. */
+void hvrun_control_keep_pace(struct hvrun_control *control, double started,
+                             const volatile sig_atomic_t *interrupted);
 /* commands.c: a row each, ended by a NULL name. */
 struct hvrun_request;
 struct hvrun_command {

@@ -206,6 +206,13 @@ static const struct row rows[] = {
     {ALL, "kernel", "FILE", "Linux Image, ELF or flat binary (the built guest's)", BY(take_kernel)},
     {ALL, "initrd", "FILE", "initramfs (the built guest's, with its kernel)", BY(take_initrd)},
     {ALL, "log", "DIR", "keeps what VM N prints in DIR/vm-N.log", INTO(take_text, log)},
+    {ALL, "para", NULL, "paravirtualized: our own kernel, and no shadow page tables",
+     INTO(take_flag, para)},
+    {ALL, "threads", "N", "run VMs at the same time; figures then differ (0: always the same)",
+     COUNT(threads, 0, THREADS_MAX)},
+
+    {BOOT | OVERCOMMIT, "control", "SOCKET",
+     "answers commands there, and keeps to the clock's time", INTO(take_text, control)},
 
     {BOOTS, "memory", "SIZE", "of each VM, as 64M (64M)",
      NUMBER(memory_bytes, BYTES_MAX)},
@@ -215,8 +222,6 @@ static const struct row rows[] = {
      NUMBER(machine_bytes, BYTES_MAX)},
     {BOOTS, "scattered", NULL, "machine memory as non-contiguous as possible",
      INTO(take_flag, scattered)},
-    {BOOTS, "para", NULL, "paravirtualized: our own kernel, and no shadow page tables",
-     INTO(take_flag, para)},
     {BOOTS, "isa", "rv64imac|rv64imafdc", "without F and D, or with them (rv64imafdc)",
      INTO(take_word, has_fp)},
     {BOOTS, "append", "TEXT", "more kernel command line", INTO(take_text, append)},
@@ -237,15 +242,11 @@ static const struct row rows[] = {
      INTO(take_flag, same_seed)},
     {BOOTS, "start-offset", "MS", "each VM starts so much later than the one before (37)",
      COUNT(start_ms, 0, 1000000)},
-    {BOOTS, "threads", "N", "run VMs at the same time; figures then differ (0: always the same)",
-     COUNT(threads, 0, THREADS_MAX)},
 
     {BOOT, "vms", "N", "how many (1)", COUNT(vms, 1, VMS_MAX)},
     {BOOT, "settle", NULL, "shares all that can be shared before the last figures",
      INTO(take_flag, settle)},
     {BOOT, "format", "table|json", "of the last figures (table)", BY(take_format)},
-    {BOOT, "control", "SOCKET", "answers commands there, and keeps to the clock's time",
-     INTO(take_text, control)},
 
     {OVERCOMMIT, "policy", "NAME", "one of those below, instead of the file's",
      INTO(take_text, policy)},
@@ -262,7 +263,7 @@ enum { ROWS = sizeof rows / sizeof *rows, ROW = 256 /* beyond all letters */ };
 
 /* guest/userland/init.c and guest/mini/main.c */
 static const char linux_knows[] = "idle, files, compute, touch, forks, sweep, reads or shell",
-                  mini_knows[] = "idle, touch, forks, compute, mix or signal";
+                  mini_knows[] = "idle, touch, forks, compute, mix, signal or sweep";
 
 const char *hvrun_workload_unknown(const struct hvrun_options *options, const char *name)
 {

@@ -46,6 +46,7 @@ static bool start_world(struct runner *runner)
                                      .scan_rate = scenario->scan_rate,
                                      .swap_file = scenario->swap_file,
                                      .swap_bytes = scenario->swap_bytes,
+                                     .threads = runner->options.threads,
                                      .seed = 1};
     runner->world = hv_world_new(&config, &error);
     if (!runner->world)
@@ -65,6 +66,10 @@ static bool start(struct runner *runner)
         if (!scenario->vms[i].arrives && !overcommit_arrive(runner, i))
             return false;
     hv_overcommit_divide(runner->overcommit);
+    const char *socket = runner->options.control;
+    if (socket && !(runner->control = hvrun_control_new(socket, runner->world)))
+        return false;
+    runner->started = hvrun_wall_seconds();
     return true;
 }
 
@@ -194,6 +199,7 @@ static bool run_scenario(struct runner *runner)
         }
         if (over) /* nobody is left */
             return true;
+        hvrun_control_keep_pace(runner->control, runner->started, &interrupted);
         if (!let_all_happen(runner, (double)now / (double)HV_TICKS_PER_SECOND))
             return false;
         (void)hv_overcommit_turn(runner->overcommit);
@@ -215,6 +221,7 @@ static bool report(struct runner *runner)
 
 static void clean_up(struct runner *runner)
 {
+    hvrun_control_free(runner->control);
     hv_overcommit_free(runner->overcommit);
     hv_world_free(runner->world);
     for (unsigned i = 0; runner->run.vms && i < runner->run.scenario.vms_count; i++)

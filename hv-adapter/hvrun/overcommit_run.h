@@ -72,8 +72,10 @@ struct runner {
     struct hvrun_options options;
     struct hv_world *world;
     struct hv_overcommit *overcommit;
-    double tax;        /* of now */
-    unsigned happened; /* events */
+    struct hvrun_control *control; /* NULL without --control */
+    double started;                /* wall */
+    double tax;                    /* of now */
+    unsigned happened;             /* events */
 };
 
 static inline double overcommit_seconds(const struct runner *runner)

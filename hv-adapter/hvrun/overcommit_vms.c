@@ -75,8 +75,8 @@ static struct hv_vm *new_vm(struct runner *runner, unsigned i, struct hv_error *
     const struct hvrun_options *guest = &runner->options;
     char *plan = plan_of(&runner->run.scenario, i, overcommit_seconds(runner)), *append = NULL;
     if (!plan ||
-        asprintf(&append, "console=hvc0 panic=-1 HV_WORKLOAD=%s HV_SEED=%u HV_NAME=%s HV_PLAN=%s",
-                 vm->workload, i + 1, vm->name, plan) < 0) {
+        asprintf(&append, "console=hvc0 panic=-1 %sHV_WORKLOAD=%s HV_SEED=%u HV_NAME=%s HV_PLAN=%s",
+                 guest->para ? "HV_ROUNDS=0 " : "", vm->workload, i + 1, vm->name, plan) < 0) {
         free(plan);
         snprintf(error->text, sizeof error->text, "out of host memory");
         return NULL;
@@ -86,6 +86,7 @@ static struct hv_vm *new_vm(struct runner *runner, unsigned i, struct hv_error *
                                   .initrd = guest->initrd[0] ? guest->initrd : NULL,
                                   .append = append,
                                   .seed = i + 1,
+                                  .para = guest->para,
                                   .disk_bytes = {vm->disk_bytes},
                                   .output = listen,
                                   .output_ctx = &runner->run.vms[i]};

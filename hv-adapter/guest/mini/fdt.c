@@ -117,15 +117,39 @@ static const char *value_of(const struct boot *from, const char *name)
     return NULL;
 }
 
+static bool is_digit(char letter)
+{
+    return letter >= '0' && letter <= '9';
+}
+
+static uint64_t digits(const char **at)
+{
+    uint64_t value = 0;
+    for (; is_digit(**at); ++*at)
+        value = value * 10 + (uint64_t)(**at - '0');
+    return value;
+}
+
 uint64_t boot_number(const struct boot *from, const char *name, uint64_t otherwise)
 {
     const char *at = value_of(from, name);
-    uint64_t value = 0;
-    if (!at || *at < '0' || *at > '9')
+    return at && is_digit(*at) ? digits(&at) : otherwise;
+}
+
+uint64_t boot_planned_kib(const struct boot *from, uint64_t ms, uint64_t otherwise)
+{
+    const char *at = value_of(from, "HV_PLAN");
+    uint64_t kib = 0;
+    if (!at)
         return otherwise;
-    for (; *at >= '0' && *at <= '9'; at++)
-        value = value * 10 + (uint64_t)(*at - '0');
-    return value;
+    while (is_digit(*at)) {
+        uint64_t begins = digits(&at);
+        at += *at == ':';
+        uint64_t value = digits(&at);
+        kib = begins <= ms ? value : kib;
+        at += *at == ',';
+    }
+    return kib;
 }
 
 bool boot_is(const struct boot *from, const char *name, const char *value)

@@ -73,6 +73,9 @@ struct boot {
 bool boot_read(const void *fdt, uint32_t nbytes_max, struct boot *boot);
 /* The value of NAME= as a number; `otherwise` if it is not there. */
 uint64_t boot_number(const struct boot *boot, const char *name, uint64_t otherwise);
+/* What HV_PLAN="0:8192,5000:0" says for `ms`: 8 MiB at first, nothing from 5 s on; `otherwise` if
+ * it is not there. */
+uint64_t boot_planned_kib(const struct boot *boot, uint64_t ms, uint64_t otherwise);
 /* Whether NAME=value is there. */
 bool boot_is(const struct boot *boot, const char *name, const char *value);
 

@@ -52,7 +52,8 @@ static uint64_t workload(void)
 {
     static const char *const names[] = {
         [WORK_IDLE] = "idle",       [WORK_TOUCH] = "touch", [WORK_FORKS] = "forks",
-        [WORK_COMPUTE] = "compute", [WORK_MIX] = "mix",     [WORK_SIGNAL] = "signal"};
+        [WORK_COMPUTE] = "compute", [WORK_MIX] = "mix",     [WORK_SIGNAL] = "signal",
+        [WORK_SWEEP] = "sweep"};
     for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
         if (boot_is(&boot_params, "HV_WORKLOAD", names[i]))
             return i;
@@ -145,6 +146,10 @@ static bool system_call(uint64_t *x)
         return false;
     case CALL_PARAM:
         x[A0] = param(x[A0]);
+        return true;
+    case CALL_PLAN:
+        x[A0] =
+            boot_planned_kib(&boot_params, x[A0], boot_number(&boot_params, "HV_TOUCH_KIB", 4096));
         return true;
     case CALL_OFF:
         power_off();

@@ -15,6 +15,7 @@ enum call {
     CALL_SLEEP, /* until this time */
     CALL_PARAM, /* enum param: its value */
     CALL_OFF,
+    CALL_PLAN, /* milliseconds since the boot: KiB that HV_PLAN wants in use then */
 };
 
 enum param {
@@ -30,9 +31,24 @@ enum param {
     PARAM_SWITCHES,
 };
 
-enum workload { WORK_IDLE, WORK_TOUCH, WORK_FORKS, WORK_COMPUTE, WORK_MIX, WORK_SIGNAL };
+enum workload {
+    WORK_IDLE,
+    WORK_TOUCH,
+    WORK_FORKS,
+    WORK_COMPUTE,
+    WORK_MIX,
+    WORK_SIGNAL,
+    WORK_SWEEP
+};
 
-enum program { PROGRAM_INIT, PROGRAM_TOUCH, PROGRAM_FORKS, PROGRAM_COMPUTE, PROGRAM_SIGNAL };
+enum program {
+    PROGRAM_INIT,
+    PROGRAM_TOUCH,
+    PROGRAM_FORKS,
+    PROGRAM_COMPUTE,
+    PROGRAM_SIGNAL,
+    PROGRAM_SWEEP
+};
 
 /* Pages of code and constants, then pages of data; bss is not in the image. */
 struct image_header {

@@ -2,7 +2,7 @@
 /* The first process: runs the workload's programs, round by round, and says what they computed. */
 #include "user.h"
 
-static const char *const names[] = {"idle", "touch", "forks", "compute", "mix", "signal"};
+static const char *const names[] = {"idle", "touch", "forks", "compute", "mix", "signal", "sweep"};
 
 /* The programs of one workload, all at once. */
 static unsigned start(uint64_t workload, uint64_t seed)
@@ -14,6 +14,7 @@ static unsigned start(uint64_t workload, uint64_t seed)
         [WORK_COMPUTE] = {PROGRAM_COMPUTE, PROGRAM_COMPUTE, PROGRAM_COMPUTE},
         [WORK_MIX] = {PROGRAM_TOUCH, PROGRAM_FORKS, PROGRAM_COMPUTE},
         [WORK_SIGNAL] = {PROGRAM_SIGNAL},
+        [WORK_SWEEP] = {PROGRAM_SWEEP},
     };
     unsigned count = 0;
     for (; count < 4 && programs[workload][count]; count++)
@@ -45,7 +46,8 @@ static void say_counts(void)
 uint64_t init_main(uint64_t argument)
 {
     uint64_t workload = param(PARAM_WORKLOAD), seed = param(PARAM_SEED), sum = argument;
-    uint64_t rounds = workload == WORK_IDLE || workload == WORK_SIGNAL ? 1 : param(PARAM_ROUNDS);
+    bool own = workload == WORK_SIGNAL || workload == WORK_SWEEP; /* have rounds of their own */
+    uint64_t rounds = workload == WORK_IDLE || own ? 1 : param(PARAM_ROUNDS);
     say("init: workload ");
     say(names[workload]);
     say("\n");

@@ -94,7 +94,7 @@ uint64_t user_main(uint64_t program, uint64_t argument)
     static uint64_t (*const mains[])(uint64_t) = {
         [PROGRAM_INIT] = init_main,     [PROGRAM_TOUCH] = touch_main,
         [PROGRAM_FORKS] = forks_main,   [PROGRAM_COMPUTE] = compute_main,
-        [PROGRAM_SIGNAL] = signal_main,
+        [PROGRAM_SIGNAL] = signal_main, [PROGRAM_SWEEP] = sweep_main,
     };
     return program < sizeof mains / sizeof *mains ? mains[program](argument) : UINT64_MAX;
 }

@@ -33,6 +33,7 @@ uint64_t touch_main(uint64_t seed);
 uint64_t forks_main(uint64_t seed);
 uint64_t compute_main(uint64_t seed);
 uint64_t signal_main(uint64_t sender);
+uint64_t sweep_main(uint64_t seed);
 
 uint64_t user_main(uint64_t program, uint64_t argument);
 
