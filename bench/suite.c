@@ -83,6 +83,7 @@ int main(int argc, char **argv)
     suite_metadata(&suite);
     suite_learning(&suite);
     suite_adopt(&suite);
+    suite_overcommit(&suite);
     suite_measure(&suite);
     suite_against_ksm(&suite);
     suite_breaks(&suite);

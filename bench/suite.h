@@ -39,6 +39,7 @@ void suite_threads(const struct suite *suite);
 void suite_metadata(const struct suite *suite);
 void suite_learning(const struct suite *suite);
 void suite_adopt(const struct suite *suite);
+void suite_overcommit(const struct suite *suite);
 void suite_measure(const struct suite *suite);
 void suite_against_ksm(const struct suite *suite);
 void suite_breaks(const struct suite *suite);

@@ -163,9 +163,10 @@ bool hv_swap_write(struct hv_swap *swap, uint32_t slot, const void *page)
 
 bool hv_swap_read(struct hv_swap *swap, uint32_t slot, size_t offset, void *bytes, size_t nbytes)
 {
-    uint8_t page[HV_PAGE_BYTES];
-    hv_assert(offset <= sizeof page && nbytes <= sizeof page - offset);
-    if (!hv_store_read(&swap->store, (uint64_t)slot * HV_PAGE_BYTES, page, sizeof page))
+    uint8_t part[HV_PAGE_BYTES];
+    void *page = nbytes == sizeof part ? bytes : part;
+    hv_assert(offset <= sizeof part && nbytes <= sizeof part - offset);
+    if (!hv_store_read(&swap->store, (uint64_t)slot * HV_PAGE_BYTES, page, sizeof part))
         return fault_of_slot(swap, slot, "cannot read");
     pthread_mutex_lock(&swap->lock);
     bool right = swap->sum[slot] == sum_of(page, slot);
@@ -174,7 +175,7 @@ bool hv_swap_read(struct hv_swap *swap, uint32_t slot, size_t offset, void *byte
                      "the paging file: at offset 0x%llx are not the bytes that were written there",
                      (unsigned long long)slot * HV_PAGE_BYTES);
     pthread_mutex_unlock(&swap->lock);
-    if (right)
-        memcpy(bytes, page + offset, nbytes);
+    if (right && page == part)
+        memcpy(bytes, part + offset, nbytes);
     return right;
 }

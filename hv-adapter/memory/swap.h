@@ -47,7 +47,8 @@ bool hv_swap_take(struct hv_swap *swap, uint32_t *slot);
 void hv_swap_give(struct hv_swap *swap, uint32_t slot);
 
 /* A whole page; a part of one. False, with the fault noted: the host's file system failed, or the
- * bytes are not those that were written. */
+ * bytes are not those that were written; then those that were read are worth nothing. The page does
+ * not change while it is written. */
 bool hv_swap_write(struct hv_swap *swap, uint32_t slot, const void *page);
 bool hv_swap_read(struct hv_swap *swap, uint32_t slot, size_t offset, void *bytes, size_t nbytes);
 

@@ -38,15 +38,13 @@ bool hv_page_peek_paged(const struct hv_vm *vm, hv_ppn ppn, size_t offset, void 
  * pins it later finds it gone or makes hv_page_depart refuse. */
 static bool fill_slot(struct hv_vm *vm, hv_ppn ppn, uint32_t *slot)
 {
-    uint8_t bytes[HV_PAGE_BYTES];
     struct hv_swap *swap = &vm->commons->swap;
     if (!vm->paged.slot)
         vm->paged.slot = malloc(hv_vm_pages(vm) * sizeof *vm->paged.slot);
     if (!vm->paged.slot || !hv_swap_take(swap, slot))
         return false;
     hv_mpn mpn = {hv_physmap_at(&vm->map, ppn)->mpn};
-    memcpy(bytes, hv_machine_page(vm->machine, mpn), sizeof bytes);
-    if (hv_swap_write(swap, *slot, bytes))
+    if (hv_swap_write(swap, *slot, hv_machine_page(vm->machine, mpn)))
         return true;
     hv_swap_give(swap, *slot);
     return false;
