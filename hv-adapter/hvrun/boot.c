@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "hvrun.h"
+#include "screen.h"
 
 enum { STEPS_PER_SECOND = 20 };
 
@@ -22,10 +23,10 @@ struct boot {
     struct hvrun_control *control; /* NULL without --control */
     double started;                /* wall */
     double drawn;                  /* wall: when the table was last drawn */
-    unsigned rows;                 /* lines that it took */
-    uint64_t printed;              /* whole virtual seconds with a line */
-    bool *told;                    /* per VM: its end was told */
-    bool failed;                   /* a VM has */
+    struct hvrun_screen screen;
+    uint64_t printed; /* whole virtual seconds with a line */
+    bool *told;       /* per VM: its end was told */
+    bool failed;      /* a VM has */
     bool terminal;
 };
 
@@ -48,9 +49,28 @@ static bool collect(struct boot *boot)
             boot->failed = true;
         }
         hv_vm_exit(vm);
-        boot->rows = 0;
+        hvrun_screen_leave(&boot->screen);
     }
     return any;
+}
+
+static void print_table(FILE *stream, struct hv_world *world)
+{
+    hvrun_report_header(stream);
+    hvrun_report_rows(stream, world);
+}
+
+static void draw(struct boot *boot)
+{
+    char *text = NULL;
+    size_t nbytes;
+    FILE *stream = open_memstream(&text, &nbytes);
+    if (!stream)
+        return;
+    print_table(stream, boot->world);
+    if (fclose(stream) == 0)
+        hvrun_screen_draw(&boot->screen, text);
+    free(text);
 }
 
 static void show(struct boot *boot)
@@ -67,12 +87,7 @@ static void show(struct boot *boot)
     if (hvrun_wall_seconds() - boot->drawn < 0.25)
         return;
     boot->drawn = hvrun_wall_seconds();
-    if (boot->rows)
-        printf("\033[%uA\033[J", boot->rows);
-    hvrun_report_header(stdout);
-    hvrun_report_rows(stdout, boot->world);
-    fflush(stdout);
-    boot->rows = hv_world_vms(boot->world) + 3;
+    draw(boot);
 }
 
 static void run(struct boot *boot)
@@ -98,16 +113,16 @@ static void finish(struct boot *boot)
         hvrun_report_json(stdout, boot->world);
         return;
     }
-    if (!boot->terminal || !boot->rows)
-        hvrun_report_header(stdout);
+    if (boot->terminal)
+        draw(boot);
     else
-        printf("\033[%uA\033[J", boot->rows - 1);
-    hvrun_report_rows(stdout, boot->world);
+        print_table(stdout, boot->world);
 }
 
 int hvrun_boot(int argc, char **argv)
 {
     struct boot boot = {.terminal = isatty(STDOUT_FILENO) == 1};
+    hvrun_screen_init(&boot.screen, stdout);
     hvrun_options_init(&boot.options);
     if (!hvrun_options_parse(&boot.options, argc, argv))
         return 2;
@@ -129,6 +144,7 @@ int hvrun_boot(int argc, char **argv)
         code = boot.failed ? 1 : 0;
     }
     hvrun_control_free(boot.control);
+    hvrun_screen_fini(&boot.screen);
     free(boot.told);
     hvrun_guests_free(guests);
     return code;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What came of a scenario: a table for people, CSV and JSON for programs. */
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "hvrun.h"
@@ -66,11 +67,10 @@ static void rows(FILE *stream, const struct overcommit_run *run)
     }
 }
 
-/* A line for each VM that waits for memory, or has failed; how many. */
-static unsigned remarks(FILE *stream, const struct overcommit_run *run)
+/* A line for each VM that waits for memory, or has failed. */
+static void remarks(FILE *stream, const struct overcommit_run *run)
 {
     const struct sight *sight = &run->sights[run->count - 1];
-    unsigned lines = 0;
     for (unsigned i = 0; i < run->scenario.vms_count; i++) {
         const struct sight_vm *vm = &sight->vms[i];
         const char *name = run->scenario.vms[i].name;
@@ -83,27 +83,33 @@ static unsigned remarks(FILE *stream, const struct overcommit_run *run)
                     mib(vm->found.taken_back_pages));
         else if (vm->state == RUN_FAILED || vm->state == RUN_REFUSED)
             fprintf(stream, "%s: %s\n", name, run->vms[i].why);
-        else
-            continue;
-        lines++;
     }
-    return lines;
 }
 
-void overcommit_live(FILE *stream, struct overcommit_run *run)
+void overcommit_table(FILE *stream, const struct overcommit_run *run)
 {
     const struct sight *sight = run->count ? &run->sights[run->count - 1] : NULL;
     if (!sight)
         return;
-    if (run->count > 1 && run->live)
-        fprintf(stream, "\033[%uA\033[J", run->scenario.vms_count + 2 + run->remarks);
     fprintf(stream, "%.1f s: policy %s, tax %.6g %%, memory %s, %.1f MiB of %.1f free\n",
             sight->seconds, run->scenario.policy ? run->scenario.policy->name : "none",
             100 * sight->tax, hv_memory_state_name(sight->memory), mib(sight->free_pages),
             mib(run->machine_pages));
     rows(stream, run);
-    run->remarks = remarks(stream, run);
-    fflush(stream);
+    remarks(stream, run);
+}
+
+void overcommit_draw(struct hvrun_screen *screen, const struct overcommit_run *run)
+{
+    char *text = NULL;
+    size_t nbytes;
+    FILE *stream = open_memstream(&text, &nbytes);
+    if (!stream)
+        return;
+    overcommit_table(stream, run);
+    if (fclose(stream) == 0)
+        hvrun_screen_draw(screen, text);
+    free(text);
 }
 
 static void csv_pages(FILE *stream, const struct sight_vm *vm)

@@ -194,8 +194,8 @@ static bool run_scenario(struct runner *runner)
             next += period;
             if (!look(runner))
                 return false;
-            if (runner->run.live)
-                overcommit_live(stdout, &runner->run);
+            if (runner->live)
+                overcommit_draw(&runner->screen, &runner->run);
         }
         if (over) /* nobody is left */
             return true;
@@ -214,14 +214,15 @@ static bool report(struct runner *runner)
         overcommit_json(stdout, &runner->run);
     else if (options->format == HVRUN_CSV)
         overcommit_csv(stdout, &runner->run);
-    else if (!runner->run.live)
-        overcommit_live(stdout, &runner->run);
+    else if (!runner->live)
+        overcommit_table(stdout, &runner->run);
     return !options->plot || overcommit_plot(options->plot, &runner->run);
 }
 
 static void clean_up(struct runner *runner)
 {
     hvrun_control_free(runner->control);
+    hvrun_screen_fini(&runner->screen);
     hv_overcommit_free(runner->overcommit);
     hv_world_free(runner->world);
     for (unsigned i = 0; runner->run.vms && i < runner->run.scenario.vms_count; i++)
@@ -278,7 +279,8 @@ int hvrun_overcommit(int argc, char **argv)
         return 1;
     hvrun_options_init(&runner->options);
     if (hvrun_options_parse(&runner->options, argc, argv)) {
-        runner->run.live = runner->options.format == HVRUN_TABLE && isatty(STDOUT_FILENO) == 1;
+        runner->live = runner->options.format == HVRUN_TABLE && isatty(STDOUT_FILENO) == 1;
+        hvrun_screen_init(&runner->screen, stdout);
         signal(SIGINT, interrupt);
         signal(SIGTERM, interrupt);
         signal(SIGXFSZ, SIG_IGN); /* a limit on the paging file's size is a fault of the file */

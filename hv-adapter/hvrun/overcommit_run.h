@@ -14,6 +14,7 @@
 #include "hvrun.h"
 #include "overcommit/overcommit.h"
 #include "scenario.h"
+#include "screen.h"
 
 enum run_state {
     RUN_ABSENT,  /* it has not come yet */
@@ -60,8 +61,6 @@ struct overcommit_run {
     struct run_vm *vms;   /* owned: as many as the scenario has */
     struct sight *sights; /* owned */
     size_t count, room;
-    bool live;        /* the table is drawn over the one before */
-    unsigned remarks; /* lines below that one */
 };
 
 /* Who waits for memory so long says so. */
@@ -70,6 +69,8 @@ struct overcommit_run {
 struct runner {
     struct overcommit_run run;
     struct hvrun_options options;
+    struct hvrun_screen screen;
+    bool live; /* the table is drawn over the one before */
     struct hv_world *world;
     struct hv_overcommit *overcommit;
     struct hvrun_control *control; /* NULL without --control */
@@ -98,7 +99,9 @@ void overcommit_note_waits(struct runner *runner);
 int overcommit_verdict(const struct runner *runner);
 
 /* overcommit_report.c */
-void overcommit_live(FILE *stream, struct overcommit_run *run);
+/* What was seen last; drawn over what was drawn before. */
+void overcommit_table(FILE *stream, const struct overcommit_run *run);
+void overcommit_draw(struct hvrun_screen *screen, const struct overcommit_run *run);
 void overcommit_csv(FILE *stream, const struct overcommit_run *run);
 void overcommit_json(FILE *stream, const struct overcommit_run *run);
 /* Four panes over time: allocated, ballooned, shared, active estimate. A file ending in .png or

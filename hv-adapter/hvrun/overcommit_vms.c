@@ -169,6 +169,7 @@ bool overcommit_collect(struct runner *runner)
         if (state < HV_ENDED)
             continue;
         gone = true;
+        hvrun_screen_leave(&runner->screen);
         fprintf(stderr, "hvrun: at %.1f s VM %u (%s): %s\n", overcommit_seconds(runner), i,
                 runner->run.scenario.vms[i].name, hv_vm_reason(vm->vm));
         if (state == HV_FAILED)
