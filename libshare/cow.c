@@ -398,6 +398,18 @@ enum share_result share_page_unshare(struct share *share, struct share_vm_object
     return SHARE_OK;
 }
 
+enum share_result share_page_unhint(struct share *share, struct share_vm_object *vm,
+                                    const struct share_page_ref *page)
+{
+    share_assert(share_gate_is_entered(share));
+    uint32_t word = take_from_all(page);
+    if (share_word_on_frame(word)) /* perhaps since a moment ago: it is mapped, and stays */
+        share_word_set(page, word);
+    else if (word != share_word_none(0))
+        end_page(share, vm, page, word);
+    return SHARE_OK;
+}
+
 enum share_result share_forget(struct share *share, share_vm number, share_ppn ppn,
                                enum share_owner *owner)
 {

@@ -28,6 +28,11 @@ void share_hint_drop(struct share *share, uint32_t word, uint32_t page_id);
 enum share_result share_page_unshare(struct share *share, struct share_vm_object *vm,
                                      const struct share_page_ref *page);
 
+/* Nobody finds the page in the table any more: its hint goes. It stays on its frame if it is on
+ * one. Waits while others own it. OK. */
+enum share_result share_page_unhint(struct share *share, struct share_vm_object *vm,
+                                    const struct share_page_ref *page);
+
 /* Ends all that the engine knows of a page; the mapping is gone already. */
 enum share_owner share_page_forget(struct share *share, struct share_vm_object *vm,
                                    const struct share_page_ref *page);

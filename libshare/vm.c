@@ -241,16 +241,6 @@ enum share_result share_unshare(struct share *share, share_vm number, share_ppn 
     return result;
 }
 
-/* Nobody finds the page in the table any more. It stays on its frame if it is on one. */
-static enum share_result drop_hint(struct share *share, struct share_vm_object *vm,
-                                   const struct share_page_ref *page)
-{
-    if (share_word_on_frame(atomic_load(page->word)))
-        return SHARE_OK;
-    (void)share_page_forget(share, vm, page);
-    return SHARE_OK;
-}
-
 static enum share_result leave_alone(struct share *share, struct share_vm_object *vm,
                                      struct share_range range)
 {
@@ -258,7 +248,7 @@ static enum share_result leave_alone(struct share *share, struct share_vm_object
         return SHARE_RETRY;
     bool set = share_ranges_set(&vm->alone, &share->mem, range, true);
     if (set)
-        (void)for_pages(share, vm, range, drop_hint);
+        (void)for_pages(share, vm, range, share_page_unhint);
     offers_on(vm);
     return set ? SHARE_OK : SHARE_NOMEM;
 }
