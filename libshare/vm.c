@@ -51,7 +51,8 @@ enum share_result share_vm_add(struct share *share, share_group group, share_ppn
         share_vm number = share_pool_take(&share->vms) - 1;
         struct share_vm_object *vm = share_vm_at(share, number);
         share_assert_internal(is_empty(vm));
-        vm->number = number;
+        if (vm->number != number) /* who looked at the last one of that number may read it still */
+            vm->number = number;
         vm->owner = owner;
         atomic_store(&vm->started, 0);
         vm->begin = begin;
