@@ -86,6 +86,7 @@ int main(int argc, char **argv)
     suite_overcommit(&suite);
     suite_measure(&suite);
     suite_against_ksm(&suite);
+    suite_wait(&suite);
     suite_breaks(&suite);
     suite_neighbour(&suite);
     return run(kept, argv, suite.quick);

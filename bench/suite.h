@@ -43,6 +43,7 @@ void suite_overcommit(const struct suite *suite);
 void suite_measure(const struct suite *suite);
 void suite_against_ksm(const struct suite *suite);
 void suite_breaks(const struct suite *suite);
+void suite_wait(const struct suite *suite);
 void suite_neighbour(const struct suite *suite);
 
 #endif

@@ -85,6 +85,21 @@ enum share_owner share_page_forget(struct share_burial *burial, struct share_vm_
     return framed ? SHARE_OWNER_ENGINE : SHARE_OWNER_CALLER;
 }
 
+enum share_result share_page_unhint(struct share *share, struct share_vm_object *vm,
+                                    const struct share_page_ref *page)
+{
+    struct share_burial burial;
+    share_assert(share_gate_is_entered(share));
+    share_burial_init(&burial, share);
+    uint32_t word = share_page_take(&burial, page);
+    if (share_word_on_frame(word)) /* perhaps since a moment ago: it is mapped, and stays */
+        share_word_set(page, word);
+    else if (word != share_word_none(0))
+        share_page_end(&burial, vm, page, word);
+    share_burial_end(&burial);
+    return SHARE_OK;
+}
+
 /* Of a VM that is entered. */
 static enum share_result forget_pages(struct share *share, struct share_vm_object *vm,
                                       const share_ppn *ppns, size_t count, enum share_owner *owners)

@@ -25,4 +25,9 @@ void share_page_end(struct share_burial *burial, struct share_vm_object *vm,
 enum share_owner share_page_forget(struct share_burial *burial, struct share_vm_object *vm,
                                    const struct share_page_ref *page);
 
+/* Nobody finds the page in the table any more: its hint goes. It stays on its frame if it is on
+ * one. Waits as share_page_take does. OK. */
+enum share_result share_page_unhint(struct share *share, struct share_vm_object *vm,
+                                    const struct share_page_ref *page);
+
 #endif

@@ -223,7 +223,9 @@ enum share_result share_offer_batch(struct share *share, const struct share_offe
     if (!vm)
         return SHARE_GONE;
     enum share_result result = SHARE_OK;
-    if (share_offers_enter(vm)) {
+    if (batch->scans && !atomic_load(&vm->started)) {
+        result = SHARE_GONE;
+    } else if (share_offers_enter(vm)) {
         result = offer_all(share, vm, batch);
         share_offers_leave(vm);
     } else {

@@ -15,6 +15,7 @@ struct share_offer_batch {
     bool back_off;                /* leave out pages whose turn `pass` is not */
     bool dirty;                   /* the caller has told that they changed */
     uint64_t pass;
+    bool scans; /* chosen by a scanner a moment ago: the VM may be another one of its number now */
 };
 
 /* Inside the gate. */

@@ -81,6 +81,7 @@ static enum share_result scan_batch(struct share *share, struct scan *scan)
 
     enum share_outcome outcomes[SHARE_BATCH_PAGES];
     struct share_scan_report part = {0};
+    share_step(SHARE_STEP_BATCH);
     enum share_result result = share_offer_batch(
         share, &(struct share_offer_batch){.vm = batch.vm,
                                            .ppns = batch.ppns,
@@ -88,7 +89,8 @@ static enum share_result scan_batch(struct share *share, struct scan *scan)
                                            .outcomes = outcomes,
                                            .back_off = !dirty && !(scan->flags & SHARE_SCAN_ALL),
                                            .dirty = dirty,
-                                           .pass = batch.pass});
+                                           .pass = batch.pass,
+                                           .scans = true});
     if (result != SHARE_GONE)
         add_outcomes(&part, outcomes, batch.count);
     if (dirty && result != SHARE_GONE)

@@ -177,6 +177,10 @@ static uint64_t collect_drawn(struct share *share, struct share_batch *batch, st
     uint64_t places = batch->room < draw->places ? batch->room : draw->places, wanted = places;
     if (!vm)
         return places;
+    if (!atomic_load(&vm->started)) { /* a new one of that number */
+        share_vm_leave(vm);
+        return places;
+    }
     batch->vm = draw->stretch.vm;
     share_ppn end = draw->end.n < vm->end.n ? draw->end : vm->end, at = draw->stretch.first;
     for (uint64_t left = draw->places; wanted && at.n < end.n; left--, at.n++) {

@@ -26,6 +26,7 @@ enum share_step {
     SHARE_STEP_UNLINK,  /* after the last reference, before the frame leaves the table */
     SHARE_STEP_FORGET,  /* before a forget looks at its page, or a removal at its next 64 */
     SHARE_STEP_ENTER,   /* between counting itself in at a VM and asking whether it may be */
+    SHARE_STEP_BATCH,   /* between choosing pages for a scanner and looking at them */
     SHARE_STEP_PAUSE,   /* waiting for somebody else */
     SHARE_STEPS_COUNT
 };

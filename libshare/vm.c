@@ -52,7 +52,8 @@ enum share_result share_vm_add(struct share *share, share_group group, share_ppn
         share_vm number = share_pool_take(&share->vms) - 1;
         struct share_vm_object *vm = share_vm_at(share, number);
         share_assert_internal(is_empty(vm));
-        vm->number = number;
+        if (vm->number != number) /* who looked at the last one of that number may read it still */
+            vm->number = number;
         vm->owner = owner;
         atomic_store(&vm->started, 0);
         vm->begin = begin;
@@ -245,19 +246,6 @@ enum share_result share_unshare(struct share *share, share_vm number, share_ppn 
     return result;
 }
 
-/* Nobody finds the page in the table any more. It stays on its frame if it is on one. */
-static enum share_result drop_hint(struct share *share, struct share_vm_object *vm,
-                                   const struct share_page_ref *page)
-{
-    struct share_burial burial;
-    if (share_word_on_frame(atomic_load(page->word)))
-        return SHARE_OK;
-    share_burial_init(&burial, share);
-    (void)share_page_forget(&burial, vm, page);
-    share_burial_end(&burial);
-    return SHARE_OK;
-}
-
 static enum share_result leave_alone(struct share *share, struct share_vm_object *vm,
                                      struct share_range range)
 {
@@ -265,7 +253,7 @@ static enum share_result leave_alone(struct share *share, struct share_vm_object
         return SHARE_RETRY;
     bool set = share_ranges_set(&vm->alone, &share->mem, range, true);
     if (set)
-        (void)for_pages(share, vm, range, drop_hint);
+        (void)for_pages(share, vm, range, share_page_unhint);
     offers_on(vm);
     return set ? SHARE_OK : SHARE_NOMEM;
 }

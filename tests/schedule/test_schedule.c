@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every interleaving of any two operations from each initial state, and of merge, break and forget
+ * Every interleaving of any two operations from each initial state, of a clone and another one, and
+ * of merge, break and forget
  * with a bounded number of preemptions. `test_schedule NAME...` runs cases whose name contains all
  * of the words; `-v` prints each; `-a` runs three threads from every state, not two of them; `-p N`
  * allows those N preemptions instead of 2.
@@ -85,6 +86,9 @@ static const struct world_op ops[] = {
     {"unplug D", UNPLUG, PAGE_D, 0},
 };
 
+/* Beside each of those that a parent's VMM may do meanwhile. */
+static const struct world_op clone_op = {"clone 0", CLONE, PAGE_A, 9};
+
 static char **words;
 static bool verbose, all;
 static uint32_t preemptions_of_three = 2; /* of three threads */
@@ -136,6 +140,13 @@ static bool allowed(const struct world_op *a, const struct world_op *b)
     return !leave_alike(a, b);
 }
 
+/* The parent's vCPU stands still, and its pages stay. */
+static bool allowed_beside_clone(const struct world_op *op)
+{
+    bool stores = op->kind == WRITE || op->kind == WRITE_BOTH;
+    return !(stores && op->page == PAGE_A) && !(leaves(op) && vm_of(op) == 0);
+}
+
 static void run(const struct world_start *start, unsigned threads, uint32_t preemptions_max,
                 const struct world_op *const *chosen)
 {
@@ -147,7 +158,10 @@ static void run(const struct world_start *start, unsigned threads, uint32_t pree
     for (char **word = words; *word; word++)
         if (!strstr(name, *word))
             return;
-    size_t nbytes = world_begin(start);
+    bool clones = false;
+    for (unsigned t = 0; t < threads; t++)
+        clones |= chosen[t]->kind == CLONE;
+    size_t nbytes = world_begin(start, clones);
     for (unsigned t = 0; t < threads; t++)
         world_assign(t, chosen[t]);
     struct explore_report report =
@@ -175,6 +189,13 @@ static void run_pairs(const struct world_start *start)
         for (size_t b = a; b < COUNT(ops); b++)
             if (allowed(&ops[a], &ops[b]))
                 run(start, 2, EXPLORE_ALL, (const struct world_op *[]){&ops[a], &ops[b]});
+}
+
+static void run_clones(const struct world_start *start)
+{
+    for (size_t i = 0; i < COUNT(ops); i++)
+        if (allowed_beside_clone(&ops[i]))
+            run(start, 2, EXPLORE_ALL, (const struct world_op *[]){&clone_op, &ops[i]});
 }
 
 /* Merge, break and leave at once. Three threads have too many interleavings; those with few
@@ -226,6 +247,7 @@ int main(int argc, char **argv)
     }
     words = argv + arg;
     run_all("two", run_pairs);
+    run_all("clone", run_clones);
     run_all("three", run_threes);
     return 0;
 }

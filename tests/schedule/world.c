@@ -4,7 +4,8 @@
 #include "explore.h"
 #include <string.h>
 
-#define MPNS 9u /* six pages mapped and three copies */
+#define MPNS         9u    /* six pages mapped and three copies */
+#define CLONE_NBYTES 4096u /* what cloning allocates, and gives back */
 
 struct world {
     size_t heap_used; /* the engine's metadata: taken from the arena, never given back */
@@ -77,7 +78,17 @@ static void step_of_vmm(struct vmm *vmm, enum vmm_op op)
 
 static void run_op(const struct world_op *op);
 
-size_t world_begin(const struct world_start *start)
+/* The chunk of its pages is there, so that nothing is allocated later that stays. */
+static void add_vm_for_clone(void)
+{
+    share_ppn ppn = {0};
+    enum share_outcome outcome;
+    MUST(vmm_add_stopped(world()->vmm, 0, 0, 0) == WORLD_CLONE);
+    MUST(share_offer(world()->share, WORLD_CLONE, &ppn, 1, &outcome) == SHARE_OK);
+    MUST(outcome == SHARE_PAGE_GONE);
+}
+
+size_t world_begin(const struct world_start *start, bool clones)
 {
     static const struct share_alloc alloc = {sizeof alloc, heap_alloc, heap_free, NULL};
     memset(explore_arena, 0, explore_arena_nbytes);
@@ -88,8 +99,11 @@ size_t world_begin(const struct world_start *start)
     if (start->collide)
         vmm_weaken_hash(vmm, 0);
     MUST(share_group_add(share, true, &world()->second_group) == SHARE_OK);
-    for (share_vm vm = 0; vm < WORLD_VMS; vm++)
+    for (share_vm vm = 0; vm < WORLD_CLONE; vm++)
         MUST(vmm_add(vmm, 0, 0, start->apart && vm == 0 ? SHARE_CHUNK_BITS : 0) == vm);
+    world()->removed[WORLD_CLONE] = true; /* or not a clone yet */
+    if (clones)
+        add_vm_for_clone();
     for (enum world_page page = 0; page < WORLD_PAGES; page++) {
         world()->expected[vm_of(page)][slot_of(page)] = start->content[page];
         MUST(vmm_populate(vmm, vm_of(page), slot_of(page),
@@ -103,7 +117,7 @@ size_t world_begin(const struct world_start *start)
     share_step_hook = step_of_engine;
     world_check();
     world_check_end();
-    return (world()->heap_used + 63) & ~(size_t)63;
+    return (world()->heap_used + (clones ? CLONE_NBYTES : 0) + 63) & ~(size_t)63;
 }
 
 void world_assign(unsigned t, const struct world_op *op)
@@ -131,31 +145,27 @@ static void offer(const enum world_page *pages, size_t count)
 
 /* After a RETRY; a page that the other thread has unmapped or pinned has nothing to wait for but
  * the other thread. */
-static void wait_for(enum world_page page)
+static void wait_for(share_vm vm, unsigned slot)
 {
-    share_vm vm = vm_of(page);
-    enum share_result result =
-        share_wait(world()->share, vm, vmm_ppn(world()->vmm, vm, slot_of(page)));
+    enum share_result result = share_wait(world()->share, vm, vmm_ppn(world()->vmm, vm, slot));
     MUST(result == SHARE_OK || result == SHARE_GONE);
     explore_pause();
 }
 
 /* vmm_store, with a step before each attempt. */
-static void guest_write(enum world_page page, uint64_t value)
+static void guest_write(share_vm vm, unsigned slot, uint64_t value)
 {
-    share_vm vm = vm_of(page);
     for (;;) {
         unsigned reasons;
         explore_step();
-        enum share_result result =
-            vmm_store_once(world()->vmm, vm, slot_of(page), 0, value, &reasons);
+        enum share_result result = vmm_store_once(world()->vmm, vm, slot, 0, value, &reasons);
         if (result == SHARE_OK)
-            world()->expected[vm][slot_of(page)] = value; /* from now on it must be there */
+            world()->expected[vm][slot] = value; /* from now on it must be there */
         if (result != SHARE_RETRY)
             return;
-        result = share_break(world()->share, vm, vmm_ppn(world()->vmm, vm, slot_of(page)));
+        result = share_break(world()->share, vm, vmm_ppn(world()->vmm, vm, slot));
         if (result == SHARE_RETRY)
-            wait_for(page);
+            wait_for(vm, slot);
         MUST(result == SHARE_OK || result == SHARE_RETRY || result == SHARE_GONE);
     }
 }
@@ -166,7 +176,7 @@ static void break_page(enum world_page page)
     share_ppn ppn = vmm_ppn(world()->vmm, vm_of(page), slot_of(page));
     while ((result = share_break(world()->share, vm_of(page), ppn)) == SHARE_RETRY &&
            is_present(page))
-        wait_for(page);
+        wait_for(vm_of(page), slot_of(page));
     MUST(result == SHARE_OK || result == SHARE_GONE || !is_present(page));
 }
 
@@ -197,7 +207,7 @@ static void device_write(enum world_page at, uint64_t value)
     explore_step();
     page->pinned = true;
     while ((result = share_break(world()->share, vm, vmm_ppn(vmm, vm, slot_of(at)))) == SHARE_RETRY)
-        wait_for(at);
+        wait_for(vm, slot_of(at));
     MUST(result == SHARE_OK);
     uint32_t mpn = page->mpn;
     explore_step();
@@ -278,6 +288,79 @@ static void regroup(share_vm vm)
     MUST(result == SHARE_OK || result == SHARE_GONE);
 }
 
+/* The clone's map is the parent's. It runs not yet, so its mappings do not count: where the other
+ * thread has moved a page since, the call says INVALID. */
+static void fill_clone(void)
+{
+    for (unsigned slot = 0; slot < WORLD_SLOTS; slot++) {
+        struct vmm_page *page = vmm_page(world()->vmm, WORLD_CLONE, slot);
+        page->mpn = vmm_page(world()->vmm, 0, slot)->mpn;
+        page->present = true;
+        world()->expected[WORLD_CLONE][slot] = world()->expected[0][slot];
+    }
+}
+
+/* Without a page. */
+static void empty_clone_page(unsigned slot)
+{
+    struct vmm_page *page = vmm_page(world()->vmm, WORLD_CLONE, slot);
+    MUST(!(page->reasons & VMM_SHARING) && "a page that is no clone is protected");
+    page->present = false;
+}
+
+/* The page is on a frame; or it was busy, and is copied. The parent's vCPU stands still, but a
+ * device may have written to the page before it was put on a frame, or to its copy after that. */
+static void finish_clone_page(unsigned slot, bool busy)
+{
+    struct vmm *vmm = world()->vmm;
+    struct vmm_page *page = vmm_page(vmm, WORLD_CLONE, slot);
+    struct vmm_content now = {world()->expected[0][slot], 0};
+    uint64_t *expected = &world()->expected[WORLD_CLONE][slot];
+    if (busy) {
+        empty_clone_page(slot);
+        MUST(vmm_populate(vmm, WORLD_CLONE, slot, now));
+        *expected = now.head;
+        return;
+    }
+    if (!vmm_reads(vmm, WORLD_CLONE, slot, (struct vmm_content){*expected, 0}))
+        *expected = now.head;
+    MUST(page->reasons & VMM_SHARING && "a clone's page can be written");
+    MUST(atomic_load(&vmm->machine[page->mpn].used) && "a clone's page was freed");
+    atomic_fetch_add(&vmm->machine[page->mpn].maps, 1);
+}
+
+/* No step comes between the end of the call and this. */
+static void finish_clone(enum share_result result, const share_ppn *busy, size_t count)
+{
+    bool is_busy[WORLD_SLOTS] = {false};
+    for (size_t i = 0; i < count; i++)
+        is_busy[busy[i].n] = true;
+    for (unsigned slot = 0; slot < WORLD_SLOTS; slot++) {
+        if (result == SHARE_OK)
+            finish_clone_page(slot, is_busy[slot]);
+        else
+            empty_clone_page(slot);
+    }
+    world()->removed[WORLD_CLONE] = result != SHARE_OK;
+}
+
+static void clone_vm(uint64_t value)
+{
+    share_ppn busy[WORLD_SLOTS];
+    size_t count;
+    explore_step();
+    fill_clone();
+    explore_step();
+    enum share_result result =
+        share_vm_clone(world()->share, 0, WORLD_CLONE, busy, WORLD_SLOTS, &count);
+    MUST(result == SHARE_OK || result == SHARE_INVALID || result == SHARE_RETRY);
+    finish_clone(result, busy, count);
+    if (result != SHARE_OK)
+        return;
+    MUST(share_vm_start(world()->share, WORLD_CLONE) == SHARE_OK);
+    guest_write(WORLD_CLONE, slot_of(PAGE_A), value);
+}
+
 static void run_op(const struct world_op *op)
 {
     static const enum world_page pair[] = {PAGE_B, PAGE_C};
@@ -290,11 +373,11 @@ static void run_op(const struct world_op *op)
         offer(pair, 2);
         break;
     case WRITE_BOTH:
-        guest_write(PAGE_A, op->value);
-        guest_write(PAGE_B, op->value);
+        guest_write(vm_of(PAGE_A), slot_of(PAGE_A), op->value);
+        guest_write(vm_of(PAGE_B), slot_of(PAGE_B), op->value);
         break;
     case WRITE:
-        guest_write(op->page, op->value);
+        guest_write(vm_of(op->page), slot_of(op->page), op->value);
         break;
     case BREAK:
         break_page(op->page);
@@ -329,6 +412,9 @@ static void run_op(const struct world_op *op)
         break;
     case REGROUP:
         regroup(vm_of(op->page));
+        break;
+    case CLONE:
+        clone_vm(op->value);
         break;
     }
 }
@@ -366,7 +452,7 @@ static void check_page(share_vm vm, unsigned slot)
 static void forget_counts(void)
 {
     struct share_transit *transit = &world()->share->transit;
-    for (share_vm vm = 0; vm < WORLD_VMS; vm++)
+    for (share_vm vm = 0; vm < share_vm_end(world()->share); vm++)
         atomic_store(&share_vm_at(world()->share, vm)->counts.breaks_retried, 0);
     if (!atomic_load(&transit->calls) && !atomic_load(&transit->sleepers)) {
         atomic_store(&transit->arrived, 0);

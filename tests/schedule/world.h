@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the schedules are explored over: two VMs with an engine and what their guests should see,
- * all in the explorer's arena; the operations that threads run; and the checks of each state.
+ * What the schedules are explored over: two VMs, and a third one that may become a clone of the
+ * first, with an engine and what their guests should see, all in the explorer's arena; the
+ * operations that threads run; and the checks of each state.
  */
 #ifndef WORLD_H
 #define WORLD_H
 
 #include "vmm.h"
 
-#define WORLD_VMS   2u
+#define WORLD_VMS   3u
+#define WORLD_CLONE 2u /* the number of the third */
 #define WORLD_SLOTS 2u
 
 /* The pages that cases speak of. */
@@ -29,7 +31,8 @@ enum world_kind {
     UNPLUG,      /* D is forgotten, and the VM's range ends before it; then it is plugged again */
     EXIT,        /* of the page's VM: forget each page, then remove */
     EXIT_HARD,   /* unmap all, then remove */
-    REGROUP      /* of the page's VM, to the second group */
+    REGROUP,     /* of the page's VM, to the second group */
+    CLONE        /* VM 0's, whose vCPU stands still; then the clone stores to its page */
 };
 
 struct world_op {
@@ -49,8 +52,9 @@ struct world_start {
     struct world_op before[8]; /* ends with one without a name */
 };
 
-/* Builds the world in the arena; the bytes of it that are used. */
-size_t world_begin(const struct world_start *start);
+/* Builds the world in the arena, with a VM for a clone or without; the bytes of it that are used.
+ */
+size_t world_begin(const struct world_start *start, bool clones);
 
 /* Chooses what thread t will run. Part of the initial state: call before explore. */
 void world_assign(unsigned t, const struct world_op *op);

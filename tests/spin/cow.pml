@@ -18,19 +18,27 @@ inline hint_drop(p)
 /* A frame without references leaves the table: its page is protected still, so its hash is what it was. */
 inline unlink_frame(f)
 {
-    atomic {
-        !table_locked ->
-        assert(refs[f] == 0 && used[frame_mpn[f]] && linked[f]);
-        assert(HASH(content[frame_mpn[f]]) == frame_hash[f]);
-        linked[f] = false;
-        frame_hash[f] = 0
-    }
+    if
+    :: IS_OUTSIDE(f) -> assert(refs[f] == 0 && used[frame_mpn[f]] && !linked[f])
+    :: else ->
+        atomic {
+            !table_locked ->
+            assert(refs[f] == 0 && used[frame_mpn[f]] && linked[f]);
+            assert(HASH(content[frame_mpn[f]]) == frame_hash[f]);
+            linked[f] = false;
+            frame_hash[f] = 0
+        }
+    fi
 }
 
 inline retire(f)
 {
     d_step {
         assert(refs[f] == 0 && taken[f]);
+#ifdef ADOPTED
+        outside[f] = false;
+        kept[f] = false;
+#endif
         taken[f] = false;
         frame_mpn[f] = 0
     }
@@ -47,6 +55,7 @@ inline frame_leave(f)
     if
     :: last ->
         unlink_frame(f);
+        assert(IS_STORE(frame_mpn[f]) == IS_KEPT(f)); /* what ops.free is told */
         free_machine_page(frame_mpn[f]);
         retire(f);
         last = false
@@ -161,7 +170,12 @@ inline share_break(p, result)
             swap(p, was, was_payload, SHARE_WORD_MOVING, 0, swapped);
             if
             :: swapped ->
-                break_last(p, was_payload);
+                if
+#ifndef FAULT_KEPT_IN_PLACE
+                :: IS_KEPT(was_payload) -> last = false /* a page of a store is copied in any case */
+#endif
+                :: else -> break_last(p, was_payload)
+                fi;
                 if
                 :: last -> result = OK
                 :: else -> break_with_copy(p, was_payload, result)

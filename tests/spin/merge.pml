@@ -53,6 +53,9 @@ next:
         before_payload = payload[i];
         if
         :: before == SHARE_WORD_NONE || before == SHARE_WORD_HINTED || before == SHARE_WORD_NO_MATCH
+#ifdef ADOPTED
+        :: ON_FRAME(before) && IS_OUTSIDE(before_payload) -> goto index
+#endif
         :: else -> goto next
         fi
     }
@@ -437,6 +440,10 @@ item_ends: /* the partner's page or reference first, then the item's own hint, a
     :: else -> give_back(i, is_protected, SHARE_WORD_NONE, 0)
     fi;
     goto next;
+
+#ifdef ADOPTED
+#include "index.pml"
+#endif
 
 stopped:
     scanning--

@@ -36,6 +36,20 @@ bool taken[FRAMES]; /* a frame's number, from the pool */
 byte refs[FRAMES];
 byte frame_mpn[FRAMES];
 
+/* Of frames that were declared. Models without any know nothing of it. */
+#ifdef ADOPTED
+bool outside[FRAMES]; /* the table does not have it yet */
+bool kept[FRAMES];    /* its machine page is of a store */
+bool store[MPNS];     /* nobody may write it */
+#define IS_OUTSIDE(f) outside[f]
+#define IS_KEPT(f)    kept[f]
+#define IS_STORE(mpn) store[mpn]
+#else
+#define IS_OUTSIDE(f) false
+#define IS_KEPT(f)    false
+#define IS_STORE(mpn) false
+#endif
+
 /* The VMM's side. A guest page's entry: */
 bool present[PAGES];
 byte maps[PAGES];     /* the MPN */
@@ -133,7 +147,10 @@ inline peek(mpn, byte_content)
 
 inline unprotect(p)
 {
-    d_step { sharing[p] = false }
+    d_step {
+        assert(!present[p] || !IS_STORE(maps[p]));
+        sharing[p] = false
+    }
 }
 
 inline flush(p)
@@ -174,7 +191,7 @@ inline remap(p, from, to, writable, answer)
         :: !present[p] || maps[p] != from -> answer = STALE
         :: present[p] && maps[p] == from && pinned[p] && !(writable) -> answer = BUSY
         :: else ->
-            assert(sharing[p] && used[to]);
+            assert(sharing[p] && used[to] && !((writable) && IS_STORE(to)));
             maps[p] = to;
             sharing[p] = !(writable);
             answer = OK;
@@ -205,6 +222,9 @@ inline free_machine_page(mpn)
 {
     d_step {
         assert(used[mpn]);
+#ifdef ADOPTED
+        store[mpn] = false;
+#endif
         used[mpn] = false;
         content[mpn] = 0;
         must_hold()

@@ -9,6 +9,9 @@
  *     ROUNDS             of each of these
  *     SHARED             pages 0 .. SHARED - 1 are on one frame at the start, as pages are that a VMM
  *                        declared to be shared
+ *     ADOPTED            pages 0 .. ADOPTED - 1 are on one frame that the table does not have yet, since
+ *                        a VMM has just declared it; KEPT: its machine page is of a store
+ *     APART              this page is on another such frame, by itself
  *     CODE_PAGE          a page that no mapping permits a write of; none: PAGES
  *     COLLIDE            all hashes are equal
  *     FAULT_...          a planted fault
@@ -38,7 +41,7 @@ proctype writer(byte p)
                 :: value = 1
                 fi;
                 d_step {
-                    assert(used[cached_mpn[p]]);
+                    assert(used[cached_mpn[p]] && !IS_STORE(cached_mpn[p]));
                     content[cached_mpn[p]] = value;
                     expected[p] = value;
                     value = 0;
@@ -87,7 +90,7 @@ proctype device(byte p)
         share_break(p, result);
         d_step { mpn = maps[p] }
         d_step {
-            assert(used[mpn]);
+            assert(used[mpn] && !IS_STORE(mpn));
             content[mpn] = 1 - content[mpn];
             expected[p] = content[mpn];
             rounds++;
@@ -162,7 +165,9 @@ inline audit()
             p++
         :: else -> break
         od;
-        assert(refs[f] == sum && taken[f] == (sum > 0) && linked[f] == (sum > 0)); /* references = mappings */
+        assert(refs[f] == sum && taken[f] == (sum > 0)); /* references = mappings */
+        assert((linked[f] || IS_OUTSIDE(f)) == (sum > 0));
+        assert(!(linked[f] && IS_OUTSIDE(f)));
         f++
     :: else -> break
     od;
@@ -195,6 +200,41 @@ inline audit()
     od
 }
 
+#ifdef ADOPTED
+#ifndef KEPT
+#define KEPT false
+#endif
+inline declare_frame(f, p, is_kept)
+{
+    state[p] = SHARE_WORD_SHARED;
+    payload[p] = f;
+    sharing[p] = true;
+    refs[f]++;
+    taken[f] = true;
+    outside[f] = true;
+    kept[f] = is_kept;
+    frame_mpn[f] = maps[p];
+    store[maps[p]] = is_kept
+}
+
+inline declare_frames()
+{
+    k = 0;
+    do
+    :: k < ADOPTED ->
+        used[k] = false;
+        maps[k] = 0;
+        used[0] = true;
+        declare_frame(0, k, KEPT);
+        k++
+    :: else -> break
+    od;
+#ifdef APART
+    declare_frame(1, APART, false);
+#endif
+}
+#endif
+
 init
 {
     atomic {
@@ -222,6 +262,9 @@ init
         :: else -> break
         od;
         used[0] = true;
+#ifdef ADOPTED
+        declare_frames();
+#endif
         if
         :: CODE_PAGE < PAGES -> readonly[CODE_PAGE] = true
         :: else

@@ -21,6 +21,8 @@ set(SCALE_ARGS)
 if(SHARE_SANITIZE OR SHARE_ASSERTS_HERE GREATER 0 OR CMAKE_BUILD_TYPE STREQUAL Debug)
     set(SCALE_ARGS brief)
 endif()
+share_unit_test(NAME test_pairs SOURCES test_pairs.c LIBS share_test_vmm share_static LABEL model
+                ARGS ${SCALE_ARGS})
 share_unit_test(NAME test_engine_scale SOURCES test_engine_scale.c LIBS share_test_vmm share_static
                 LABEL model ARGS ${SCALE_ARGS})
 
