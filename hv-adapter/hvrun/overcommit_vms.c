@@ -69,14 +69,20 @@ static char *plan_of(const struct scenario *scenario, unsigned vm, double now)
     return fclose(out) == 0 ? plan : NULL;
 }
 
+/* A zone of so few pages must not raise its watermarks by a whole block of pages because small ones
+ * were taken from it, as Linux does: with megabytes free it would be out of memory, and panic when
+ * its balloon has nothing left to give. */
+#define SMALL_ZONES "sysctl.vm.watermark_boost_factor=0"
+
 static struct hv_vm *new_vm(struct runner *runner, unsigned i, struct hv_error *error)
 {
     const struct scenario_vm *vm = &runner->run.scenario.vms[i];
     const struct hvrun_options *guest = &runner->options;
     char *plan = plan_of(&runner->run.scenario, i, overcommit_seconds(runner)), *append = NULL;
-    if (!plan ||
-        asprintf(&append, "console=hvc0 panic=-1 %sHV_WORKLOAD=%s HV_SEED=%u HV_NAME=%s HV_PLAN=%s",
-                 guest->para ? "HV_ROUNDS=0 " : "", vm->workload, i + 1, vm->name, plan) < 0) {
+    if (!plan || asprintf(&append,
+                          "console=hvc0 panic=-1 " SMALL_ZONES
+                          " HV_ROUNDS=0 HV_WORKLOAD=%s HV_SEED=%u HV_NAME=%s HV_PLAN=%s",
+                          vm->workload, i + 1, vm->name, plan) < 0) {
         free(plan);
         snprintf(error->text, sizeof error->text, "out of host memory");
         return NULL;
