@@ -233,6 +233,27 @@ static void an_old_page_that_changes_skips_a_pass(void **state)
     vmm_end(vmm);
 }
 
+/* Unchanged for some passes, it is looked at more often; changed again, less and less. */
+static void a_change_prolongs_probation(void **state)
+{
+    uint64_t looks = 0;
+    (void)state;
+    struct vmm *vmm = vmm_new_guest(2);
+    for (unsigned pass = 0; pass < 3; pass++) { /* two breaks */
+        assert_int_equal(vmm_store(vmm, 0, 1, 0, 1), SHARE_OK);
+        (void)vmm_scan(vmm, 0);
+    }
+    for (unsigned pass = 0; pass < 9; pass++)
+        (void)vmm_scan(vmm, 0);
+    assert_int_equal(vmm_info(vmm, 0, 1).backoff, 1);
+    for (unsigned pass = 0; pass < 40; pass++) {
+        assert_int_equal(vmm_store(vmm, 0, 1, 0, 100 + pass), SHARE_OK);
+        looks += vmm_scan(vmm, 0).outcomes[SHARE_VOLATILE];
+    }
+    assert_in_range(looks, 40 / 8, 40 / 4);
+    vmm_end(vmm);
+}
+
 /* In one of 8 passes in the end. */
 static void a_page_on_probation_that_changes_is_looked_at_less_and_less(void **state)
 {
@@ -268,6 +289,7 @@ int main(void)
         cmocka_unit_test(another_page_begins_anew),
         cmocka_unit_test(half_of_the_looks_are_saved_and_hardly_a_merge_lost),
         cmocka_unit_test(an_old_page_that_changes_skips_a_pass),
+        cmocka_unit_test(a_change_prolongs_probation),
         cmocka_unit_test(a_page_on_probation_that_changes_is_looked_at_less_and_less),
     };
     return RUN(tests);
