@@ -22,7 +22,7 @@
  *   - No guest write is ever lost, at any interleaving, if the rules below are kept.
  *   - A failure (no memory, a failing op) leaves every guest page and the engine as they were.
  *   - Metadata is at most 16 bytes per page looked at, all counted, plus about 32 KiB an engine
- *     and 2 KiB a VM. Where pages lie apart: of 64 PPNs in a row, the first a multiple of 64,
+ *     and 2 KiB a VM; 16.4 where every page shares with exactly one other. Where pages lie apart: of 64 PPNs in a row, the first a multiple of 64,
  *     at most 576 bytes if any of them was looked at, and 12 for each that was.
  *   - A VM's metadata goes with it. Kept for others: what lies beside theirs in a unit of memory
  *     (1024 PPNs). When all VMs have gone: 64 KiB beside the engine's own, half a KiB for each

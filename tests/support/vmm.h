@@ -171,6 +171,24 @@ struct share_page_info vmm_info(const struct vmm *vmm, share_vm vm, unsigned slo
 /* Offers one page. */
 enum share_outcome vmm_offer(struct vmm *vmm, share_vm vm, unsigned slot);
 
+/* One VM of so many pages, all different: contents 1, 2, 3 and so on. */
+struct vmm *vmm_new_guest(unsigned slots);
+
+/* Two VMs of two pages each: contents 1 and 2. */
+struct vmm *vmm_new_pair(void);
+
+/* The MPN that a page maps, as the engine knows it. */
+share_mpn vmm_mpn(const struct vmm *vmm, share_vm vm, unsigned slot);
+
+/* Scans up to the end of the pass, page by page. */
+struct share_scan_report vmm_scan(struct vmm *vmm, uint32_t flags);
+
+/* Declares each page of VM 0, a run each. */
+enum share_result vmm_adopt_all(struct vmm *vmm);
+
+/* For vmm->answer: the last page of a VM cannot be protected. */
+enum share_answer vmm_refuse_the_last(struct vmm *vmm, enum vmm_op op, share_vm vm, share_ppn ppn);
+
 /* share_check finds nothing, and vmm_audit neither. */
 void vmm_must_be_sound(struct vmm *vmm);
 

@@ -39,6 +39,59 @@ enum share_outcome vmm_offer(struct vmm *vmm, share_vm vm, unsigned slot)
     return outcome;
 }
 
+/* VMs of so many pages: the same contents in each. */
+static struct vmm *new_guests(unsigned vms, unsigned slots)
+{
+    struct vmm *vmm = vmm_new(vms, slots, vms * slots + 4);
+    vmm_engine(vmm, NULL, 1);
+    for (unsigned i = 0; i < vms; i++) {
+        share_vm vm = vmm_add(vmm, 0, 0, 0);
+        for (unsigned slot = 0; slot < slots; slot++)
+            MUST(vmm_populate(vmm, vm, slot, (struct vmm_content){1 + slot, 0}));
+    }
+    return vmm;
+}
+
+struct vmm *vmm_new_guest(unsigned slots)
+{
+    return new_guests(1, slots);
+}
+
+struct vmm *vmm_new_pair(void)
+{
+    return new_guests(2, 2);
+}
+
+share_mpn vmm_mpn(const struct vmm *vmm, share_vm vm, unsigned slot)
+{
+    return (share_mpn){vmm->mpn_base + vmm_page(vmm, vm, slot)->mpn};
+}
+
+struct share_scan_report vmm_scan(struct vmm *vmm, uint32_t flags)
+{
+    struct share_scan_report report;
+    MUST(share_scan(vmm->share, SHARE_SEQUENTIAL, flags, UINT64_MAX, &report) == SHARE_OK);
+    return report;
+}
+
+enum share_result vmm_adopt_all(struct vmm *vmm)
+{
+    struct share_adopt_run *runs = calloc(vmm->slots, sizeof *runs);
+    MUST(runs);
+    for (unsigned slot = 0; slot < vmm->slots; slot++)
+        runs[slot] = (struct share_adopt_run){
+            .ppn = vmm_ppn(vmm, 0, slot), .mpn = vmm_mpn(vmm, 0, slot), .count = 1};
+    enum share_result result = share_adopt(vmm->share, 0, runs, vmm->slots, 0);
+    free(runs);
+    return result;
+}
+
+enum share_answer vmm_refuse_the_last(struct vmm *vmm, enum vmm_op op, share_vm vm, share_ppn ppn)
+{
+    bool last = ppn.n == vmm_ppn(vmm, vm, vmm->slots - 1).n;
+    return op == VMM_PROTECT && last ? SHARE_ANSWER_FAIL : SHARE_ANSWER_OK;
+}
+
 void vmm_must_be_sound(struct vmm *vmm)
 {
     struct share_check_report report;

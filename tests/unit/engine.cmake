@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The engine, a test for each of its files. They include internal headers and link the static library.
-set(ENGINE_TESTS adopt check clone compare cow engine frame group hash learning limits mutant_gaps offer page pool ranges resize scan
-    stats table tune vm waits)
+set(ENGINE_TESTS adopt alias bucket check clone commit compare cow engine enter frame group grow hash index learning
+    limits lock match mem merge offer ops page pool ranges release resize scan stats table tune vm wait waits)
 foreach(name ${ENGINE_TESTS})
     share_unit_test(NAME test_${name} SOURCES test_${name}.c LIBS share_test_vmm share_static LABEL unit)
 endforeach()

@@ -5,6 +5,7 @@
 #include "vmm.h"
 
 enum { VMS = 4, PAGES = 32, STRANGERS = 3 };
+enum { MANY = 300 }; /* more than two vectors, and than two batches of a clone */
 
 static struct metadata metadata;
 static struct vmm *vmm;
@@ -237,6 +238,145 @@ static void an_error_changes_nothing(void **state)
             vmm_unalias(vmm, vm, slot);
 }
 
+static void a_page_joins_no_frame_of_another_machine_page(void **state)
+{
+    (void)state;
+    vmm = vmm_new_pair();
+    struct share_adopt_run first = {
+        .ppn = vmm_ppn(vmm, 0, 0), .mpn = vmm_mpn(vmm, 0, 0), .count = 1};
+    struct share_adopt_run run = {.ppn = vmm_ppn(vmm, 1, 0),
+                                  .mpn = vmm_mpn(vmm, 1, 0),
+                                  .count = 1,
+                                  .joins = true,
+                                  .with_vm = 0,
+                                  .with_ppn = vmm_ppn(vmm, 0, 0)};
+    assert_int_equal(share_adopt(vmm->share, 0, &first, 1, 0), SHARE_OK);
+    assert_int_equal(share_adopt(vmm->share, 1, &run, 1, 0), SHARE_INVALID);
+    vmm_end(vmm);
+}
+
+static void code_is_told_of_each_page_of_many(void **state)
+{
+    (void)state;
+    vmm = vmm_new_guest(MANY);
+    for (unsigned slot = 0; slot < MANY; slot += 7)
+        vmm_page(vmm, 0, slot)->code = true;
+    assert_int_equal(vmm_adopt_all(vmm), SHARE_OK);
+    for (unsigned slot = 0; slot < MANY; slot++)
+        assert_int_equal(vmm_info(vmm, 0, slot).code, slot % 7 == 0);
+    vmm_end(vmm);
+}
+
+/* Machine pages that do not follow each other. */
+static void declared_pages_may_lie_apart(void **state)
+{
+    struct share_adopt_run runs[4];
+    (void)state;
+    vmm = vmm_new_guest(8);
+    for (unsigned i = 0; i < 4; i++)
+        runs[i] = (struct share_adopt_run){
+            .ppn = vmm_ppn(vmm, 0, 2 * i), .mpn = vmm_mpn(vmm, 0, 2 * i), .count = 1};
+    assert_int_equal(share_adopt(vmm->share, 0, runs, 4, 0), SHARE_OK);
+    for (unsigned i = 0; i < 4; i++) {
+        assert_int_equal(vmm_info(vmm, 0, 2 * i).refs, 1);
+        assert_int_equal(vmm_info(vmm, 0, 2 * i).mpn.n, vmm_mpn(vmm, 0, 2 * i).n);
+    }
+    vmm_end(vmm);
+}
+
+/* An error gives references on frames of others back, too. */
+static void an_error_leaves_the_frames_that_were_joined(void **state)
+{
+    (void)state;
+    vmm = vmm_new(2, MANY, MANY + 4);
+    vmm_engine(vmm, NULL, 1);
+    vmm_add(vmm, 0, 0, 0);
+    vmm_add(vmm, 0, 0, 0);
+    assert_true(vmm_populate(vmm, 0, 0, (struct vmm_content){1, 0}));
+    assert_true(vmm_populate(vmm, 1, MANY - 1, (struct vmm_content){2, 0}));
+    vmm_alias(vmm, 1, 0, 0, 0);
+    struct share_adopt_run runs[] = {
+        {.ppn = vmm_ppn(vmm, 1, 0),
+         .mpn = vmm_mpn(vmm, 0, 0),
+         .count = 1,
+         .joins = true,
+         .with_vm = 0,
+         .with_ppn = vmm_ppn(vmm, 0, 0)},
+        {.ppn = vmm_ppn(vmm, 1, MANY - 1), .mpn = vmm_mpn(vmm, 1, MANY - 1), .count = 1},
+    };
+    struct share_adopt_run first = {
+        .ppn = vmm_ppn(vmm, 0, 0), .mpn = vmm_mpn(vmm, 0, 0), .count = 1};
+    assert_int_equal(share_adopt(vmm->share, 0, &first, 1, 0), SHARE_OK);
+    vmm->answer = vmm_refuse_the_last;
+    assert_int_equal(share_adopt(vmm->share, 1, runs, 2, 0), SHARE_FAIL);
+    vmm->answer = NULL;
+    assert_int_equal(vmm_info(vmm, 0, 0).refs, 1);
+    vmm_unalias(vmm, 1, 0);
+    vmm_end(vmm);
+}
+
+/* Whatever the order of the runs, those that join bring their frames. */
+static void a_run_finds_the_frame_that_a_later_one_joins(void **state)
+{
+    (void)state;
+    vmm = vmm_new(2, 2, 4);
+    vmm_engine(vmm, NULL, 1);
+    vmm_add(vmm, 0, 0, 0);
+    vmm_add(vmm, 0, 0, 0);
+    assert_true(vmm_populate(vmm, 0, 0, (struct vmm_content){1, 0}));
+    for (unsigned slot = 0; slot < 2; slot++)
+        vmm_alias(vmm, 1, slot, 0, 0);
+    struct share_adopt_run runs[] = {
+        {.ppn = vmm_ppn(vmm, 1, 0), .mpn = vmm_mpn(vmm, 0, 0), .count = 1},
+        {.ppn = vmm_ppn(vmm, 1, 1),
+         .mpn = vmm_mpn(vmm, 0, 0),
+         .count = 1,
+         .joins = true,
+         .with_vm = 0,
+         .with_ppn = vmm_ppn(vmm, 0, 0)},
+    };
+    struct share_adopt_run first = {
+        .ppn = vmm_ppn(vmm, 0, 0), .mpn = vmm_mpn(vmm, 0, 0), .count = 1};
+    assert_int_equal(share_adopt(vmm->share, 0, &first, 1, 0), SHARE_OK);
+    assert_int_equal(share_adopt(vmm->share, 1, runs, 2, 0), SHARE_OK);
+    assert_int_equal(vmm_info(vmm, 0, 0).refs, 3);
+    vmm_end(vmm);
+}
+
+/* An error leaves nothing behind that the next one has to do without. */
+static void errors_cost_no_memory(void **state)
+{
+    struct share_stats before, after;
+    (void)state;
+    vmm = vmm_new_guest(MANY);
+    vmm->answer = vmm_refuse_the_last;
+    assert_int_equal(vmm_adopt_all(vmm), SHARE_FAIL);
+    share_stats(vmm->share, &before);
+    for (unsigned i = 0; i < 20; i++)
+        assert_int_equal(vmm_adopt_all(vmm), SHARE_FAIL);
+    share_stats(vmm->share, &after);
+    assert_int_equal(after.metadata_bytes, before.metadata_bytes);
+    vmm->answer = NULL;
+    vmm_end(vmm);
+}
+
+/* Every machine page is in use, the last one that there can be, too. */
+static void the_last_machine_page_can_be_declared(void **state)
+{
+    (void)state;
+    vmm = vmm_new(1, 4, 4);
+    vmm_engine(vmm, NULL, 1);
+    vmm_add(vmm, 0, 0, 0);
+    bool last = false;
+    for (unsigned slot = 0; slot < 4; slot++) {
+        assert_true(vmm_populate(vmm, 0, slot, (struct vmm_content){1 + slot, 0}));
+        last = last || vmm_mpn(vmm, 0, slot).n == SHARE_MPN_END - 1;
+    }
+    assert_true(last);
+    assert_int_equal(vmm_adopt_all(vmm), SHARE_OK);
+    vmm_end(vmm);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -249,6 +389,13 @@ int main(void)
         TEST(the_last_break_of_a_kept_page_copies),
         TEST(runs_of_one_call_may_share),
         TEST(an_error_changes_nothing),
+        cmocka_unit_test(a_page_joins_no_frame_of_another_machine_page),
+        cmocka_unit_test(code_is_told_of_each_page_of_many),
+        cmocka_unit_test(declared_pages_may_lie_apart),
+        cmocka_unit_test(an_error_leaves_the_frames_that_were_joined),
+        cmocka_unit_test(a_run_finds_the_frame_that_a_later_one_joins),
+        cmocka_unit_test(errors_cost_no_memory),
+        cmocka_unit_test(the_last_machine_page_can_be_declared),
     };
     return RUN(tests);
 }

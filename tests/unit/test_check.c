@@ -324,12 +324,33 @@ static void without_memory_it_cannot_look(void **state)
     tear_down();
 }
 
+static void a_hint_under_another_hash_is_named(void **state)
+{
+    struct share_check_report found;
+    (void)state;
+    vmm = vmm_new_pair();
+    assert_int_equal(vmm_offer(vmm, 0, 0), SHARE_HINTED);
+    uint64_t hash = (uint64_t)vmm_info(vmm, 0, 0).hash_top << 38 ^ UINT64_C(1) << 50;
+    struct share_page_ref page;
+    assert_true(share_page_find(&vmm->share->pages, &share_vm_at(vmm->share, 0)->tree,
+                                vmm_ppn(vmm, 0, 0), &page));
+    struct share_hit entry = {SHARE_KIND_HINT, page.id};
+    struct share_partition *part = share_table_lock(&vmm->share->table, hash);
+    assert_true(share_table_insert(&vmm->share->table, part, hash, entry));
+    share_table_unlock(part);
+    assert_int_equal(share_check(vmm->share, &found), SHARE_FAIL);
+    assert_string_equal(found.reason, "a hint stands for a page that is not hinted so");
+    assert_true(share_table_remove(&vmm->share->table, hash, SHARE_ENTRY_HASH_BITS, entry));
+    vmm_end(vmm);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_wound_is_seen),
         cmocka_unit_test(it_says_where),
         cmocka_unit_test(without_memory_it_cannot_look),
+        cmocka_unit_test(a_hint_under_another_hash_is_named),
     };
     return RUN(tests);
 }

@@ -5,6 +5,7 @@
 #include "vmm.h"
 
 enum { VMS = 10, PAGES = 80, CONTENTS = 20 }; /* more pages than a batch; content 0 is zero */
+enum { MANY = 300 }; /* more than two vectors, and than two batches of a clone */
 
 static struct metadata metadata;
 static struct vmm *vmm;
@@ -185,14 +186,107 @@ static void an_error_leaves_the_parent_as_it_was(void **state)
     assert_int_equal(share_vm_start(vmm->share, child), SHARE_OK);
 }
 
+/* As many pages are busy as may be named. */
+static void aliases_are_not_cloned(void **state)
+{
+    (void)state;
+    vmm = vmm_new(2, 3, 4);
+    vmm_engine(vmm, NULL, 1);
+    vmm_add(vmm, 0, 0, 0);
+    assert_true(vmm_populate(vmm, 0, 0, (struct vmm_content){1, 0}));
+    assert_true(vmm_populate(vmm, 0, 2, (struct vmm_content){2, 0}));
+    vmm_alias(vmm, 0, 1, 0, 0);
+    for (unsigned pass = 0; pass < 2; pass++)
+        (void)vmm_scan(vmm, 0);
+    assert_int_equal(vmm_info(vmm, 0, 1).state, SHARE_PAGE_NO_MATCH);
+    share_vm child = vmm_add_stopped(vmm, 0, 0, 0);
+    vmm_alias(vmm, child, 2, 0, 2);
+    assert_int_equal(share_vm_clone(vmm->share, 0, child, busy, 2, &busy_count), SHARE_OK);
+    assert_int_equal(busy_count, 2);
+    vmm_unalias(vmm, 0, 1);
+    vmm_end(vmm);
+}
+
+static void only_a_fresh_vm_that_is_large_enough_becomes_a_clone(void **state)
+{
+    share_group other;
+    (void)state;
+    vmm = vmm_new(5, 2, 8);
+    vmm_engine(vmm, NULL, 1);
+    assert_int_equal(share_group_add(vmm->share, true, &other), SHARE_OK);
+    share_vm parent = vmm_add(vmm, 0, 5, 0);
+    assert_true(vmm_populate(vmm, parent, 0, (struct vmm_content){1, 0}));
+    share_vm unfit[] = {vmm_add(vmm, 0, 5, 0), vmm_add_stopped(vmm, other, 5, 0),
+                        vmm_add_stopped(vmm, 0, 4, 0), vmm_add_stopped(vmm, 0, 6, 0)};
+    static const unsigned slots[] = {0, 0, 1}; /* of the parent's page in each; the last has none */
+    for (unsigned i = 0; i < 4; i++) {
+        if (i < 3)
+            vmm_alias(vmm, unfit[i], slots[i], parent, 0);
+        assert_int_equal(share_vm_clone(vmm->share, parent, unfit[i], NULL, 0, &busy_count),
+                         SHARE_INVALID);
+        if (i < 3)
+            vmm_unalias(vmm, unfit[i], slots[i]);
+    }
+    vmm_end(vmm);
+}
+
+/* Each side says for itself whether it may write. */
+static void code_is_told_of_each_side_of_a_clone(void **state)
+{
+    (void)state;
+    vmm = vmm_new(2, 2, 4);
+    vmm_engine(vmm, NULL, 1);
+    vmm_add(vmm, 0, 0, 0);
+    share_vm child = vmm_add_stopped(vmm, 0, 0, 0);
+    for (unsigned slot = 0; slot < 2; slot++) {
+        assert_true(vmm_populate(vmm, 0, slot, (struct vmm_content){1 + slot, 0}));
+        vmm_alias(vmm, child, slot, 0, slot);
+        vmm_page(vmm, slot ? child : 0, slot)->code = true;
+    }
+    assert_int_equal(share_vm_clone(vmm->share, 0, child, NULL, 0, &busy_count), SHARE_OK);
+    for (unsigned slot = 0; slot < 2; slot++) {
+        assert_int_equal(vmm_info(vmm, 0, slot).code, slot == 0);
+        assert_int_equal(vmm_info(vmm, child, slot).code, slot == 1);
+    }
+    vmm_end(vmm);
+}
+
+static void an_error_of_a_long_clone_is_undone_from_the_first_page_on(void **state)
+{
+    (void)state;
+    vmm = vmm_new(2, MANY, MANY + 4);
+    vmm_engine(vmm, NULL, 1);
+    vmm_add(vmm, 0, 1, 0); /* PPN 0 would be what fresh memory says */
+    for (unsigned slot = 0; slot < MANY; slot++)
+        assert_true(vmm_populate(vmm, 0, slot, (struct vmm_content){1 + slot, 0}));
+    share_vm child = vmm_add_stopped(vmm, 0, 1, 0);
+    for (unsigned slot = 0; slot < MANY; slot++)
+        vmm_alias(vmm, child, slot, 0, slot);
+    vmm->answer = vmm_refuse_the_last;
+    assert_int_equal(share_vm_clone(vmm->share, 0, child, NULL, 0, &busy_count), SHARE_FAIL);
+    vmm->answer = NULL;
+    for (unsigned slot = 0; slot < MANY; slot++) {
+        assert_int_equal(vmm_info(vmm, 0, slot).state, SHARE_PAGE_PRIVATE);
+        assert_int_equal(vmm_page(vmm, 0, slot)->reasons, 0);
+        vmm_unalias(vmm, child, slot);
+    }
+    vmm_end(vmm);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(each_page_is_on_one_frame_with_its_clone),   TEST(clones_join_frames_that_stand),
-        TEST(after_nine_clones_one_content_is_one_frame), TEST(pinned_pages_are_named),
+        TEST(each_page_is_on_one_frame_with_its_clone),
+        TEST(clones_join_frames_that_stand),
+        TEST(after_nine_clones_one_content_is_one_frame),
+        TEST(pinned_pages_are_named),
         TEST(an_error_leaves_the_parent_as_it_was),
+        cmocka_unit_test(aliases_are_not_cloned),
+        cmocka_unit_test(only_a_fresh_vm_that_is_large_enough_becomes_a_clone),
+        cmocka_unit_test(code_is_told_of_each_side_of_a_clone),
+        cmocka_unit_test(an_error_of_a_long_clone_is_undone_from_the_first_page_on),
     };
     return RUN(tests);
 }

@@ -183,6 +183,135 @@ static void an_unreadable_frame_still_ends(void **state)
     vmm->answers[VMM_PEEK] = SHARE_ANSWER_OK;
 }
 
+static struct share_ppn watched; /* of VM 1 */
+static unsigned breaks;
+static bool protected_after_break;
+
+/* A write to a page before it is protected, and another one before it is compared. */
+static void break_twice(struct vmm *of, enum vmm_op op)
+{
+    bool due = (breaks == 0 && op == VMM_PROTECT) || (breaks == 1 && op == VMM_PEEK);
+    if (!due)
+        return;
+    breaks++;
+    if (share_break(of->share, 1, watched) != SHARE_OK)
+        return;
+    if (breaks == 2)
+        protected_after_break = vmm_page(of, 1, 0)->reasons & VMM_SHARING;
+}
+
+/* The owner protects a page that a write has won already: the next write needs its break, too. */
+static void each_write_to_a_page_that_is_looked_at_unprotects_it(void **state)
+{
+    (void)state;
+    vmm = vmm_new(2, 1, 4);
+    vmm_engine(vmm, NULL, 1);
+    for (share_vm vm = 0; vm < 2; vm++) {
+        vmm_add(vmm, 0, 0, 0);
+        assert_true(vmm_populate(vmm, vm, 0, (struct vmm_content){1, 0}));
+    }
+    assert_int_equal(vmm_offer(vmm, 0, 0), SHARE_HINTED);
+    watched = vmm_ppn(vmm, 1, 0);
+    breaks = 0;
+    protected_after_break = true;
+    vmm->step = break_twice;
+    assert_int_equal(vmm_offer(vmm, 1, 0), SHARE_BUSY);
+    vmm->step = NULL;
+    assert_int_equal(breaks, 2);
+    assert_false(protected_after_break);
+    vmm_end(vmm);
+}
+
+static void forget_another(struct vmm *of, enum vmm_op op)
+{
+    if (op != VMM_ALLOC)
+        return;
+    of->step = NULL;
+    (void)vmm_forget(of, 0, 0);
+}
+
+/* There is no memory, but what another call dropped while this one asked may have been some. */
+static void a_break_tries_again_when_something_arrived_meanwhile(void **state)
+{
+    (void)state;
+    vmm = vmm_new(3, 1, 4);
+    vmm_engine(vmm, NULL, 1);
+    for (share_vm vm = 0; vm < 3; vm++) {
+        vmm_add(vmm, 0, 0, 0);
+        assert_true(vmm_populate(vmm, vm, 0, (struct vmm_content){1, 0}));
+    }
+    assert_int_equal(share_now(vmm->share, 5, NULL), SHARE_OK);
+    vmm->answers[VMM_ALLOC] = SHARE_ANSWER_FAIL;
+    assert_int_equal(share_break(vmm->share, 1, vmm_ppn(vmm, 1, 0)), SHARE_NOMEM);
+    vmm->step = forget_another;
+    assert_int_equal(share_break(vmm->share, 1, vmm_ppn(vmm, 1, 0)), SHARE_RETRY);
+    vmm_end(vmm);
+}
+
+static bool unprotected, read_after;
+
+static void note_order(struct vmm *of, enum vmm_op op)
+{
+    (void)of;
+    unprotected = unprotected || op == VMM_UNPROTECT;
+    read_after = read_after || (unprotected && op == VMM_PEEK);
+}
+
+/* A frame is sought by its content: so it must be gone from the table before its last page is
+ * unprotected. */
+static void the_last_page_is_unprotected_when_its_frame_has_left_the_table(void **state)
+{
+    (void)state;
+    vmm = vmm_new(2, 1, 4);
+    vmm_engine(vmm, NULL, 1);
+    for (share_vm vm = 0; vm < 2; vm++) {
+        vmm_add(vmm, 0, 0, 0);
+        assert_true(vmm_populate(vmm, vm, 0, (struct vmm_content){1, 0}));
+    }
+    assert_int_equal(share_now(vmm->share, 5, NULL), SHARE_OK);
+    assert_int_equal(share_break(vmm->share, 0, vmm_ppn(vmm, 0, 0)), SHARE_OK);
+    unprotected = read_after = false;
+    vmm->step = note_order;
+    assert_int_equal(share_break(vmm->share, 1, vmm_ppn(vmm, 1, 0)), SHARE_OK);
+    vmm->step = NULL;
+    assert_true(unprotected);
+    assert_false(read_after);
+    vmm_end(vmm);
+}
+
+static void merge_others(struct vmm *of, enum vmm_op op)
+{
+    if (op != VMM_ALLOC)
+        return;
+    of->step = NULL;
+    assert_int_equal(vmm_offer(of, 1, 1), SHARE_PROMOTED);
+}
+
+/* What a merge freed meanwhile, too. */
+static void a_break_tries_again_when_a_merge_freed_something(void **state)
+{
+    (void)state;
+    vmm = vmm_new_pair();
+    assert_int_equal(vmm_offer(vmm, 0, 0), SHARE_HINTED);
+    assert_int_equal(vmm_offer(vmm, 1, 0), SHARE_PROMOTED);
+    assert_int_equal(vmm_offer(vmm, 0, 1), SHARE_HINTED);
+    vmm->answers[VMM_ALLOC] = SHARE_ANSWER_FAIL;
+    vmm->step = merge_others;
+    assert_int_equal(share_break(vmm->share, 1, vmm_ppn(vmm, 1, 0)), SHARE_RETRY);
+    vmm_end(vmm);
+}
+
+/* Nothing is known of its content, so it is not sought by that. */
+static void a_declared_page_leaves_its_frame_unread(void **state)
+{
+    (void)state;
+    vmm = vmm_new_guest(4);
+    assert_int_equal(vmm_adopt_all(vmm), SHARE_OK);
+    assert_int_equal(share_break(vmm->share, 0, vmm_ppn(vmm, 0, 2)), SHARE_OK);
+    assert_int_equal(atomic_load(&vmm->calls[VMM_PEEK]), 0);
+    vmm_end(vmm);
+}
+
 /* --------------------------------------------------------------------------------- batches -- */
 
 static void pages_break_together(void **state)
@@ -313,6 +442,11 @@ int main(void)
         TEST(without_memory_those_before_go_first),
         TEST(pages_are_forgotten_together),
         TEST(each_frame_is_freed_as_its_kind),
+        cmocka_unit_test(each_write_to_a_page_that_is_looked_at_unprotects_it),
+        cmocka_unit_test(a_break_tries_again_when_something_arrived_meanwhile),
+        cmocka_unit_test(the_last_page_is_unprotected_when_its_frame_has_left_the_table),
+        cmocka_unit_test(a_break_tries_again_when_a_merge_freed_something),
+        cmocka_unit_test(a_declared_page_leaves_its_frame_unread),
     };
     return RUN(tests);
 }

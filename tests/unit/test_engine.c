@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Engines: their config, versions of its structs, and immutable ones. */
+#include "engine.h"
 #include "metadata.h"
 #include "test.h"
 #include "vmm.h"
@@ -309,6 +310,31 @@ static void pages_may_lie_anywhere(void **state)
     share_free(share);
 }
 
+/* The salt decides how contents are hashed. */
+static void engines_of_one_salt_hash_alike(void **state)
+{
+    uint32_t hash_top[2];
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        vmm = vmm_new_guest(1);
+        assert_int_equal(vmm_offer(vmm, 0, 0), SHARE_HINTED);
+        hash_top[i] = vmm_info(vmm, 0, 0).hash_top;
+        vmm_end(vmm);
+    }
+    assert_int_equal(hash_top[0], hash_top[1]);
+}
+
+static void settled_ppm_is_heard(void **state)
+{
+    struct share_config config = {
+        .struct_size = sizeof config, .ops = &vmm_ops, .settled_ppm = 500000};
+    struct share *share;
+    (void)state;
+    assert_int_equal(share_new(&config, &share), SHARE_OK);
+    assert_int_equal(share->settled_ppm, config.settled_ppm);
+    share_free(share);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -325,6 +351,8 @@ int main(void)
         TEST(an_immutable_vm_can_change_groups),
         TEST(aliases_are_already_one),
         TEST(pages_may_lie_anywhere),
+        cmocka_unit_test(engines_of_one_salt_hash_alike),
+        cmocka_unit_test(settled_ppm_is_heard),
     };
     return RUN(tests);
 }

@@ -219,6 +219,62 @@ static void half_of_the_looks_are_saved_and_hardly_a_merge_lost(void **state)
     vmm_end(learns);
 }
 
+static void an_old_page_that_changes_skips_a_pass(void **state)
+{
+    (void)state;
+    struct vmm *vmm = vmm_new_guest(8);
+    for (unsigned pass = 0; pass < 4; pass++)
+        report = vmm_scan(vmm, SHARE_SCAN_ALL);
+    assert_int_equal(vmm_info(vmm, 0, 3).backoff, 2); /* quiet */
+    assert_int_equal(vmm_store(vmm, 0, 3, 0, 99), SHARE_OK);
+    report = vmm_scan(vmm, SHARE_SCAN_ALL);
+    assert_int_equal(report.outcomes[SHARE_VOLATILE], 1);
+    assert_int_equal(vmm_info(vmm, 0, 3).backoff, 1);
+    vmm_end(vmm);
+}
+
+/* Unchanged for some passes, it is looked at more often; changed again, less and less. */
+static void a_change_prolongs_probation(void **state)
+{
+    uint64_t looks = 0;
+    (void)state;
+    struct vmm *vmm = vmm_new_guest(2);
+    for (unsigned pass = 0; pass < 3; pass++) { /* two breaks */
+        assert_int_equal(vmm_store(vmm, 0, 1, 0, 1), SHARE_OK);
+        (void)vmm_scan(vmm, 0);
+    }
+    for (unsigned pass = 0; pass < 9; pass++)
+        (void)vmm_scan(vmm, 0);
+    assert_int_equal(vmm_info(vmm, 0, 1).backoff, 1);
+    for (unsigned pass = 0; pass < 40; pass++) {
+        assert_int_equal(vmm_store(vmm, 0, 1, 0, 100 + pass), SHARE_OK);
+        looks += vmm_scan(vmm, 0).outcomes[SHARE_VOLATILE];
+    }
+    assert_in_range(looks, 40 / 8, 40 / 4);
+    vmm_end(vmm);
+}
+
+/* In one of 8 passes in the end. */
+static void a_page_on_probation_that_changes_is_looked_at_less_and_less(void **state)
+{
+    const unsigned passes = 160;
+    uint64_t looks = 0;
+    (void)state;
+    struct vmm *vmm = vmm_new_guest(2);
+    assert_int_equal(vmm_store(vmm, 0, 1, 0, 1), SHARE_OK); /* like page 0 */
+    report = vmm_scan(vmm, 0);
+    assert_int_equal(vmm_store(vmm, 0, 1, 0, 1), SHARE_OK); /* the first break */
+    report = vmm_scan(vmm, 0);
+    assert_int_equal(vmm_info(vmm, 0, 1).state, SHARE_PAGE_SHARED);
+    for (unsigned pass = 0; pass < passes; pass++) {
+        assert_int_equal(vmm_store(vmm, 0, 1, 0, 100 + pass), SHARE_OK);
+        report = vmm_scan(vmm, 0);
+        looks += report.outcomes[SHARE_VOLATILE];
+    }
+    assert_in_range(looks, passes / 8, passes / 4);
+    vmm_end(vmm);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -232,6 +288,9 @@ int main(void)
         cmocka_unit_test(only_the_scanner_keeps_to_probation),
         cmocka_unit_test(another_page_begins_anew),
         cmocka_unit_test(half_of_the_looks_are_saved_and_hardly_a_merge_lost),
+        cmocka_unit_test(an_old_page_that_changes_skips_a_pass),
+        cmocka_unit_test(a_change_prolongs_probation),
+        cmocka_unit_test(a_page_on_probation_that_changes_is_looked_at_less_and_less),
     };
     return RUN(tests);
 }

@@ -3,6 +3,7 @@
 #include "page.h"
 #include "random.h"
 #include "test.h"
+#include "vmm.h"
 #include <stdlib.h>
 
 static struct metadata metadata;
@@ -245,6 +246,20 @@ static void chunks_are_valid_where_they_were_made(void **state)
     assert_false(share_chunk_is_valid(share_page_chunk(&page), 9, 4));
 }
 
+static void a_tree_that_grows_keeps_what_it_had(void **state)
+{
+    (void)state;
+    struct vmm *vmm = vmm_new(1, 2, 4);
+    vmm_engine(vmm, NULL, 1);
+    vmm_add(vmm, 0, 0, 27);
+    for (unsigned slot = 0; slot < 2; slot++) {
+        assert_true(vmm_populate(vmm, 0, slot, (struct vmm_content){1 + slot, 0}));
+        assert_int_equal(vmm_offer(vmm, 0, slot), SHARE_HINTED);
+    }
+    assert_int_equal(vmm_info(vmm, 0, 0).state, SHARE_PAGE_HINTED);
+    vmm_end(vmm);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -260,6 +275,7 @@ int main(void)
         TEST(hint_words_keep_their_parts),
         TEST(words_change_as_the_header_says),
         TEST(chunks_are_valid_where_they_were_made),
+        cmocka_unit_test(a_tree_that_grows_keeps_what_it_had),
     };
     return RUN(tests);
 }

@@ -286,6 +286,94 @@ static void a_scan_ends_when_its_time_is_over(void **state)
     share_free(timeless);
 }
 
+static void dirty_pages_that_were_busy_stay_dirty(void **state)
+{
+    struct share_stats stats;
+    (void)state;
+    vmm = vmm_new_pair();
+    assert_int_equal(vmm_offer(vmm, 0, 0), SHARE_HINTED);
+    vmm_page(vmm, 1, 0)->pinned = true;
+    share_ppn ppn = vmm_ppn(vmm, 1, 0);
+    assert_int_equal(share_dirty(vmm->share, 1, &ppn, 1), SHARE_OK);
+    assert_int_equal(share_scan(vmm->share, SHARE_DIRTY, 0, 9, &report), SHARE_OK);
+    assert_int_equal(report.outcomes[SHARE_BUSY], 1);
+    share_stats(vmm->share, &stats);
+    assert_int_equal(stats.dirty_pages, 1);
+    vmm_end(vmm);
+}
+
+static void a_report_counts_what_was_merged_and_what_had_changed(void **state)
+{
+    (void)state;
+    vmm = vmm_new(2, 3, 8);
+    vmm_engine(vmm, NULL, 1);
+    vmm_add(vmm, 0, 0, 0);
+    vmm_add(vmm, 0, 0, 0);
+    assert_true(vmm_populate(vmm, 1, 0, (struct vmm_content){1, 0}));
+    assert_true(vmm_populate(vmm, 1, 1, (struct vmm_content){0, 0}));
+    assert_true(vmm_populate(vmm, 1, 2, (struct vmm_content){0, 0}));
+    report = vmm_scan(vmm, 0);
+    assert_int_equal(report.outcomes[SHARE_ZERO], 2);
+    assert_int_equal(report.merged_pages, 2);
+    assert_int_equal(vmm_store(vmm, 1, 0, 0, 9), SHARE_OK); /* its hint is stale */
+    assert_true(vmm_populate(vmm, 0, 0, (struct vmm_content){1, 0}));
+    report = vmm_scan(vmm, SHARE_SCAN_ALL);
+    assert_int_equal(report.outcomes[SHARE_REPLACED_STALE], 1);
+    assert_int_equal(report.changed_pages, 1 + report.outcomes[SHARE_VOLATILE]);
+    vmm_end(vmm);
+}
+
+static void a_pass_that_merges_settles_nothing(void **state)
+{
+    (void)state;
+    vmm = vmm_new_guest(16);
+    assert_int_equal(vmm_store(vmm, 0, 1, 0, 1), SHARE_OK); /* like page 0 */
+    report = vmm_scan(vmm, 0);
+    assert_int_equal(report.merged_pages, 1);
+    assert_false(share_settled(vmm->share));
+    vmm_end(vmm);
+}
+
+/* Quiet pages are left out even of the first pass if they were offered before. */
+static void a_first_pass_that_leaves_pages_out_settles_nothing(void **state)
+{
+    (void)state;
+    vmm = vmm_new_guest(16);
+    for (unsigned look = 0; look < 4; look++)
+        for (unsigned slot = 0; slot < 16; slot++)
+            assert_int_equal(vmm_offer(vmm, 0, slot), SHARE_HINTED);
+    report = vmm_scan(vmm, 0);
+    assert_int_not_equal(report.outcomes[SHARE_QUIET], 0);
+    assert_false(share_settled(vmm->share));
+    for (unsigned pass = 0; pass < 3; pass++)
+        report = vmm_scan(vmm, 0);
+    assert_true(share_settled(vmm->share));
+    vmm_end(vmm);
+}
+
+static void share_now_goes_on_when_pages_had_changed(void **state)
+{
+    (void)state;
+    vmm = vmm_new_guest(16);
+    assert_int_equal(share_now(vmm->share, 5, NULL), SHARE_OK);
+    assert_int_equal(vmm_store(vmm, 0, 3, 0, 99), SHARE_OK);
+    assert_int_equal(share_now(vmm->share, 1, NULL), SHARE_UNSETTLED);
+    assert_int_equal(share_now(vmm->share, 1, NULL), SHARE_OK);
+    vmm_end(vmm);
+}
+
+/* What others merged in a pass that they did not end is none of its news. */
+static void share_now_counts_from_its_own_start(void **state)
+{
+    (void)state;
+    vmm = vmm_new_guest(16);
+    assert_int_equal(vmm_store(vmm, 0, 1, 0, 1), SHARE_OK); /* like page 0 */
+    assert_int_equal(share_scan(vmm->share, SHARE_SEQUENTIAL, 0, 8, &report), SHARE_OK);
+    assert_int_equal(report.merged_pages, 1);
+    assert_int_equal(share_now(vmm->share, 1, NULL), SHARE_OK);
+    vmm_end(vmm);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -304,6 +392,12 @@ int main(void)
         TEST(share_now_starts_a_pass),
         TEST(a_scan_without_memory_says_so),
         TEST(a_scan_ends_when_its_time_is_over),
+        cmocka_unit_test(dirty_pages_that_were_busy_stay_dirty),
+        cmocka_unit_test(a_report_counts_what_was_merged_and_what_had_changed),
+        cmocka_unit_test(a_pass_that_merges_settles_nothing),
+        cmocka_unit_test(a_first_pass_that_leaves_pages_out_settles_nothing),
+        cmocka_unit_test(share_now_goes_on_when_pages_had_changed),
+        cmocka_unit_test(share_now_counts_from_its_own_start),
     };
     return RUN(tests);
 }

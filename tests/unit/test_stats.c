@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Statistics, pages, usage, and what an observer hears. */
+#include "engine.h"
 #include "metadata.h"
 #include "test.h"
 #include "vmm.h"
@@ -236,6 +237,43 @@ static void names_are_the_headers(void **state)
     assert_string_equal(share_result_name((enum share_result)99), "unknown");
 }
 
+/* For a moment, beside other threads. */
+static void a_count_below_nothing_is_nothing(void **state)
+{
+    struct share_stats stats;
+    (void)state;
+    vmm = vmm_new_pair();
+    _Atomic uint64_t *count = &share_vm_at(vmm->share, 0)->counts.framed_pages;
+    atomic_fetch_sub(count, 1);
+    assert_int_equal(share_vm_stats(vmm->share, 0, &stats), SHARE_OK);
+    assert_int_equal(stats.framed_pages, 0);
+    atomic_fetch_add(count, 1);
+    vmm_end(vmm);
+}
+
+static void page_infos_go_on_in_the_next_chunk(void **state)
+{
+    struct share_page_info infos[130];
+    (void)state;
+    vmm = vmm_new_guest(130);
+    assert_int_equal(vmm_offer(vmm, 0, 100), SHARE_HINTED);
+    assert_int_equal(share_page_info(vmm->share, 0, vmm_ppn(vmm, 0, 0), 130, infos), SHARE_OK);
+    for (unsigned slot = 0; slot < 130; slot++)
+        assert_int_equal(infos[slot].state, slot == 100 ? SHARE_PAGE_HINTED : SHARE_PAGE_PRIVATE);
+    vmm_end(vmm);
+}
+
+static void strays_are_told_as_left_out(void **state)
+{
+    struct share_stats stats;
+    (void)state;
+    vmm = vmm_new_guest(1);
+    atomic_store(&vmm->share->table.strays, 3);
+    share_stats(vmm->share, &stats);
+    assert_int_equal(stats.hints_left_out, 3);
+    vmm_end(vmm);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -249,6 +287,9 @@ int main(void)
         TEST(the_observer_hears_who_leaves),
         TEST(the_observer_can_count_references),
         TEST(names_are_the_headers),
+        cmocka_unit_test(a_count_below_nothing_is_nothing),
+        cmocka_unit_test(page_infos_go_on_in_the_next_chunk),
+        cmocka_unit_test(strays_are_told_as_left_out),
     };
     return RUN(tests);
 }

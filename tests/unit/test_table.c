@@ -510,6 +510,14 @@ static void what_cannot_be_found_is_not_valid(void **state)
     part->entries--;
 }
 
+static void contents_are_told_apart_by_36_bits(void **state)
+{
+    const uint64_t hash = UINT64_C(0x123456789abcdef0);
+    (void)state;
+    for (unsigned bit = 0; bit < 64; bit++)
+        assert_int_equal(share_entry_hash_equal(hash, hash ^ UINT64_C(1) << bit), bit < 28);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -534,6 +542,7 @@ int main(void)
         TEST(expected_entries_need_no_growth),
         TEST(what_cannot_be_found_is_not_valid),
         TEST(prefetch_harms_nothing),
+        cmocka_unit_test(contents_are_told_apart_by_36_bits),
     };
     return RUN(tests);
 }
