@@ -30,9 +30,10 @@ static void print_source(const struct set_source *source, const struct source_fi
     print_text(source->name);
     putchar(',');
     print_text(source->info->format);
-    print_counts(COUNTS(states[DS_DATA], states[DS_ABSENT], states[DS_EXCLUDED], states[DS_HOLE],
-                        states[DS_KERNEL_SHARED], figures->zero_pages, figures->distinct_pages,
-                        figures->shared_pages, figures->self_reclaimed_pages));
+    print_counts(COUNTS(set_source_pages(source), states[DS_ABSENT], states[DS_EXCLUDED],
+                        states[DS_HOLE], states[DS_KERNEL_SHARED], figures->zero_pages,
+                        figures->distinct_pages, figures->shared_pages,
+                        figures->self_reclaimed_pages));
     fputs(",,,,,,,,,,\n", stdout);
 }
 
