@@ -164,6 +164,13 @@ const uint8_t *crew_page(struct worker *worker, enum eye eye, size_t source, uin
     return NULL;
 }
 
+void crew_next(struct worker *worker, enum eye eye, size_t source, uint64_t index)
+{
+    struct open_look *open = place_of(worker, eye, source);
+    if (open->look && open->source == source)
+        ds_look_next(open->look, index);
+}
+
 void crew_close(struct worker *worker, enum eye eye, size_t source)
 {
     struct open_look *open = place_of(worker, eye, source);

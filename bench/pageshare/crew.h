@@ -13,9 +13,10 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define CREW_LOOKS 1024 /* open ones of all workers at most; fewer if few descriptors are allowed \
-                         */
-#define CREW_WAYS 4     /* a source's look is in one of so many places */
+#define CREW_LOOKS                                                                            \
+    1024            /* open ones of all workers at most; fewer if few descriptors are allowed \
+                     */
+#define CREW_WAYS 4 /* a source's look is in one of so many places */
 
 /* A thread reads pages, and beside them the pages that they are compared with. */
 enum eye { EYE_PAGES, EYE_PARTNERS, EYES };
@@ -66,6 +67,9 @@ bool crew_read(struct worker *worker, enum eye eye, size_t source, uint64_t inde
 
 /* The bytes of a page that was there before; NULL after crew_fail. */
 const uint8_t *crew_page(struct worker *worker, enum eye eye, size_t source, uint64_t index);
+
+/* Says that a page is read next, if its look is open. */
+void crew_next(struct worker *worker, enum eye eye, size_t source, uint64_t index);
 
 /* Closes a look: that of a sequential source, which is to be read from its front again. */
 void crew_close(struct worker *worker, enum eye eye, size_t source);

@@ -69,8 +69,8 @@ static bool init(struct measurement *m, bool draw)
     page_key_init(&m->key);
     if ((draw || m->options->hash_only) && !page_key_draw(&m->key))
         return fail(m, "the system gives no random bytes for a key");
-    if (m->options->hash_mask && !draw)
-        m->key.mask = m->options->hash_mask;
+    if (!draw)
+        m->key.mask = ~m->options->hash_ignores;
     m->budget_nbytes = memory_available(m->options->root) / 2;
     m->roomy = pages * DS_PAGE_SIZE <= m->budget_nbytes;
     m->alone = calloc(m->set->sources + 1, sizeof *m->alone);
@@ -137,7 +137,7 @@ static bool look_again(struct measurement *m)
                               .pages = set_number(m->set),
                               .rounds = rounds_of(m),
                               .roomy = m->roomy};
-    start_progress(m, "comparing", m->records.count);
+    start_progress(m, "comparing", m->records.count * how.rounds);
     bool ok = second_look(&m->crew, &how, &m->matches);
     end_progress(m);
     return ok;

@@ -27,7 +27,7 @@ struct measure_options {
     bool hash_only;            /* no second look */
     struct progress *progress; /* or NULL */
     const char *root;          /* see memory.h */
-    uint64_t hash_mask;        /* 0, or a mask that makes hashes meet: for tests */
+    uint64_t hash_ignores;     /* bits of hashes, so that they meet: 0 outside of tests */
 };
 
 /* Measures a finished set. False: one line in `error`. */

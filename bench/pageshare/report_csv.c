@@ -43,7 +43,7 @@ static void print_total(const struct set *set, const struct figures *f)
     for (size_t s = 0; s < set->sources; s++)
         for (unsigned state = 0; state < DS_STATES; state++)
             states[state] += set->source[s].info->pages[state];
-    fputs("total,", stdout);
+    fputs(f->estimated ? "total,estimate" : "total,", stdout);
     print_counts(COUNTS(f->pages, states[DS_ABSENT], states[DS_EXCLUDED], states[DS_HOLE],
                         states[DS_KERNEL_SHARED], f->zero_pages, f->distinct_pages, f->shared_pages,
                         f->self_reclaimed_pages, f->reclaimed_pages, f->zero_reclaimed_pages,

@@ -107,24 +107,41 @@ static bool compare_on_shelf(const struct compared *compared)
     }
 }
 
-static bool look_at(struct job *job, struct worker *worker, uint64_t *record, size_t source)
+static struct compared compared_of(struct job *job, struct worker *worker, uint64_t *record,
+                                   size_t source)
 {
-    const struct set *set = job->crew->set;
     uint64_t number = groups_page(record[GROUP_PAGE]);
     uint64_t word = __atomic_load_n(&record[GROUP_PARTNER], __ATOMIC_RELAXED);
     uint64_t partner = groups_page(word) >= SET_PAGES_MAX ? number : groups_page(word);
-    if (number == partner && !set->source[source].info->sequential)
-        return true; /* the others will read it */
-    struct compared compared = {.job = job,
-                                .worker = worker,
-                                .record = record,
-                                .number = number,
-                                .partner = partner,
-                                .source = source,
-                                .partner_source = set_source_of(set, partner)};
-    if (set->source[compared.partner_source].info->sequential)
-        return compare_on_shelf(&compared);
-    return compare(&compared);
+    return (struct compared){.job = job,
+                             .worker = worker,
+                             .record = record,
+                             .number = number,
+                             .partner = partner,
+                             .source = source,
+                             .partner_source = set_source_of(job->crew->set, partner)};
+}
+
+/* A partner in a random-access source is not looked at: the others read it. */
+static bool is_compared(const struct compared *compared)
+{
+    return compared->number != compared->partner ||
+           compared->job->crew->set->source[compared->source].info->sequential;
+}
+
+static bool look_at(const struct compared *compared)
+{
+    const struct set_source *source = compared->job->crew->set->source;
+    return source[compared->partner_source].info->sequential ? compare_on_shelf(compared)
+                                                             : compare(compared);
+}
+
+static void say_next(const struct compared *next)
+{
+    const struct set_source *source = next->job->crew->set->source;
+    crew_next(next->worker, EYE_PAGES, next->source, next->number - source[next->source].first);
+    crew_next(next->worker, EYE_PARTNERS, next->partner_source,
+              next->partner - source[next->partner_source].first);
 }
 
 /* -------------------------------------------------------------------------------- one item -- */
@@ -155,33 +172,59 @@ static void for_runs(struct job *job, struct worker *worker, const struct second
     }
 }
 
+/* Finds the next page of an item that is compared now, from *record on; false if there is none. */
+static bool find_next(struct job *job, struct worker *worker, const struct second_item *item,
+                      uint64_t *record, struct compared *next)
+{
+    uint64_t *word = job->how->records->word;
+    for (; *record < item->end; ++*record) {
+        uint64_t *at = word + 2 * *record;
+        if (!is_now(job, at))
+            continue;
+        size_t s = second_items_source(job->crew->set, next->source, groups_page(at[GROUP_PAGE]));
+        *next = compared_of(job, worker, at, s);
+        if (is_compared(next)) {
+            ++*record;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* While a page is compared, the next one is already being fetched. */
+static bool compare_pages(struct job *job, struct worker *worker, const struct second_item *item)
+{
+    uint64_t record = item->begin;
+    struct compared next = {.source = item->source};
+    bool more = find_next(job, worker, item, &record, &next);
+    while (more) {
+        struct compared now = next;
+        more = find_next(job, worker, item, &record, &next);
+        if (more)
+            say_next(&next);
+        if (!look_at(&now) || atomic_load(&job->crew->failed))
+            return false;
+    }
+    return true;
+}
+
 static bool compare_item(struct job *job, struct worker *worker, const struct second_item *item)
 {
-    const struct set *set = job->crew->set;
-    uint64_t *word = job->how->records->word;
-    const bool ranges = !job->how->roomy && !set->source[item->source].info->sequential;
-    size_t s = item->source;
-    uint64_t done = 0;
-    bool ok = true;
+    const bool sequential = job->crew->set->source[item->source].info->sequential;
+    const bool ranges = !job->how->roomy && !sequential;
     if (ranges)
         for_runs(job, worker, item, true, ds_look_ahead);
-    for (uint64_t i = item->begin; ok && i < item->end; i++) {
-        if (!is_now(job, word + 2 * i))
-            continue;
-        s = second_items_source(set, s, groups_page(word[2 * i + GROUP_PAGE]));
-        ok = look_at(job, worker, word + 2 * i, s) && !atomic_load(&job->crew->failed);
-        done++;
-    }
+    bool ok = compare_pages(job, worker, item);
     if (ranges) {
         crew_idle(worker, EYE_PAGES);
         crew_idle(worker, EYE_PARTNERS);
         for_runs(job, worker, item, false, ds_look_behind);
     }
-    if (set->source[item->source].info->sequential)
+    if (sequential)
         crew_close(worker, EYE_PAGES, item->source);
-    done = atomic_fetch_add(&job->done_pages, done) + done;
+    uint64_t done = atomic_fetch_add(&job->done_pages, item->end - item->begin);
     if (worker->number == 0 && job->how->progress)
-        progress_at(job->how->progress, done * DS_PAGE_SIZE);
+        progress_at(job->how->progress, (done + item->end - item->begin) * DS_PAGE_SIZE);
     return ok;
 }
 

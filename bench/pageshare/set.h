@@ -11,8 +11,9 @@
 
 #include "source.h"
 
-#define SET_PAGES_MAX (UINT64_C(1) << 39) /* 2 PiB: numbers of pages fit where records hold them \
-                                           */
+#define SET_PAGES_MAX                                                          \
+    (UINT64_C(1) << 39) /* 2 PiB: numbers of pages fit where records hold them \
+                         */
 
 struct set_source {
     char *name;

@@ -121,15 +121,18 @@ bool ds_look_at(struct ds_look *look, uint64_t index, size_t pages, struct ds_ru
 void ds_look_free(struct ds_look *look); /* NULL is allowed */
 
 /* Hints, which change no answer; a look may ignore them. Ahead: these pages will be asked for soon,
- * and only what was said ahead is worth reading from disk. Idle: what the look has mapped can be
- * given back. Behind: nobody will ask for these pages again, so that no copy of them need be kept
- * in memory; only an idle look may say so. */
+ * and only what was said ahead is worth reading from disk. Next: this page is asked for next, so a
+ * processor may fetch how it begins; what the look gave before stays readable. Idle: what the look
+ * has mapped can be given back. Behind: nobody will ask for these pages again, so that no copy of
+ * them need be kept in memory; only an idle look may say so. */
 void ds_look_ahead(struct ds_look *look, uint64_t index, size_t pages);
+void ds_look_next(struct ds_look *look, uint64_t index);
 void ds_look_idle(struct ds_look *look);
 void ds_look_behind(struct ds_look *look, uint64_t index, size_t pages);
 
-/* Keeps no descriptor and no mapping from now on unless a look is open. Looks open the source again,
- * and fail if it is another file or has changed since. From here on extents have no bytes. */
+/* Keeps no descriptor and no mapping from now on unless a look is open. Looks open the source
+ * again, and fail if it is another file or has changed since. From here on extents have no bytes.
+ */
 void ds_source_rest(struct ds_source *source);
 
 /* False with one line in `error`: the source is a file that is not any more what it was when it was
