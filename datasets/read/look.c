@@ -62,6 +62,7 @@ static bool wake(struct ds_source *source)
         return ds_fail(source, "cannot map its %llu bytes again: %s",
                        (unsigned long long)source->nbytes, strerror(errno));
     (void)madvise(bytes, source->nbytes, MADV_RANDOM);
+    (void)posix_fadvise(source->fd, 0, 0, POSIX_FADV_RANDOM);
     source->bytes = bytes;
     return true;
 }

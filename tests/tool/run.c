@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,6 +31,16 @@ static char *read_all(FILE *file, size_t *nbytes)
     return text;
 }
 
+/* This process into a control group. */
+static bool join(const char *cgroup)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/cgroup.procs", cgroup);
+    FILE *file = fopen(path, "we");
+    bool ok = file && fprintf(file, "%d\n", (int)getpid()) > 0;
+    return file && fclose(file) == 0 && ok;
+}
+
 static void become(const char *const *argv, const struct run_how *how, FILE *out, FILE *err)
 {
     int in = open(how->stdin_path ? how->stdin_path : "/dev/null", O_RDONLY);
@@ -40,6 +51,8 @@ static void become(const char *const *argv, const struct run_how *how, FILE *out
         setenv("LD_PRELOAD", how->preload, 1);
         setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 1);
     }
+    if (how->cgroup && !join(how->cgroup))
+        _exit(126);
     if (how->uid && (setgid(how->uid) != 0 || setuid(how->uid) != 0))
         _exit(126);
     execv(argv[0], (char *const *)(uintptr_t)argv);
@@ -57,10 +70,13 @@ struct run run_program(const char *const *argv, const struct run_how *how)
     if (pid == 0)
         become(argv, how ? how : &plain, out, err);
     int status = 0;
-    while (waitpid(pid, &status, 0) < 0)
+    struct rusage usage;
+    while (wait4(pid, &status, 0, &usage) < 0)
         assert_int_equal(errno, EINTR);
     struct run run = {.exit_code =
                           WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status)};
+    run.disk_nbytes = (uint64_t)usage.ru_inblock * 512;
+    run.rss_nbytes = (uint64_t)usage.ru_maxrss << 10;
     run.out = read_all(out, &run.out_nbytes);
     run.err = read_all(err, &run.err_nbytes);
     return run;
