@@ -2,15 +2,13 @@
 /*
  * See memory.h. Of a group: its limit, less what is used, but for cached pages of files, which give
  * way. A container may see its own group as the root of the hierarchy, while /proc names it by its
- * place outside: a folder that is not there counts as the root.
+ * place outside: folders that are not there say nothing, and the root is always asked.
  */
 #include "memory.h"
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define PATH_NBYTES 4096
 
@@ -38,12 +36,6 @@ static const struct version versions[] = {
 static uint64_t least(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
-}
-
-static bool is_folder(const char *path)
-{
-    struct stat st;
-    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
 /* The number behind `name` at the start of a line; the first one if the name is "". */
@@ -88,11 +80,9 @@ static uint64_t left_up_from(const struct version *version, const char *root, co
     char folder[PATH_NBYTES];
     uint64_t left = UINT64_MAX;
     size_t top = (size_t)snprintf(folder, sizeof folder, "%s%s", root, mount);
-    if (top >= sizeof folder || !is_folder(folder))
+    if (top >= sizeof folder)
         return left;
     snprintf(folder + top, sizeof folder - top, "%s", path);
-    if (!is_folder(folder))
-        folder[top] = 0;
     for (;;) {
         left = least(left, left_in(version, folder));
         char *slash = strrchr(folder + top, '/');

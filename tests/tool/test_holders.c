@@ -53,6 +53,17 @@ static void open_fakes(struct set *set)
     (void)set_number(set);
 }
 
+static void add_group(struct holders_table *table, const struct set *set,
+                      const struct records *records, size_t first)
+{
+    uint32_t source[2];
+    for (size_t k = 0; k < 2; k++)
+        source[k] =
+            (uint32_t)set_source_of(set, groups_page(records->word[2 * (first + k) + GROUP_PAGE]));
+    holders_add(table, first, 2, source, 2);
+    assert_in_range(holders_table_nbytes(table), 1, 1 << 16);
+}
+
 static void a_table_that_is_full(void **state)
 {
     enum { GROUPS = 4000 };
@@ -63,14 +74,9 @@ static void a_table_that_is_full(void **state)
     struct records records = make_groups(GROUPS, &set, true);
     struct holders_table *table = holders_table_new(&set, &records, 1 << 16);
     assert_non_null(table);
-    for (size_t i = 0; i < records.count; i += 2) {
-        uint32_t source[2];
-        for (size_t k = 0; k < 2; k++)
-            source[k] =
-                (uint32_t)set_source_of(&set, groups_page(records.word[2 * (i + k) + GROUP_PAGE]));
-        holders_add(table, i, 2, source, 2);
-        assert_in_range(holders_table_nbytes(table), 1, 1 << 16);
-    }
+    for (size_t half = 0; half < 2; half++) /* one group of each pair, then the other one */
+        for (size_t g = half; g < GROUPS; g += 2)
+            add_group(table, &set, &records, 2 * g);
     assert_true(holders_read(table, &holders));
     assert_true(holders.left_out.contents > 0);
     uint64_t told = 0;

@@ -3,6 +3,7 @@
 #include "../unit/test_read_util.h"
 #include "memory.h"
 
+#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -112,6 +113,22 @@ static void version_2_beside_1(void **state)
     assert_int_equal(memory_available(root), MIB(1));
 }
 
+static int forget(const char *path, const struct stat *st, int type, struct FTW *where)
+{
+    (void)st;
+    (void)type;
+    (void)where;
+    return remove(path);
+}
+
+static int remove_folders(void **state)
+{
+    static const char *const names[] = {"machine", "v1", "v1c", "v2", "v2b1"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        nftw(test_path(names[i]), forget, 8, FTW_DEPTH | FTW_PHYS);
+    return remove_test_dir(state);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -119,5 +136,5 @@ int main(void)
         cmocka_unit_test(version_1_in_a_container), cmocka_unit_test(version_2),
         cmocka_unit_test(version_2_beside_1),
     };
-    return cmocka_run_group_tests(tests, make_test_dir, remove_test_dir);
+    return cmocka_run_group_tests(tests, make_test_dir, remove_folders);
 }
