@@ -120,6 +120,7 @@ struct ds_look *crew_look(struct worker *worker, enum eye eye, size_t source)
     if (open->look && open->source == source)
         return open->look;
     struct ds_error error;
+    worker->closed += open->look != NULL;
     ds_look_free(open->look);
     open->source = source;
     open->look = ds_look_new(worker->crew->set->source[source].source, &error);
@@ -162,13 +163,6 @@ const uint8_t *crew_page(struct worker *worker, enum eye eye, size_t source, uin
         return run.bytes;
     crew_fail_gone(worker->crew, source, index);
     return NULL;
-}
-
-void crew_next(struct worker *worker, enum eye eye, size_t source, uint64_t index)
-{
-    struct open_look *open = place_of(worker, eye, source);
-    if (open->look && open->source == source)
-        ds_look_next(open->look, index);
 }
 
 void crew_close(struct worker *worker, enum eye eye, size_t source)

@@ -32,6 +32,7 @@ struct worker {
     unsigned number;               /* 0: the thread that runs the crew */
     struct open_look *looks[EYES]; /* crew->sets * crew->ways of each */
     uint64_t now;
+    uint64_t closed; /* looks: what they gave is gone */
 };
 
 struct crew {
@@ -67,9 +68,6 @@ bool crew_read(struct worker *worker, enum eye eye, size_t source, uint64_t inde
 
 /* The bytes of a page that was there before; NULL after crew_fail. */
 const uint8_t *crew_page(struct worker *worker, enum eye eye, size_t source, uint64_t index);
-
-/* Says that a page is read next, if its look is open. */
-void crew_next(struct worker *worker, enum eye eye, size_t source, uint64_t index);
 
 /* Closes a look: that of a sequential source, which is to be read from its front again. */
 void crew_close(struct worker *worker, enum eye eye, size_t source);

@@ -13,13 +13,14 @@ struct guarded {
     size_t nbytes;
 };
 
-static _Thread_local struct guarded runs[GUARD_RUNS];
+static _Thread_local struct guarded runs[GUARD_EYES * GUARD_RUNS];
+static _Thread_local unsigned turn[GUARD_EYES]; /* the next of an eye's runs */
 static _Thread_local const char *opening;
 
 /* The source that the address belongs to, as given on the command line. */
 static const char *source_at(const uint8_t *address)
 {
-    for (unsigned i = 0; i < GUARD_RUNS; i++)
+    for (unsigned i = 0; i < GUARD_EYES * GUARD_RUNS; i++)
         if (runs[i].spec && address >= runs[i].bytes && address < runs[i].bytes + runs[i].nbytes)
             return runs[i].spec;
     return opening ? opening : "a source";
@@ -53,9 +54,9 @@ void guard_open(const char *spec)
     opening = spec;
 }
 
-void guard_run(unsigned number, const char *spec, const uint8_t *bytes, size_t nbytes)
+void guard_run(unsigned eye, const char *spec, const uint8_t *bytes, size_t nbytes)
 {
-    runs[number] = (struct guarded){spec, bytes, nbytes};
+    runs[eye * GUARD_RUNS + turn[eye]++ % GUARD_RUNS] = (struct guarded){spec, bytes, nbytes};
 }
 
 void guard_forget(void)

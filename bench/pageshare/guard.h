@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { GUARD_RUNS = 2 }; /* a thread reads so many runs at a time */
+enum { GUARD_EYES = 2, GUARD_RUNS = 8 }; /* a thread reads so many runs of each at a time */
 
 /* From now on, in every thread. */
 void guard_start(void);
@@ -18,8 +18,8 @@ void guard_start(void);
 /* This thread opens, or looks for pages of, a source; the string stays. */
 void guard_open(const char *spec);
 
-/* It reads these bytes of a source, until the next call with this `number`. */
-void guard_run(unsigned number, const char *spec, const uint8_t *bytes, size_t nbytes);
+/* It reads these bytes of a source, and those of the last GUARD_RUNS calls with this `eye`. */
+void guard_run(unsigned eye, const char *spec, const uint8_t *bytes, size_t nbytes);
 
 /* It reads nothing any more. */
 void guard_forget(void);

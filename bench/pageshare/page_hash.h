@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The hash of a page: XXH3 in 128 bits under a key, compiled in once for each kind of vectors
- * (page_hash_variant.c). Its low half is XXH3 in 64 bits under the same key.
+ * (page_variant.c). Its low half is XXH3 in 64 bits under the same key.
  *
  * The key that everybody knows makes runs repeat byte for byte; against pages that were made so
  * that their hashes meet, a key is drawn.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* See second_look.h. */
 #include "second_look.h"
+#include "page_compare.h"
 #include "second_items.h"
 #include "shelf.h"
 #include "sort.h"
@@ -77,15 +78,36 @@ static const uint8_t *read_page(const struct compared *compared, enum eye eye, s
     return crew_page(compared->worker, eye, source, number - of->first);
 }
 
+static bool get_pair(const struct compared *compared, const uint8_t **page, const uint8_t **partner)
+{
+    *page = read_page(compared, EYE_PAGES, compared->source, compared->number);
+    *partner = *page
+                   ? read_page(compared, EYE_PARTNERS, compared->partner_source, compared->partner)
+                   : NULL;
+    return *partner != NULL;
+}
+
 static bool compare(const struct compared *compared)
 {
-    const uint8_t *page = read_page(compared, EYE_PAGES, compared->source, compared->number);
-    const uint8_t *partner =
-        page ? read_page(compared, EYE_PARTNERS, compared->partner_source, compared->partner)
-             : NULL;
-    if (!partner)
-        return false;
-    return memcmp(page, partner, DS_PAGE_SIZE) == 0 || note_unequal(compared, page, partner);
+    const uint8_t *page, *partner;
+    return get_pair(compared, &page, &partner) &&
+           (memcmp(page, partner, DS_PAGE_SIZE) == 0 || note_unequal(compared, page, partner));
+}
+
+/* Some pages, in order. Abreast if what looks give stays, one by one if not. */
+static bool compare_some(const struct compared *some, unsigned count)
+{
+    const uint8_t *page[PAGE_PAIRS] = {NULL}, *partner[PAGE_PAIRS] = {NULL};
+    const uint64_t closed = some->worker->closed;
+    bool ok = true;
+    for (unsigned i = 0; ok && i < count; i++)
+        ok = get_pair(&some[i], &page[i], &partner[i]);
+    const bool stay = ok && some->worker->closed == closed;
+    unsigned unequal = stay ? page_compare(page, partner, count) : 0;
+    for (unsigned i = 0; ok && i < count; i++)
+        if (!stay || unequal >> i & 1)
+            ok = compare(&some[i]);
+    return ok;
 }
 
 /* The same where the partner cannot be read in place. */
@@ -129,19 +151,16 @@ static bool is_compared(const struct compared *compared)
            compared->job->crew->set->source[compared->source].info->sequential;
 }
 
-static bool look_at(const struct compared *compared)
+static bool is_on_shelf(const struct compared *compared)
 {
-    const struct set_source *source = compared->job->crew->set->source;
-    return source[compared->partner_source].info->sequential ? compare_on_shelf(compared)
-                                                             : compare(compared);
+    return compared->job->crew->set->source[compared->partner_source].info->sequential;
 }
 
-static void say_next(const struct compared *next)
+/* Can its pages be held while others are read? */
+static bool stays(const struct compared *compared)
 {
-    const struct set_source *source = next->job->crew->set->source;
-    crew_next(next->worker, EYE_PAGES, next->source, next->number - source[next->source].first);
-    crew_next(next->worker, EYE_PARTNERS, next->partner_source,
-              next->partner - source[next->partner_source].first);
+    const struct set_source *source = compared->job->crew->set->source;
+    return source[compared->source].info->stays && source[compared->partner_source].info->stays;
 }
 
 /* -------------------------------------------------------------------------------- one item -- */
@@ -191,21 +210,26 @@ static bool find_next(struct job *job, struct worker *worker, const struct secon
     return false;
 }
 
-/* While a page is compared, the next one is already being fetched. */
 static bool compare_pages(struct job *job, struct worker *worker, const struct second_item *item)
 {
     uint64_t record = item->begin;
-    struct compared next = {.source = item->source};
-    bool more = find_next(job, worker, item, &record, &next);
-    while (more) {
-        struct compared now = next;
-        more = find_next(job, worker, item, &record, &next);
-        if (more)
-            say_next(&next);
-        if (!look_at(&now) || atomic_load(&job->crew->failed))
-            return false;
+    struct compared some[PAGE_PAIRS], next = {.source = item->source};
+    unsigned count = 0;
+    bool ok = true;
+    while (ok && find_next(job, worker, item, &record, &next)) {
+        if (is_on_shelf(&next))
+            ok = compare_on_shelf(&next);
+        else if (!stays(&next))
+            ok = compare(&next);
+        else
+            some[count++] = next;
+        if (ok && count == PAGE_PAIRS) {
+            ok = compare_some(some, count);
+            count = 0;
+        }
+        ok &= !atomic_load(&job->crew->failed);
     }
-    return true;
+    return ok && (count == 0 || compare_some(some, count));
 }
 
 static bool compare_item(struct job *job, struct worker *worker, const struct second_item *item)
@@ -228,7 +252,7 @@ static bool compare_item(struct job *job, struct worker *worker, const struct se
     return ok;
 }
 
-static void compare_some(struct worker *worker, void *ctx)
+static void compare_items(struct worker *worker, void *ctx)
 {
     struct job *job = ctx;
     for (uint64_t i; (i = atomic_fetch_add(&job->next, 1)) < job->items.count;)
@@ -250,7 +274,7 @@ static bool run_rounds(struct job *job)
 {
     for (; job->round < job->how->rounds && !atomic_load(&job->crew->failed); job->round++) {
         atomic_store(&job->next, 0);
-        crew_run(job->crew, compare_some, job);
+        crew_run(job->crew, compare_items, job);
     }
     for (uint64_t i = 0; i < job->how->records->count && atomic_load(&job->shelf.next); i++)
         if (shelf_has(job->how->records->word + 2 * i))

@@ -216,17 +216,6 @@ void ds_look_ahead(struct ds_look *look, uint64_t index, size_t pages)
     for_runs(look, index, pages, begin_reading);
 }
 
-/* 256 to 1024 bytes do; the processor guesses the rest. */
-void ds_look_next(struct ds_look *look, uint64_t index)
-{
-    enum { NBYTES = 512, LINE = 64 };
-    struct ds_run run;
-    struct ds_error error;
-    (void)ds_look_at(look, index, 1, &run, &error);
-    for (size_t at = 0; run.pages && at < NBYTES; at += LINE)
-        __builtin_prefetch(run.bytes + at);
-}
-
 void ds_look_idle(struct ds_look *look)
 {
     if (look->source->resting)

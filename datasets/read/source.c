@@ -173,6 +173,7 @@ bool ds_source_open(const char *spec, const struct ds_options *options, struct d
     source->info.format = source->format;
     source->info.extent = source->extent;
     source->info.complete = true;
+    source->info.stays = true;
     source->origin = source->bytes;
     *out = source;
     return true;

@@ -66,6 +66,7 @@ struct ds_info {
     bool sequential;     /* looks go from front to back */
     bool complete;       /* counts and extents are known; false until a look of a sequential source
                             has reached its end */
+    bool stays;          /* what a look gives stays readable until it is idle or freed */
     bool has_file;       /* it is one file, named by the next two */
     uint64_t device, inode;
 };
@@ -121,12 +122,10 @@ bool ds_look_at(struct ds_look *look, uint64_t index, size_t pages, struct ds_ru
 void ds_look_free(struct ds_look *look); /* NULL is allowed */
 
 /* Hints, which change no answer; a look may ignore them. Ahead: these pages will be asked for soon,
- * and only what was said ahead is worth reading from disk. Next: this page is asked for next, so a
- * processor may fetch how it begins; what the look gave before stays readable. Idle: what the look
- * has mapped can be given back. Behind: nobody will ask for these pages again, so that no copy of
- * them need be kept in memory; only an idle look may say so. */
+ * and only what was said ahead is worth reading from disk. Idle: what the look has mapped can be
+ * given back. Behind: nobody will ask for these pages again, so that no copy of them need be kept in
+ * memory; only an idle look may say so. */
 void ds_look_ahead(struct ds_look *look, uint64_t index, size_t pages);
-void ds_look_next(struct ds_look *look, uint64_t index);
 void ds_look_idle(struct ds_look *look);
 void ds_look_behind(struct ds_look *look, uint64_t index, size_t pages);
 

@@ -21,8 +21,9 @@ struct ds_source {
 
 struct ds_look {
     struct ds_source *source;
-    uint64_t next; /* index */
-    uint8_t bytes[RUN_MAX * DS_PAGE_SIZE];
+    uint64_t next;  /* index */
+    uint8_t *bytes; /* of a run, or of all pages if they stay */
+    size_t nbytes;
 };
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -68,6 +69,7 @@ bool ds_source_open(const char *spec, const struct ds_options *options, struct d
     source->info.spec = source->spec;
     source->info.format = "fake";
     source->info.sequential = source->fake->sequential;
+    source->info.stays = source->fake->stays;
     if (!source->info.sequential)
         tell(source);
     *out = source;
@@ -114,7 +116,15 @@ struct ds_look *ds_look_new(struct ds_source *source, struct ds_error *error)
     pthread_mutex_unlock(&mutex);
     struct ds_look *look = calloc(1, sizeof *look);
     look->source = source;
+    look->nbytes = (source->fake->stays ? strlen(source->data) + 1 : RUN_MAX) * DS_PAGE_SIZE;
+    look->bytes = malloc(look->nbytes);
     return look;
+}
+
+/* What it gave is gone. */
+static void spoil(struct ds_look *look)
+{
+    memset(look->bytes, 0xee, look->nbytes);
 }
 
 static char letter_at(struct fake *fake, const char *data, uint64_t index)
@@ -132,8 +142,12 @@ bool ds_look_at(struct ds_look *look, uint64_t index, size_t pages, struct ds_ru
 {
     struct ds_source *source = look->source;
     const uint64_t all = strlen(source->data);
-    memset(look->bytes, 0xee, sizeof look->bytes); /* what was there is gone */
-    *run = (struct ds_run){.index = index, .bytes = look->bytes};
+    uint8_t *bytes = look->bytes;
+    if (!source->fake->stays)
+        spoil(look);
+    else if (index < all)
+        bytes += index * DS_PAGE_SIZE;
+    *run = (struct ds_run){.index = index, .bytes = bytes};
     if (source->fake->shrinks && source->fake->looks > 1) {
         snprintf(error->text, sizeof error->text, "%s: became shorter", source->spec);
         return false;
@@ -142,7 +156,7 @@ bool ds_look_at(struct ds_look *look, uint64_t index, size_t pages, struct ds_ru
         complain("looks back in a sequential one");
     for (; run->pages < pages && run->pages < RUN_MAX && index + run->pages < all; run->pages++) {
         char letter = letter_at(source->fake, source->data, index + run->pages);
-        memset(look->bytes + run->pages * DS_PAGE_SIZE, letter == '0' ? 0 : letter, DS_PAGE_SIZE);
+        memset(bytes + run->pages * DS_PAGE_SIZE, letter == '0' ? 0 : letter, DS_PAGE_SIZE);
     }
     look->next = index + run->pages;
     pthread_mutex_lock(&mutex);
@@ -158,15 +172,9 @@ void ds_look_ahead(struct ds_look *look, uint64_t index, size_t pages)
         complain("ahead of its end");
 }
 
-void ds_look_next(struct ds_look *look, uint64_t index)
-{
-    if (index >= strlen(look->source->data))
-        complain("a next page that is none");
-}
-
 void ds_look_idle(struct ds_look *look)
 {
-    memset(look->bytes, 0xee, sizeof look->bytes);
+    spoil(look);
 }
 
 void ds_look_behind(struct ds_look *look, uint64_t index, size_t pages)
@@ -181,5 +189,7 @@ void ds_look_free(struct ds_look *look)
     pthread_mutex_lock(&mutex);
     look->source->open_looks--;
     pthread_mutex_unlock(&mutex);
+    spoil(look);
+    free(look->bytes);
     free(look);
 }

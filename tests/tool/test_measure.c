@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -125,6 +126,18 @@ static void one_of_each_kind(void **state)
     figures_free(&figures);
 }
 
+/* Looks are closed while others are open: what they gave is gone. */
+static void with_few_descriptors(size_t sources)
+{
+    struct rlimit limit, few;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    few = limit;
+    few.rlim_cur = 20;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    check_all_ways(sources, 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
 /* Sequential or not, in any mixture: figures are those of the letters. */
 static void random_mixtures(void **state)
 {
@@ -145,8 +158,10 @@ static void random_mixtures(void **state)
             }
             fakes[s].pages = pages[s];
             fakes[s].sequential = round == 0 || (round > 1 && (x >> 60) % 2);
+            fakes[s].stays = !fakes[s].sequential && round != 1 && (x >> 61) % 4;
         }
         check_all_ways(12, 0);
+        with_few_descriptors(12);
         check_all_ways(12, ~UINT64_C(0xf0)); /* 16 hashes */
         struct measure_options by_hash = {.threads = 2, .root = "", .hash_only = true};
         check_letters(12, &by_hash);
@@ -160,7 +175,7 @@ static void hashes_that_meet(void **state)
     (void)state;
     for (unsigned sequential = 0; sequential < 2; sequential++) {
         fakes_reset();
-        fakes[0] = (struct fake){.pages = "ababca", .sequential = sequential};
+        fakes[0] = (struct fake){.pages = "ababca", .sequential = sequential, .stays = !sequential};
         struct measure_options how = plain;
         how.hash_ignores = UINT64_MAX;
         for (how.threads = 1; how.threads < 3; how.threads++) {
@@ -212,8 +227,9 @@ static void check_fails(size_t sources, const struct measure_options *how, const
 static void a_page_that_changes(void **state)
 {
     (void)state;
-    for (unsigned sequential = 0; sequential < 4; sequential++) {
-        const bool first = sequential & 1, second = sequential & 2;
+    for (unsigned kind = 0; kind < 6; kind++) { /* the last two stay, the others do not */
+        const bool first = kind < 4 && (kind & 1), second = kind < 4 && (kind & 2),
+                   stays = kind > 3;
         fakes_reset(); /* the page that is compared */
         fakes[0] = (struct fake){.pages = "abc", .sequential = first};
         fakes[1] = (struct fake){.pages = "xyzac", .sequential = second, .changes = 3, .into = 'q'};
@@ -222,6 +238,7 @@ static void a_page_that_changes(void **state)
         fakes_reset(); /* the one that it is compared with */
         fakes[0] = (struct fake){.pages = "abc", .sequential = first, .changes = 1, .into = 'q'};
         fakes[1] = (struct fake){.pages = "xyb", .sequential = second};
+        fakes[0].stays = fakes[1].stays = stays;
         check_fails(2, &plain, "0: changed while it was read: page 1");
     }
 }
