@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ROUND_PAGES_MIN UINT64_C(16) /* a round costs a walk over all records */
+#define ROUNDS_MAX      1000u
+
 struct measurement {
     const struct measure_options *options;
     struct figures *figures;
@@ -124,8 +127,9 @@ static bool count(struct measurement *m)
 static unsigned rounds_of(const struct measurement *m)
 {
     uint64_t fit = m->budget_nbytes / DS_PAGE_SIZE;
-    uint64_t rounds = fit ? (m->groups + fit - 1) / fit : 1;
-    return m->roomy || rounds < 1 ? 1 : rounds > 1000 ? 1000 : (unsigned)rounds;
+    fit = fit < ROUND_PAGES_MIN ? ROUND_PAGES_MIN : fit;
+    uint64_t rounds = m->groups / fit + 1;
+    return m->roomy ? 1 : rounds > ROUNDS_MAX ? ROUNDS_MAX : (unsigned)rounds;
 }
 
 static bool look_again(struct measurement *m)

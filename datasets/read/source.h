@@ -123,8 +123,8 @@ void ds_look_free(struct ds_look *look); /* NULL is allowed */
 
 /* Hints, which change no answer; a look may ignore them. Ahead: these pages will be asked for soon,
  * and only what was said ahead is worth reading from disk. Idle: what the look has mapped can be
- * given back. Behind: nobody will ask for these pages again, so that no copy of them need be kept in
- * memory; only an idle look may say so. */
+ * given back. Behind: nobody will ask for these pages again, so that no copy of them need be kept
+ * in memory; only an idle look may say so. */
 void ds_look_ahead(struct ds_look *look, uint64_t index, size_t pages);
 void ds_look_idle(struct ds_look *look);
 void ds_look_behind(struct ds_look *look, uint64_t index, size_t pages);

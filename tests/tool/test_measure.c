@@ -24,7 +24,7 @@
 enum { LETTERS = 256, RANDOM_PAGES = 600 };
 
 static uint64_t seed = 1;
-static char small_root[] = "/tmp/test_tool_measure.XXXXXX"; /* says that 8 pages are available */
+static char small_root[] = "/tmp/test_tool_measure.XXXXXX"; /* says that 8 pages are there */
 
 static void open_fakes(struct set *set, size_t sources)
 {
