@@ -160,6 +160,15 @@ run 1 "$pageshare" measure --files-from "$dir/list" && one_line "no SOURCE is na
 echo "$dir/none" >"$dir/list"
 run 1 "$pageshare" measure --files-from "$dir/list" && one_line "$dir/none: cannot open"
 
+# With many sources JSON is one line, and has no matrix.
+for n in $(seq 65); do cp "$raw" "$dir/set.$n"; done
+measure --format json "$dir"/set.*
+[ "$(wc -l <"$dir/out")" -eq 1 ] || bad "65 sources: JSON is not one line"
+grep -q '"common":null' "$dir/out" || bad "65 sources: a matrix"
+rm "$dir/set.65"
+measure --format json "$dir"/set.*
+grep -q '"common": \[' "$dir/out" || bad "64 sources: no matrix"
+
 # An estimate says so wherever it is printed.
 measure --verify hash "$raw" "$packed"
 grep -q '^estimate, of ' "$dir/out" || bad "--verify hash: the sum is no estimate"

@@ -145,12 +145,54 @@ static void many_sources(void **state)
     free_all(path);
 }
 
+/* Thousands, by a list: nothing is held open for each, and nothing is printed that grows with their
+ * square. Each has a page of its own and one that all have. */
+static void thousands_of_sources(void **state)
+{
+    (void)state;
+    enum { FILES = 4000 };
+    struct bytes list = {0};
+    for (uint64_t i = 0; i < FILES; i++) {
+        char name[32];
+        struct bytes bytes = {0};
+        put_page(&bytes, 0);
+        put_page(&bytes, i + 1);
+        snprintf(name, sizeof name, "of_list_%u", (unsigned)i);
+        const char *path = write_file(name, bytes.at, bytes.size);
+        bytes_put(&list, path, strlen(path) + 1); /* and the NUL */
+        bytes_free(&bytes);
+    }
+    char *path = strdup(write_file("list", list.at, list.size));
+    bytes_free(&list);
+    const char *const argv[] = {PAGESHARE, "measure",      "--format", "json",
+                                "-0",      "--files-from", path,       NULL};
+    struct run run = run_program(argv, NULL);
+    assert_string_equal(run.err, "");
+    assert_in_range(run.out_nbytes, 1, FILES * 500);
+    json_t *root = json_loadb(run.out, run.out_nbytes, 0, NULL);
+    check_measured(root);
+    assert_int_equal(number(root, "total", "pages"), 2 * FILES);
+    assert_int_equal(number(root, "total", "reclaimed_pages"), FILES - 1);
+    json_t *set = json_array_get(json_object_get(root, "holder_sets"), 0);
+    assert_int_equal(json_integer_value(json_object_get(set, "holders")), FILES);
+    assert_int_equal(json_array_size(json_object_get(set, "sources")),
+                     1000); /* as many are named */
+    json_decref(root);
+    print_message("%lu KiB\n", (unsigned long)(run.rss_nbytes >> 10));
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    assert_in_range(run.rss_nbytes, 1, UINT64_C(32) << 20);
+#endif
+    run_free(&run);
+    free(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(labels_in_json),
         cmocka_unit_test(labels_in_csv),
         cmocka_unit_test(many_sources),
+        cmocka_unit_test(thousands_of_sources),
     };
     return cmocka_run_group_tests(tests, make_test_dir, remove_test_dir);
 }
