@@ -163,7 +163,7 @@ static void random_mixtures(void **state)
         check_all_ways(12, 0);
         with_few_descriptors(12);
         check_all_ways(12, ~UINT64_C(0xf00000)); /* 16 hashes: a flood */
-        check_all_ways(1, ~UINT64_C(0xf00000));  /* none, and two rounds */
+        check_all_ways(1, ~UINT64_C(0xf00000));  /* no flood, and two rounds */
         struct measure_options by_hash = {.threads = 2, .root = "", .hash_only = true};
         check_letters(12, &by_hash);
     }
