@@ -145,7 +145,7 @@ static void random_mixtures(void **state)
     uint64_t x = seed * 2 + 1;
     (void)state;
     print_message("seed %" PRIu64 "\n", seed);
-    for (unsigned round = 0; round < 6; round++) {
+    for (unsigned round = 0; round < 4; round++) {
         fakes_reset();
         for (size_t s = 0; s < 12; s++) {
             for (size_t p = 0; p < RANDOM_PAGES; p++) {
