@@ -12,6 +12,9 @@
 
 #include "source.h"
 
+#include <pthread.h>
+#include <sys/stat.h>
+
 #define DS_HEAD_NBYTES 64 /* bytes of a file's start that tell its format */
 
 struct ds_source {
@@ -22,9 +25,15 @@ struct ds_source {
     char format[32];        /* info.format */
     bool unpacked;          /* `bytes` is what came out of a compressed file: errors say so */
 
-    int fd;                   /* owned; -1 for a process */
-    uint8_t *bytes;           /* owned mapping: the file, or a process's copied pages; or NULL */
-    uint64_t nbytes;          /* length of `bytes` */
+    int fd;                /* owned; -1 for a process */
+    uint8_t *bytes;        /* owned mapping: the file, or a process's copied pages; or NULL */
+    uint64_t nbytes;       /* length of `bytes` */
+    bool by_path;          /* `bytes` is a file that info.spec still names */
+    struct stat found;     /* what the file was when it was opened */
+    const uint8_t *origin; /* what extents' bytes count from: `bytes` at first */
+    bool resting;          /* `bytes` is mapped only while there are looks */
+    unsigned looks;        /* under `mutex`, with `bytes` and `fd` of a resting source */
+    pthread_mutex_t mutex;
     struct ds_extent *extent; /* owned; info.extent */
     size_t extent_capacity;
 };

@@ -11,31 +11,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A piece costs the other threads an interrupt; and they should end together. */
-#define PIECE_NBYTES (UINT64_C(32) << 20)
-
 const char *ds_state_name(enum ds_state state)
 {
-    static const char *const names[DS_STATES] = {"data", "absent", "excluded", "hole",
-                                                 "kernel-shared"};
+    static const char *const names[DS_STATES] = {"data",     "zero", "absent",
+                                                 "excluded", "hole", "kernel-shared"};
     return (unsigned)state < DS_STATES ? names[state] : "unknown";
 }
 
 const struct ds_info *ds_source_info(const struct ds_source *source)
 {
     return &source->info;
-}
-
-uint64_t ds_source_pieces(const struct ds_source *source)
-{
-    return source->bytes ? (source->nbytes + PIECE_NBYTES - 1) / PIECE_NBYTES : 0;
-}
-
-void ds_source_discard(struct ds_source *source, uint64_t piece)
-{
-    uint64_t at = piece * PIECE_NBYTES, left = source->nbytes - at;
-    /* Of two threads that unmap, one waits for the other. If it fails, ds_source_free unmaps. */
-    (void)madvise(source->bytes + at, left < PIECE_NBYTES ? left : PIECE_NBYTES, MADV_DONTNEED);
 }
 
 void ds_source_free(struct ds_source *source)
@@ -46,6 +31,7 @@ void ds_source_free(struct ds_source *source)
         munmap(source->bytes, source->nbytes);
     if (source->fd >= 0)
         close(source->fd);
+    pthread_mutex_destroy(&source->mutex);
     free(source->extent);
     free(source->spec);
     free(source);
@@ -58,9 +44,9 @@ static bool open_path(struct ds_source *source)
         return ds_fail(source, "the source is empty: expected a file, - or pid:N");
     /* Without O_NONBLOCK, opening a FIFO would wait for a writer. */
     source->fd = open(source->spec, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    struct stat st;
-    if (source->fd < 0 || fstat(source->fd, &st) != 0)
+    if (source->fd < 0 || fstat(source->fd, &source->found) != 0)
         return ds_fail(source, "cannot open: %s", strerror(errno));
+    const struct stat st = source->found;
     const char *found = S_ISDIR(st.st_mode)    ? "a directory"
                         : S_ISFIFO(st.st_mode) ? "a FIFO (redirect it to standard input, '-')"
                         : S_ISCHR(st.st_mode)  ? "a character device"
@@ -68,6 +54,10 @@ static bool open_path(struct ds_source *source)
                             ? "a block device (redirect it to standard input, '-')"
                         : S_ISREG(st.st_mode) ? NULL
                                               : "a special file";
+    source->by_path = !found;
+    source->info.has_file = !found;
+    source->info.device = st.st_dev;
+    source->info.inode = st.st_ino;
     return found ? ds_fail(source, "expected a regular file, found %s", found) : true;
 }
 
@@ -99,6 +89,7 @@ static bool spool(struct ds_source *source, struct ds_stream *stream,
                              : ds_spool_copy(source, stream, spool_fd);
     close(source->fd);
     source->fd = spool_fd;
+    source->by_path = false;
     source->unpacked = format->unpack != NULL;
     return ok;
 }
@@ -165,6 +156,7 @@ bool ds_source_open(const char *spec, const struct ds_options *options, struct d
     source->spec = copy;
     source->error = error;
     source->fd = -1;
+    pthread_mutex_init(&source->mutex, NULL);
     if (options)
         source->options = *options;
     bool ok = strncmp(spec, "pid:", 4) == 0 ? ds_pid_read(source) : read_file(source);
@@ -181,6 +173,8 @@ bool ds_source_open(const char *spec, const struct ds_options *options, struct d
     source->info.format = source->format;
     source->info.extent = source->extent;
     source->info.complete = true;
+    source->info.stays = true;
+    source->origin = source->bytes;
     *out = source;
     return true;
 }

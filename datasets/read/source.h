@@ -35,9 +35,10 @@
 
 struct ds_source;
 
-/* What a dump says of a page. Only data pages have bytes. */
+/* What a dump says of a page. The first two are present, and only data pages have bytes. */
 enum ds_state {
     DS_DATA,     /* present, bytes known */
+    DS_ZERO,     /* present, known to be all zero: no bytes, no index */
     DS_ABSENT,   /* the machine had no such page, or nothing ever touched it */
     DS_EXCLUDED, /* present in the machine, left out by whoever wrote the dump */
     DS_HOLE,     /* a hole of a sparse file: unknown unless options say that it reads as zero */
@@ -65,6 +66,9 @@ struct ds_info {
     bool sequential;     /* looks go from front to back */
     bool complete;       /* counts and extents are known; false until a look of a sequential source
                             has reached its end */
+    bool stays;          /* what a look gives stays readable until it is idle or freed */
+    bool has_file;       /* it is one file, named by the next two */
+    uint64_t device, inode;
 };
 
 struct ds_options {
@@ -117,16 +121,27 @@ bool ds_look_at(struct ds_look *look, uint64_t index, size_t pages, struct ds_ru
 
 void ds_look_free(struct ds_look *look); /* NULL is allowed */
 
-/* Gives the bytes of all extents back in pieces, so that several threads can share what may take
- * as long as 100 ns a page: pieces 0 to ds_source_pieces - 1, in any order, from any thread. From
- * the first one on, no bytes may be read. What the extents are stays known. */
-uint64_t ds_source_pieces(const struct ds_source *source);
-void ds_source_discard(struct ds_source *source, uint64_t piece);
+/* Hints, which change no answer; a look may ignore them. Ahead: these pages will be asked for soon,
+ * and only what was said ahead is worth reading from disk. Idle: what the look has mapped can be
+ * given back. Behind: nobody will ask for these pages again, so that no copy of them need be kept
+ * in memory; only an idle look may say so. */
+void ds_look_ahead(struct ds_look *look, uint64_t index, size_t pages);
+void ds_look_idle(struct ds_look *look);
+void ds_look_behind(struct ds_look *look, uint64_t index, size_t pages);
+
+/* Keeps no descriptor and no mapping from now on unless a look is open. Looks open the source
+ * again, and fail if it is another file or has changed since. From here on extents have no bytes.
+ */
+void ds_source_rest(struct ds_source *source);
+
+/* False with one line in `error`: the source is a file that is not any more what it was when it was
+ * opened, by identity, size or time of change. */
+bool ds_source_check(struct ds_source *source, struct ds_error *error);
 
 /* Releases everything; NULL is allowed. */
 void ds_source_free(struct ds_source *source);
 
-/* "data", "absent", "excluded", "hole", "kernel-shared". */
+/* "data", "zero", "absent", "excluded", "hole", "kernel-shared". */
 const char *ds_state_name(enum ds_state state);
 
 #endif

@@ -11,15 +11,18 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool write_pages(const struct ds_info *info, FILE *file)
+static bool write_pages(struct ds_source *source, FILE *file)
 {
-    for (size_t i = 0; i < info->extents; i++) {
-        const struct ds_extent *extent = &info->extent[i];
-        size_t pages = (size_t)extent->pages;
-        if (extent->state == DS_DATA && fwrite(extent->bytes, DS_PAGE_SIZE, pages, file) != pages)
-            return false;
-    }
-    return true;
+    struct ds_error error;
+    struct ds_run run = {0};
+    struct ds_look *look = ds_look_new(source, &error);
+    bool ok = look != NULL;
+    do
+        ok = ok && ds_look_at(look, run.index + run.pages, 1 << 10, &run, &error) &&
+             fwrite(run.bytes, DS_PAGE_SIZE, run.pages, file) == run.pages;
+    while (ok && run.pages);
+    ds_look_free(look);
+    return ok;
 }
 
 static int dump(const char *spec, const char *path, const struct ds_options *options)
@@ -31,7 +34,7 @@ static int dump(const char *spec, const char *path, const struct ds_options *opt
         return 1;
     }
     FILE *file = fopen(path, "wbe");
-    bool ok = file && write_pages(ds_source_info(source), file);
+    bool ok = file && write_pages(source, file);
     if (file && fclose(file) != 0)
         ok = false;
     if (!ok)

@@ -100,40 +100,59 @@ static void test_huge_hole(void **state)
     ds_source_free(source);
 }
 
-static bool is_mapped(const uint8_t *bytes)
+static struct ds_look *must_look(struct ds_source *source)
 {
-    uint64_t entry = 0;
-    int fd = open("/proc/self/pagemap", O_RDONLY);
-    assert_int_equal(
-        pread(fd, &entry, sizeof entry, (off_t)((uintptr_t)bytes / PAGE * sizeof entry)),
-        sizeof entry);
-    close(fd);
-    return entry >> 63;
+    struct ds_error error;
+    struct ds_look *look = ds_look_new(source, &error);
+    if (!look)
+        fail_msg("%s", error.text);
+    return look;
 }
 
-/* Piece by piece; what the source was stays known. */
-static void test_discard(void **state)
+static void check_look_fails(struct ds_source *source, const char *text)
+{
+    struct ds_error error;
+    assert_null(ds_look_new(source, &error));
+    if (!strstr(error.text, text) || !strstr(error.text, ds_source_info(source)->spec))
+        fail_msg("no \"%s\" in: %s", text, error.text);
+}
+
+/* A source at rest keeps nothing; looks open it again, and know another file when they see it. */
+static void test_rest(void **state)
 {
     (void)state;
-    if (access("/proc/self/pagemap", R_OK) != 0)
-        skip(); /* nothing tells what is mapped */
-    const uint64_t pages = 100 * 256;
-    struct ds_options options = {.holes_zero = true};
-    const char *path = write_file("large", "", 0);
-    assert_int_equal(truncate(path, (off_t)(pages * PAGE)), 0);
-    struct ds_source *source = must_open(path, &options);
-    const uint8_t *first = find_page(source, 0, NULL), *last = find_page(source, pages - 1, NULL);
-    assert_int_equal(*(const volatile uint8_t *)first + *(const volatile uint8_t *)last, 0);
-    assert_true(is_mapped(first) && is_mapped(last));
-    uint64_t pieces = ds_source_pieces(source);
-    assert_true(pieces > 1);
-    ds_source_discard(source, pieces - 1);
-    assert_true(is_mapped(first) && !is_mapped(last));
-    while (pieces-- > 0)
-        ds_source_discard(source, pieces);
-    assert_false(is_mapped(first));
-    assert_int_equal(ds_source_info(source)->pages[DS_DATA], pages);
+    struct bytes bytes = {0};
+    for (uint64_t i = 0; i < 3; i++)
+        put_page(&bytes, i);
+    const char *path = write_file("rest", bytes.at, bytes.size);
+    struct ds_source *source = must_open(path, NULL);
+    ds_source_rest(source);
+    struct ds_look *look = must_look(source), *other = must_look(source);
+    struct ds_run run;
+    struct ds_error error;
+    ds_look_ahead(look, 0, 3);
+    for (uint64_t i = 0; i < 3; i++) {
+        assert_true(ds_look_at(look, i, 8, &run, &error));
+        assert_int_equal(run.pages, 3 - i);
+        assert_true(is_page(run.bytes, i));
+        ds_look_idle(other); /* shares the mapping, and takes nothing away */
+        assert_true(is_page(run.bytes, i));
+    }
+    ds_look_behind(look, 0, 3);
+    assert_true(ds_look_at(look, 3, 1, &run, &error));
+    assert_int_equal(run.pages, 0);
+    ds_look_free(look);
+    ds_look_free(other);
+
+    assert_int_equal(truncate(path, 2 * PAGE), 0);
+    check_look_fails(source, "became shorter");
+    assert_int_equal(unlink(path), 0);
+    check_look_fails(source, "cannot open it again: No such file");
+    write_file("rest", bytes.at, bytes.size);
+    check_look_fails(source, "changed while it was read");
+    assert_int_equal(ds_source_info(source)->pages[DS_DATA], 3);
     ds_source_free(source);
+    bytes_free(&bytes);
 }
 
 static void test_bad_sizes(void **state)
@@ -208,7 +227,7 @@ int main(void)
         cmocka_unit_test(test_holes_zero), cmocka_unit_test(test_huge_hole),
         cmocka_unit_test(test_bad_sizes),  cmocka_unit_test(test_not_a_file),
         cmocka_unit_test(test_unreadable), cmocka_unit_test(test_odd_names),
-        cmocka_unit_test(test_discard),
+        cmocka_unit_test(test_rest),
     };
     return cmocka_run_group_tests(tests, make_test_dir, remove_test_dir);
 }
