@@ -22,14 +22,15 @@
  *   - No guest write is ever lost, at any interleaving, if the rules below are kept.
  *   - A failure (no memory, a failing op) leaves every guest page and the engine as they were.
  *   - Metadata is at most 16 bytes per page looked at, all counted, plus about 32 KiB an engine
- *     and 2 KiB a VM; 16.4 where every page shares with exactly one other. Where pages lie apart: of 64 PPNs in a row, the first a multiple of 64,
- *     at most 576 bytes if any of them was looked at, and 12 for each that was.
+ *     and 2 KiB a VM; 16.4 where every page shares with exactly one other. Where pages lie apart:
+ * of 64 PPNs in a row, the first a multiple of 64, at most 576 bytes if any of them was looked at,
+ * and 12 for each that was.
  *   - A VM's metadata goes with it. Kept for others: what lies beside theirs in a unit of memory
  *     (1024 PPNs). When all VMs have gone: 64 KiB beside the engine's own, half a KiB for each
  *     number that a VM had, and a 64th of the most that was held.
- *   - One engine knows 2^32 - 64 pages at a time, counted in runs of 64 (16 TiB of dense memory),
- * of 2^29 - 1 contents on shared frames. What would exceed that is NOMEM (outcome `error`), before
- *     anything is changed; all else goes on.
+ *   - One engine knows 2^32 - 64 pages at a time, counted in runs of 64, of 2^29 - 1 contents on
+ *     shared frames. What would exceed that is NOMEM (outcome `error`), before anything is
+ *     changed; all else goes on.
  *   - Nothing is allocated on the merge, break or forget paths: offers reserve before they start.
  *   - The cost of a look is bounded, whoever made the pages and knows the salt: it reads at most
  *     eight cache lines of the table, twice as many while that grows. A hint without room there
