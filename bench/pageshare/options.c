@@ -63,6 +63,13 @@ static bool take_holes(struct options *options, const char *argument)
     return strcmp(argument, "zero") == 0;
 }
 
+static bool take_partial(struct options *options, const char *argument)
+{
+    (void)argument;
+    options->read.partial = true;
+    return true;
+}
+
 static bool take_freeze(struct options *options, const char *argument)
 {
     (void)argument;
@@ -95,6 +102,8 @@ const struct option_row option_rows[] = {
      "read as flat raw memory whatever the content looks like", take_as},
     {"holes", 0, "zero", "zero", "measure, info",
      "holes of a sparse raw file are zero pages (default: absent)", take_holes},
+    {"partial", 0, NULL, NULL, "measure, info",
+     "of a truncated dump, read what is there", take_partial},
     {"freeze", 0, NULL, NULL, "measure, info",
      "stop a process while it is copied", take_freeze},
     {"keep-going", 0, NULL, NULL, "measure, info",

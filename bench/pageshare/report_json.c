@@ -39,6 +39,8 @@ static json_t *info_object(const struct set_source *source)
     put(object, "excluded_pages", info->pages[DS_EXCLUDED]);
     put(object, "hole_pages", info->pages[DS_HOLE]);
     put(object, "kernel_shared_pages", info->pages[DS_KERNEL_SHARED]);
+    if (info->cut_pages)
+        put(object, "cut_pages", info->cut_pages);
     return object;
 }
 
@@ -157,6 +159,8 @@ bool report_info_json(const struct set *set)
         const struct ds_info *info = set->source[s].info;
         json_t *object = info_object(&set->source[s]), *extents = json_array();
         put(object, "alias_pages", info->alias_pages);
+        json_object_set_new(object, "producer", text(info->producer));
+        json_object_set_new(object, "machine", text(info->machine));
         for (size_t e = 0; e < info->extents; e++) {
             json_t *extent = json_object();
             put(extent, "key", info->extent[e].key);

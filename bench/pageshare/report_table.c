@@ -56,6 +56,19 @@ static double mib(double bytes)
     return bytes / (1 << 20);
 }
 
+/* A truncated dump is never measured without a word. */
+static void print_cut(const struct set *set)
+{
+    for (size_t s = 0; s < set->sources; s++) {
+        char name[256];
+        const struct ds_info *info = set->source[s].info;
+        text_clean(name, sizeof name, set->source[s].name, sizeof name);
+        if (info->cut_pages)
+            printf("truncated: %s, of which %lu pages are not there\n", name,
+                   (unsigned long)info->cut_pages);
+    }
+}
+
 static void print_states(const struct set *set)
 {
     uint64_t pages[DS_STATES] = {0}, left_out = 0;
@@ -64,6 +77,7 @@ static void print_states(const struct set *set)
             pages[state] += set->source[s].info->pages[state];
     for (unsigned state = DS_DATA + 1; state < DS_STATES; state++)
         left_out += pages[state];
+    print_cut(set);
     if (!left_out)
         return;
     printf("not counted:");
@@ -123,6 +137,13 @@ void report_table(const struct set *set, const struct figures *figures)
     }
 }
 
+static void print_origin(const struct ds_info *info, int columns)
+{
+    if (*info->producer || *info->machine)
+        printf("%*s %s%s%s\n", columns, "", info->producer,
+               *info->producer && *info->machine ? ", " : "", info->machine);
+}
+
 void report_info_table(const struct set *set)
 {
     int columns = name_columns(set);
@@ -135,5 +156,7 @@ void report_info_table(const struct set *set)
                (unsigned long)info->pages[DS_DATA], (unsigned long)info->pages[DS_ABSENT],
                (unsigned long)info->pages[DS_EXCLUDED], (unsigned long)info->pages[DS_HOLE],
                (unsigned long)info->pages[DS_KERNEL_SHARED]);
+        print_origin(info, columns);
     }
+    print_cut(set);
 }

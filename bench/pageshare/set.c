@@ -4,16 +4,25 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define BLOCK_PAGES UINT64_C(512)
 #define FAULT_PAGES 16 /* a fault maps at least so many of a file in the page cache */
+
+/* A file that has '=' in its name, and nothing that is labelled. */
+static bool is_file_name(const char *argument, const char *source)
+{
+    bool special = strcmp(source, "-") == 0 || strncmp(source, "pid:", 4) == 0;
+    return !special && access(source, F_OK) != 0 && access(argument, F_OK) == 0;
+}
 
 /* "name=source", where the left side has no '/'; else the argument names itself. */
 static const char *split(const char *argument, char **name)
 {
     const char *equals = strchr(argument, '=');
     const char *slash = strchr(argument, '/');
-    if (equals && equals != argument && (!slash || slash > equals)) {
+    if (equals && equals != argument && (!slash || slash > equals) &&
+        !is_file_name(argument, equals + 1)) {
         *name = strndup(argument, (size_t)(equals - argument));
         return equals + 1;
     }
@@ -59,8 +68,14 @@ bool set_open(struct set *set, const char *argument, const struct ds_options *op
         add_failure(set, source.name, &error);
         return false;
     }
-    source.info = ds_source_info(source.source);
+    if (!load_pages(&source.loaded, source.source, &error)) {
+        ds_source_free(source.source);
+        add_failure(set, source.name, &error);
+        return false;
+    }
+    source.info = &source.loaded.info;
     if (!number_pages(&source)) {
+        load_free(&source.loaded);
         ds_source_free(source.source);
         strcpy(error.text, "out of memory");
         add_failure(set, source.name, &error);
@@ -68,6 +83,8 @@ bool set_open(struct set *set, const char *argument, const struct ds_options *op
     }
     set->source = grown(set->source, set->sources, sizeof *set->source);
     set->source[set->sources++] = source;
+    for (size_t s = 0; s < set->sources; s++)
+        set->source[s].info = &set->source[s].loaded.info; /* the array may have moved */
     set->pages += source.pages;
     return true;
 }
@@ -116,6 +133,7 @@ void set_free(struct set *set)
 {
     for (size_t s = 0; s < set->sources; s++) {
         ds_source_free(set->source[s].source);
+        load_free(&set->source[s].loaded);
         free(set->source[s].first_page);
         free(set->source[s].name);
     }

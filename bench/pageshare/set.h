@@ -9,15 +9,17 @@
 #ifndef MEASURE_SET_H
 #define MEASURE_SET_H
 
+#include "load.h"
 #include "share.h"
 #include "source.h"
 
 struct set_source {
     char *name;
     struct ds_source *source;
-    const struct ds_info *info;
-    uint64_t *first_page; /* of each extent: its first data page's number in the source */
-    uint64_t pages;       /* data pages */
+    struct load loaded;
+    const struct ds_info *info; /* of what was loaded */
+    uint64_t *first_page;       /* of each extent: its first data page's number in the source */
+    uint64_t pages;             /* data pages */
     uint64_t first_block;
     share_vm vm; /* in the engine that measures the set */
 };

@@ -1,22 +1,61 @@
 /* SPDX-License-Identifier: MIT */
-/* Looks at a source whose bytes are mapped: a run is a piece of an extent. */
-#include "reader.h"
+/* Looks: at a process's pages in memory, at pages of a file (look_spans.c), or at those that a
+ * sequential source brings (look_pieces.c). */
+#include "look.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
-struct ds_look {
-    const struct ds_source *source;
-    size_t extent; /* that held the last run: the next one is most often in it, too */
-};
+static struct ds_look *fail(struct ds_look *look)
+{
+    ds_look_free(look);
+    return NULL;
+}
+
+int ds_look_fd(const struct ds_look *look)
+{
+    return look->fd >= 0 ? look->fd : look->source->fd;
+}
+
+/* The file again, as it was. */
+static bool open_again(struct ds_look *look, struct ds_error *error)
+{
+    struct ds_source *source = look->source;
+    if (source->fd < 0 && source->bytes_in == DS_IN_FILE) {
+        look->fd = open(source->spec, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        if (look->fd < 0)
+            return ds_fail_look(source, error, "cannot open again: %s", strerror(errno));
+    }
+    return ds_identity_check(source, ds_look_fd(look), error);
+}
 
 struct ds_look *ds_look_new(struct ds_source *source, struct ds_error *error)
 {
     struct ds_look *look = calloc(1, sizeof *look);
-    if (look)
-        look->source = source;
-    else
+    if (!look) {
         snprintf(error->text, sizeof error->text, "out of memory");
+        return NULL;
+    }
+    look->source = source;
+    look->fd = look->spool_fd = -1;
+    if (!source->kind)
+        return look;
+    look->buffer = malloc(DS_INPUT_NBYTES);
+    if (!look->buffer) {
+        ds_fail_look(source, error, "out of memory");
+        return fail(look);
+    }
+    if (!open_again(look, error))
+        return fail(look);
+    if (source->info.sequential) {
+        source->error = error;
+        if (!ds_look_begin_pieces(look))
+            return fail(look);
+    }
     return look;
 }
 
@@ -26,35 +65,54 @@ static bool holds(const struct ds_extent *extent, uint64_t index)
            index - extent->index < extent->pages;
 }
 
-/* Extents ascend by key, and here so do the indexes of those that are data. */
+/* A process's extents ascend by key, and so do the indexes of those that are data. */
 static const struct ds_extent *find(struct ds_look *look, uint64_t index)
 {
     const struct ds_info *info = &look->source->info;
     for (size_t i = 0; i < info->extents; i++) {
-        size_t at = (look->extent + i) % info->extents;
+        size_t at = (look->last + i) % info->extents;
         if (holds(&info->extent[at], index)) {
-            look->extent = at;
+            look->last = at;
             return &info->extent[at];
         }
     }
     return NULL;
 }
 
-bool ds_look_at(struct ds_look *look, uint64_t index, size_t pages, struct ds_run *run,
-                struct ds_error *error)
+static bool look_at_process(struct ds_look *look, uint64_t index, size_t pages, struct ds_run *run)
 {
-    (void)error;
-    *run = (struct ds_run){.index = index};
-    if (index >= look->source->info.data_pages)
-        return true;
     const struct ds_extent *extent = find(look, index);
+    if (!extent)
+        return true;
     uint64_t skipped = index - extent->index, left = extent->pages - skipped;
     run->pages = left < pages ? (size_t)left : pages;
     run->bytes = extent->bytes + skipped * DS_PAGE_SIZE;
     return true;
 }
 
+bool ds_look_at(struct ds_look *look, uint64_t index, size_t pages, struct ds_run *run,
+                struct ds_error *error)
+{
+    *run = (struct ds_run){.index = index};
+    if (look->reading) {
+        look->source->error = error;
+        return ds_look_at_pieces(look, index, pages, run);
+    }
+    if (index >= look->source->info.data_pages)
+        return true;
+    return look->source->kind ? ds_look_at_spans(look, index, pages, run, error)
+                              : look_at_process(look, index, pages, run);
+}
+
 void ds_look_free(struct ds_look *look)
 {
+    if (!look)
+        return;
+    ds_reading_free(look->reading);
+    if (look->fd >= 0)
+        close(look->fd);
+    if (look->spool_fd >= 0)
+        close(look->spool_fd);
+    free(look->buffer);
     free(look);
 }

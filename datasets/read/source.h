@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A source of memory pages: a dump file, standard input or a running process, opened read-only.
+ * A source of memory pages: a dump file, a pipe or a running process, opened read-only.
  *
  * Whatever the format, a source is a list of extents in the order of their page keys: a run of
  * pages of one state. Those of state data have bytes, which a *look* reads: data pages are numbered
@@ -10,7 +10,10 @@
  * ascend, and what its extents are is known when a look has reached its end. Nothing here knows of
  * page sharing.
  *
- * Limits: writes to a dump while it is open show. A process is copied into memory of this one.
+ * An open file is neither mapped nor kept open: a look opens it again, and says so if it is not the
+ * file that it was. What is packed is unpacked again by each look. A pipe's first look must reach
+ * its end: it writes what is not zero into an unnamed file in $TMPDIR or /var/tmp, from which later
+ * looks read. A process is copied into memory of this one.
  *
  * Example:
  *     struct ds_error error;
@@ -35,12 +38,13 @@
 
 struct ds_source;
 
-/* What a dump says of a page. Only data pages have bytes. */
+/* What a dump says of a page. Only data pages have bytes to be read. */
 enum ds_state {
-    DS_DATA,     /* present, bytes known */
-    DS_ABSENT,   /* the machine had no such page, or nothing ever touched it */
-    DS_EXCLUDED, /* present in the machine, left out by whoever wrote the dump */
-    DS_HOLE,     /* a hole of a sparse file: unknown unless options say that it reads as zero */
+    DS_DATA,          /* present, bytes known */
+    DS_ZERO,          /* present, known to be all zero without a look: it has no index */
+    DS_ABSENT,        /* the machine had no such page, or nothing ever touched it */
+    DS_EXCLUDED,      /* present in the machine, left out by whoever wrote the dump */
+    DS_HOLE,          /* a hole of a raw file: unknown unless options say that it reads as zero */
     DS_KERNEL_SHARED, /* a live process's page that the kernel already shares physically */
     DS_STATES
 };
@@ -50,15 +54,20 @@ struct ds_extent {
     uint64_t key;         /* first page's number in the source (a PPN, or a VPN of a process) */
     uint64_t pages;       /* > 0 */
     uint64_t index;       /* of the first page, if the state is data */
-    const uint8_t *bytes; /* pages * DS_PAGE_SIZE readable bytes, any alignment; NULL if not data */
+    const uint8_t *bytes; /* of a process's data pages; else NULL */
     enum ds_state state;
 };
 
 struct ds_info {
     const char *spec;   /* as given to ds_source_open */
-    const char *format; /* "raw", "elf", "pid"; a compressed one adds "+zstd" */
+    const char *format; /* "raw", "elf", "pid", ...; a packed one adds "+zstd", ... */
     uint64_t pages[DS_STATES];
-    uint64_t alias_pages; /* named again by the dump with the same bytes; counted once above */
+    uint64_t alias_pages;   /* named again by the dump with the same bytes; counted once above */
+    uint64_t cut_pages;     /* behind the end of a truncated dump; among the excluded ones */
+    const char *producer;   /* who wrote the dump, as far as it says; "" if it does not */
+    const char *machine;    /* of what architecture, as far as the dump says; "" if it does not */
+    uint64_t device, inode; /* of the file or pipe: one file has one pair, whatever its path; 0, 0
+                               of a process */
     size_t extents;
     const struct ds_extent *extent;
     uint64_t data_pages; /* indexes that looks take: [0, data_pages) */
@@ -70,6 +79,7 @@ struct ds_info {
 struct ds_options {
     bool as_raw;     /* read as flat raw memory whatever the content looks like */
     bool holes_zero; /* a sparse hole of a raw file reads as zero pages */
+    bool partial;    /* of a truncated dump, read what is there */
     bool freeze;     /* stop a pid: source while it is copied, then let it go on */
     /* Called now and then during long reads (spooling, copying a process), NULL for none. Bytes
      * done, and bytes in all or 0 if unknown. */
@@ -83,8 +93,9 @@ struct ds_error {
 };
 
 /*
- * Opens a source. `spec` is a path, "-" for standard input, or "pid:N". The format is told from the
- * content, never from the name. `options` may be NULL for the defaults (all false).
+ * Opens a source. `spec` is the path of a file or FIFO, "-" for standard input, or "pid:N". The
+ * format is told from the content, never from the name. `options` may be NULL for the defaults (all
+ * false).
  *
  * On success *out is owned by the caller, to be released by ds_source_free. On failure returns
  * false with *out NULL and one line in `error`; nothing stays open, mapped, stopped or on disk.
@@ -126,7 +137,7 @@ void ds_source_discard(struct ds_source *source, uint64_t piece);
 /* Releases everything; NULL is allowed. */
 void ds_source_free(struct ds_source *source);
 
-/* "data", "absent", "excluded", "hole", "kernel-shared". */
+/* "data", "zero", "absent", "excluded", "hole", "kernel-shared". */
 const char *ds_state_name(enum ds_state state);
 
 #endif

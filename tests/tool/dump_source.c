@@ -1,25 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writes the data pages of a source, in the order of their keys, to a flat raw file.
+ * Writes the data pages of a source, in the order in which it holds them, to a flat raw file.
  *
  * Usage: dump_source [--freeze] SOURCE FILE
  * Makes the raw files of datasets/small from live processes, and gives tests one copy of a process
- * that they can measure twice. Pages that are absent, excluded or the kernel's are left out.
+ * that they can measure twice. Pages that are absent, excluded or the kernel's are left out, and so
+ * are those that are known to be zero.
  */
 #include "source.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static bool write_pages(const struct ds_info *info, FILE *file)
+static bool write_pages(struct ds_source *source, FILE *file, struct ds_error *error)
 {
-    for (size_t i = 0; i < info->extents; i++) {
-        const struct ds_extent *extent = &info->extent[i];
-        size_t pages = (size_t)extent->pages;
-        if (extent->state == DS_DATA && fwrite(extent->bytes, DS_PAGE_SIZE, pages, file) != pages)
-            return false;
+    struct ds_look *look = ds_look_new(source, error);
+    struct ds_run run = {0};
+    bool ok = look != NULL;
+    while (ok) {
+        ok = ds_look_at(look, run.index + run.pages, 1024, &run, error);
+        if (!ok || run.pages == 0)
+            break;
+        ok = fwrite(run.bytes, DS_PAGE_SIZE, run.pages, file) == run.pages;
+        if (!ok)
+            snprintf(error->text, sizeof error->text, "cannot write");
     }
-    return true;
+    ds_look_free(look);
+    return ok;
 }
 
 static int dump(const char *spec, const char *path, const struct ds_options *options)
@@ -31,11 +38,13 @@ static int dump(const char *spec, const char *path, const struct ds_options *opt
         return 1;
     }
     FILE *file = fopen(path, "wbe");
-    bool ok = file && write_pages(ds_source_info(source), file);
+    bool ok = file != NULL;
+    snprintf(error.text, sizeof error.text, "cannot write");
+    ok = ok && write_pages(source, file, &error);
     if (file && fclose(file) != 0)
         ok = false;
     if (!ok)
-        perror(path);
+        fprintf(stderr, "%s: %s\n", path, error.text);
     ds_source_free(source);
     return ok ? 0 : 1;
 }

@@ -25,6 +25,8 @@ struct input {
     char *name;
     struct ds_source *source;
     const struct ds_info *info;
+    uint8_t *bytes; /* of all data pages */
+    size_t pages;   /* data pages */
 };
 
 /* One distinct content: how many pages each source has of it. */
@@ -55,6 +57,30 @@ static void *must_alloc(size_t count, size_t nbytes)
 
 /* ------------------------------------------------------------------------- pages to contents -- */
 
+/* By a look from front to back, as any source allows. */
+static void load(struct input *input)
+{
+    struct ds_error error;
+    struct ds_look *look = ds_look_new(input->source, &error);
+    struct ds_run run = {0};
+    size_t capacity = 0;
+    while (look && ds_look_at(look, run.index + run.pages, 256, &run, &error) && run.pages) {
+        if (input->pages + run.pages > capacity) {
+            capacity = 2 * (input->pages + run.pages);
+            input->bytes = realloc(input->bytes, capacity * DS_PAGE_SIZE);
+            if (!input->bytes)
+                abort();
+        }
+        memcpy(input->bytes + input->pages * DS_PAGE_SIZE, run.bytes, run.pages * DS_PAGE_SIZE);
+        input->pages += run.pages;
+    }
+    if (!input->info->complete || input->pages != input->info->data_pages) {
+        fprintf(stderr, "exact: %s\n", error.text);
+        exit(1);
+    }
+    ds_look_free(look);
+}
+
 static void open_input(struct input *input, const char *argument, const struct ds_options *options)
 {
     struct ds_error error;
@@ -69,20 +95,22 @@ static void open_input(struct input *input, const char *argument, const struct d
         exit(1);
     }
     input->info = ds_source_info(input->source);
+    load(input);
 }
 
 static void list_pages(struct count *count)
 {
+    static const uint8_t zero[DS_PAGE_SIZE];
     size_t pages = 0;
     for (size_t s = 0; s < count->inputs; s++)
-        pages += (size_t)count->input[s].info->pages[DS_DATA];
+        pages += count->input[s].pages + (size_t)count->input[s].info->pages[DS_ZERO];
     count->page = must_alloc(pages, sizeof *count->page);
     for (size_t s = 0; s < count->inputs; s++) {
-        const struct ds_info *info = count->input[s].info;
-        for (size_t e = 0; e < info->extents; e++)
-            for (uint64_t p = 0; info->extent[e].state == DS_DATA && p < info->extent[e].pages; p++)
-                count->page[count->pages++] =
-                    (struct page){info->extent[e].bytes + p * DS_PAGE_SIZE, s};
+        const struct input *input = &count->input[s];
+        for (size_t p = 0; p < input->pages; p++)
+            count->page[count->pages++] = (struct page){input->bytes + p * DS_PAGE_SIZE, s};
+        for (uint64_t p = 0; p < input->info->pages[DS_ZERO]; p++)
+            count->page[count->pages++] = (struct page){zero, s};
     }
 }
 
@@ -283,6 +311,7 @@ static void fini(struct count *count)
         free(count->content[c].copies);
     for (size_t s = 0; s < count->inputs; s++) {
         ds_source_free(count->input[s].source);
+        free(count->input[s].bytes);
         free(count->input[s].name);
     }
     free(count->content);

@@ -43,7 +43,7 @@ static void test_foreign(void **state)
         fill_page(page, i);
         memcpy(page, foreign[i].magic, foreign[i].nbytes);
         const char *path = write_file("foreign", page, sizeof page);
-        must_fail(path, NULL, "at offset 0x0", foreign[i].said, "can be read as raw", NULL);
+        must_fail(path, NULL, "at offset 0x0", foreign[i].said, "not supported", NULL);
         struct ds_source *source = must_open(path, &as_raw);
         assert_string_equal(ds_source_info(source)->format, "raw");
         assert_memory_equal(find_page(source, 0, NULL), page, PAGE);
@@ -67,18 +67,18 @@ static void test_as_raw(void **state)
 static void test_find(void **state)
 {
     (void)state;
-    uint8_t head[DS_HEAD_NBYTES] = {0};
-    assert_ptr_equal(ds_format_find(head, sizeof head), &ds_format_raw);
-    assert_ptr_equal(ds_format_find(head, 0), &ds_format_raw);
-    assert_ptr_equal(ds_format_find((const uint8_t *)"\x7f"
-                                                     "ELF",
-                                    4),
-                     &ds_format_elf);
-    assert_ptr_equal(ds_format_find((const uint8_t *)"\x7f"
-                                                     "ELF",
-                                    3),
-                     &ds_format_raw);
-    assert_ptr_equal(ds_format_find((const uint8_t *)"\x28\xb5\x2f\xfd", 4), &ds_format_zstd);
+    uint8_t head[64] = {0};
+    const uint8_t elf[] = {0x7f, 'E', 'L', 'F'}, zstd[] = {0x28, 0xb5, 0x2f, 0xfd};
+    const uint8_t skippable[] = {0x5f, 0x2a, 0x4d, 0x18};
+    const char *refused = NULL;
+    assert_ptr_equal(ds_format_find(head, sizeof head, &refused), &ds_format_raw);
+    assert_ptr_equal(ds_format_find(head, 0, &refused), &ds_format_raw);
+    assert_ptr_equal(ds_format_find(elf, 4, &refused), &ds_format_elf);
+    assert_ptr_equal(ds_format_find(elf, 3, &refused), &ds_format_raw);
+    assert_null(refused);
+    assert_ptr_equal(ds_packing_find(zstd, 4), &ds_packing_zstd);
+    assert_ptr_equal(ds_packing_find(skippable, 4), &ds_packing_zstd);
+    assert_null(ds_packing_find(zstd, 3));
 }
 
 static void test_state_names(void **state)

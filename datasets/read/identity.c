@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* Which file a source is, so that a look finds it as it was. */
+#include "reader.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+bool ds_identity_note(struct ds_source *source, int fd)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0)
+        return ds_fail(source, "cannot read its size: %s", strerror(errno));
+    source->identity = (struct ds_identity){st.st_dev, st.st_ino, st.st_size, st.st_mtim};
+    source->info.device = st.st_dev;
+    source->info.inode = st.st_ino;
+    source->bytes_in = S_ISREG(st.st_mode) ? DS_IN_FILE : DS_IN_PIPE;
+    return true;
+}
+
+bool ds_identity_check(const struct ds_source *source, int fd, struct ds_error *error)
+{
+    const struct ds_identity *was = &source->identity;
+    struct stat st;
+    if (source->bytes_in != DS_IN_FILE)
+        return true;
+    if (fstat(fd, &st) != 0)
+        return ds_fail_look(source, error, "cannot read its size: %s", strerror(errno));
+    if (st.st_dev != was->device || st.st_ino != was->inode)
+        return ds_fail_look(source, error,
+                            "changed while it was measured: another file has its name now");
+    if (st.st_size < was->nbytes)
+        return ds_fail_look(source, error,
+                            "changed: became shorter while it was read (%lld bytes of %lld)",
+                            (long long)st.st_size, (long long)was->nbytes);
+    if (st.st_size != was->nbytes || st.st_mtim.tv_sec != was->modified.tv_sec ||
+        st.st_mtim.tv_nsec != was->modified.tv_nsec)
+        return ds_fail_look(source, error, "changed while it was measured: somebody writes to it");
+    return true;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef DS_LOOK_H
+#define DS_LOOK_H
+
+#include "reader.h"
+
+struct ds_look {
+    struct ds_source *source;
+    int fd;          /* owned, or -1: the source's own is read */
+    uint8_t *buffer; /* owned, DS_INPUT_NBYTES */
+    size_t last;     /* extent or span that held the last run: the next one is most often there */
+
+    /* Of a sequential source. */
+    struct ds_reading *reading; /* owned */
+    struct ds_piece piece;      /* what is left of the current one */
+    uint64_t index;             /* of its first page, if it is data */
+    bool recording;             /* the first look: it finds out what the source is */
+    bool ended;
+    int spool_fd; /* owned: where the pages of a pipe are written; or -1 */
+};
+
+int ds_look_fd(const struct ds_look *look);
+
+/* Pages of a file or spool, by its spans. */
+bool ds_look_at_spans(struct ds_look *look, uint64_t index, size_t pages, struct ds_run *run,
+                      struct ds_error *error);
+/* Pages as they come. */
+bool ds_look_begin_pieces(struct ds_look *look);
+bool ds_look_at_pieces(struct ds_look *look, uint64_t index, size_t pages, struct ds_run *run);
+
+/* Moves `pages` pages at a distance of `stride` bytes together. */
+void ds_look_pack(uint8_t *to, const uint8_t *from, size_t pages, size_t stride);
+
+#endif
