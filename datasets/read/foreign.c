@@ -76,9 +76,18 @@ static const char *mime_of(const uint8_t *head, size_t nbytes)
     return mime ? mime : "";
 }
 
+/* As most memory does; and asking libmagic costs more than all else about a small file. */
+static bool begins_with_zeros(const uint8_t *head, size_t nbytes)
+{
+    static const uint8_t zeros[512];
+    return memcmp(head, zeros, nbytes < sizeof zeros ? nbytes : sizeof zeros) == 0;
+}
+
 const char *ds_foreign_name(const uint8_t *head, size_t nbytes)
 {
     const char *name = NULL;
+    if (begins_with_zeros(head, nbytes))
+        return NULL;
     pthread_mutex_lock(&mutex);
     const char *mime = mime_of(head, nbytes);
     for (size_t i = 0; i < sizeof believed / sizeof believed[0]; i++) {

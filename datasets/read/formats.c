@@ -2,9 +2,9 @@
 /*
  * Which format is it? Told from a file's first bytes, never from its name.
  *
- * Formats that we know but cannot read are here too, so that they are refused by name: measured as
- * raw memory, a compressed or filtered dump would give figures that look right and mean nothing.
- * What this table does not know, libmagic may (foreign.c).
+ * Formats that we know but cannot read (some: in this build) are here too, so that they are refused
+ * by name: measured as raw memory, a compressed or filtered dump would give figures that look right
+ * and mean nothing. What this table does not know, libmagic may (foreign.c).
  */
 #include "reader.h"
 
@@ -58,10 +58,10 @@ static const struct {
     FOREIGN("EVF\x09\x0d\x0a\xff\x00", "an EWF image (EnCase)"),
     FOREIGN("EVF2\x0d\x0a\x81\x00", "an EWF image (EnCase)"),
     FOREIGN("LVF\x09\x0d\x0a\xff\x00", "an EWF image (EnCase)"),
-    FOREIGN("\x1f\x8b\x08", "gzip"),
-    FOREIGN("\xfd\x37zXZ\x00", "xz"),
-    FOREIGN("\x04\x22\x4d\x18", "lz4"),
-    FOREIGN("BZh91AY&SY", "bzip2"),
+    FOREIGN("\x1f\x8b\x08", "gzip, built without zlib"),
+    FOREIGN("\xfd\x37zXZ\x00", "xz, built without liblzma"),
+    FOREIGN("\x04\x22\x4d\x18", "lz4, built without liblz4"),
+    FOREIGN("BZh91AY&SY", "bzip2, built without libbz2"),
     FOREIGN("\x89LZO\x00\x0d\x0a\x1a\x0a", "lzop"),
     FOREIGN("LZIP\x01", "lzip"),
     FOREIGN("7z\xbc\xaf\x27\x1c", "a 7z archive"),
@@ -73,6 +73,8 @@ static const struct {
     FOREIGN("conectix", "a VHD disk image"),
     FOREIGN("vhdxfile", "a VHDX disk image"),
 };
+
+enum { ISO_MAGIC = 0x8001 };
 
 /* The sum of a tar header's bytes, its own field taken as blanks, stands in it in octal. */
 static bool is_tar(const uint8_t *head, size_t nbytes)
@@ -97,7 +99,11 @@ static const char *refuse(const uint8_t *head, size_t nbytes)
         if (nbytes >= foreign[i].nbytes && memcmp(head, foreign[i].magic, foreign[i].nbytes) == 0)
             return foreign[i].name;
     }
-    return is_tar(head, nbytes) ? "a tar archive" : ds_foreign_name(head, nbytes);
+    if (is_tar(head, nbytes))
+        return "a tar archive";
+    if (nbytes >= ISO_MAGIC + 5 && memcmp(head + ISO_MAGIC, "CD001", 5) == 0)
+        return "an ISO 9660 image";
+    return ds_foreign_name(head, nbytes);
 }
 
 const struct ds_format *ds_format_find(const uint8_t *head, size_t nbytes, const char **refused)

@@ -76,7 +76,8 @@ struct ds_packing {
     void (*close)(void *state);
 };
 
-extern const struct ds_packing ds_packing_zstd;
+extern const struct ds_packing ds_packing_zstd, ds_packing_gzip, ds_packing_xz, ds_packing_lz4,
+    ds_packing_bzip2;
 
 /* The packing of what begins so, or NULL. */
 const struct ds_packing *ds_packing_find(const uint8_t *head, size_t nbytes);

@@ -19,7 +19,9 @@ static bool find(struct ds_reading *reading)
         return false;
     if (got == 0)
         return ds_fail(source, "expected memory pages, found an empty %s",
-                       source->packing ? "content" : "file");
+                       source->packing                  ? "content"
+                       : source->bytes_in == DS_IN_FILE ? "file"
+                                                        : "pipe (it gives its bytes once)");
     const struct ds_packing *inner = source->options.as_raw ? NULL : ds_packing_find(head, got);
     const char *refused = inner ? inner->name : NULL;
     source->kind = &ds_format_raw;

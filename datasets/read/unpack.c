@@ -29,6 +29,18 @@ struct ds_unpacker {
 
 static const struct ds_packing *const packings[] = {
     &ds_packing_zstd,
+#ifdef DS_WITH_ZLIB
+    &ds_packing_gzip,
+#endif
+#ifdef DS_WITH_LIBLZMA
+    &ds_packing_xz,
+#endif
+#ifdef DS_WITH_LIBLZ4
+    &ds_packing_lz4,
+#endif
+#ifdef DS_WITH_LIBBZ2
+    &ds_packing_bzip2,
+#endif
 };
 
 const struct ds_packing *ds_packing_find(const uint8_t *head, size_t nbytes)

@@ -27,11 +27,15 @@ static const struct {
     {"\xd0\xbe\xd2\xbe", 4, "VMware"},
     {"\xd1\xba\xd1\xba", 4, "VMware"},
     {"\x19\x43\x56\x54", 4, "CRIU"},
-    {"\x1f\x8b\x08\0", 4, "gzip"},
-    {"\xfd\x37zXZ\0", 6, "xz"},
-    {"\x04\x22\x4d\x18", 4, "lz4"},
-    {"BZh91AY&SY", 10, "bzip2"},
     {"QFI\xfb", 4, "qcow2"},
+    {"hibr", 4, "hibernation"},
+    {"RSTR", 4, "hibernation"},
+    {"wake", 4, "hibernation"},
+    {"Xen saved domain, xl format\n \0 \r", 32, "xl save"},
+    {"\xcf\xfa\xed\xfe", 4, "Mach-O"},
+    {"EVF\x09\x0d\x0a\xff\x00", 8, "EWF"},
+    {"7z\xbc\xaf\x27\x1c", 6, "7z"},
+    {"\x89LZO\x00\x0d\x0a\x1a\x0a", 9, "lzop"},
 };
 
 static void test_foreign(void **state)
