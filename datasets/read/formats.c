@@ -17,7 +17,8 @@
     }
 
 /* Ours; a new format's line goes here. Raw is what matches nothing. */
-static const struct ds_format *const readable[] = {&ds_format_elf};
+static const struct ds_format *const readable[] = {&ds_format_elf, &ds_format_qemu,
+                                                   &ds_format_libvirt};
 
 /* A magic shorter than three bytes would be found in ordinary memory. */
 static const struct {
@@ -30,8 +31,6 @@ static const struct {
     FOREIGN("makedumpfile", "a flattened makedumpfile dump"),
     FOREIGN("EMiL", "a LiME dump"),
     FOREIGN("AVML", "an AVML dump"),
-    FOREIGN("QEVM", "a QEMU migration stream (savevm)"),
-    FOREIGN("LibvirtQemudSave", "a libvirt save image (virsh save)"),
     FOREIGN("LibvirtQemudPart", "a partial libvirt save image (virsh save)"),
     FOREIGN("LinuxGuestRecord", "a Xen save image (xm save)"),
     FOREIGN("Xen saved domain", "a Xen save image (xl save)"),

@@ -79,10 +79,19 @@ static bool add_with_holes(struct ds_source *source, int fd, const struct ds_pie
     return true;
 }
 
+bool ds_list_cut(struct ds_source *source, const struct ds_piece *cut)
+{
+    source->info.cut_pages += cut->pages;
+    return ds_extent_add(
+        source, (struct ds_extent){.key = cut->key, .pages = cut->pages, .state = DS_EXCLUDED});
+}
+
 bool ds_list_add(struct ds_source *source, int fd, const struct ds_piece *piece)
 {
     if (piece->pages == 0)
         return true;
+    if (piece->cut)
+        return ds_list_cut(source, piece);
     if (piece->state != DS_DATA)
         return ds_extent_add(
             source,
@@ -93,13 +102,6 @@ bool ds_list_add(struct ds_source *source, int fd, const struct ds_piece *piece)
     return ds_span_add(source, span) &&
            ds_extent_add(source, (struct ds_extent){
                                      .key = piece->key, .pages = piece->pages, .state = DS_DATA});
-}
-
-bool ds_list_cut(struct ds_source *source, const struct ds_piece *cut)
-{
-    source->info.cut_pages += cut->pages;
-    return ds_extent_add(
-        source, (struct ds_extent){.key = cut->key, .pages = cut->pages, .state = DS_EXCLUDED});
 }
 
 static int by_key(const void *a, const void *b)

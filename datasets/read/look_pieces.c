@@ -69,9 +69,9 @@ static bool next_piece(struct ds_look *look)
         return finish(look);
     if (piece->state == DS_DATA)
         return true;
-    struct ds_extent extent = {.key = piece->key, .pages = piece->pages, .state = piece->state};
+    bool ok = !look->recording || ds_list_add(source, -1, piece);
     piece->pages = 0;
-    return !look->recording || ds_extent_add(source, extent);
+    return ok;
 }
 
 /* `pages` pages of the piece are done with. */

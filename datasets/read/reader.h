@@ -45,7 +45,7 @@ struct ds_source {
     struct ds_error *error; /* borrowed: of ds_source_open, and of a look that reads pieces */
     char *spec;             /* owned; info.spec */
     char format[32];        /* info.format */
-    char producer[64], machine[32];
+    char producer[64], machine[64];
 
     struct ds_extent *extent; /* owned; info.extent */
     size_t extent_capacity;
@@ -74,6 +74,7 @@ struct ds_piece {
     enum ds_state state;
     uint64_t offset; /* of data: of the first page in the input */
     uint32_t stride; /* from page to page; 0: DS_PAGE_SIZE */
+    bool cut;        /* excluded, because the input ends too early */
 };
 #define DS_TO_END (UINT64_MAX / DS_PAGE_SIZE)
 
@@ -103,6 +104,8 @@ struct ds_format {
 
 extern const struct ds_format ds_format_raw;
 extern const struct ds_format ds_format_elf;
+extern const struct ds_format ds_format_qemu;
+extern const struct ds_format ds_format_libvirt;
 
 /* An error if raw memory of so many bytes ends within a page. */
 bool ds_raw_whole(struct ds_source *source, uint64_t nbytes);

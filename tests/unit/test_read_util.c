@@ -190,7 +190,7 @@ static bool load(struct ds_source *source, size_t pages, struct bytes *bytes,
     return ok;
 }
 
-static void keep(struct ds_source *source)
+void load_source(struct ds_source *source)
 {
     static size_t next;
     struct ds_error error;
@@ -213,7 +213,7 @@ struct ds_source *must_open(const char *spec, const struct ds_options *options)
         fail_msg("%s", error.text);
     assert_non_null(source);
     assert_string_equal(ds_source_info(source)->spec, spec);
-    keep(source);
+    load_source(source);
     check_source(source);
     return source;
 }
@@ -311,7 +311,7 @@ const uint8_t *find_page(const struct ds_source *source, uint64_t key, enum ds_s
             if (loaded[s].source == source)
                 return loaded[s].bytes.at + (e->index + key - e->key) * PAGE;
         }
-        return e->bytes ? e->bytes + (key - e->key) * PAGE : NULL;
+        return NULL;
     }
     return NULL;
 }
