@@ -17,8 +17,12 @@
     }
 
 /* Ours; a new format's line goes here. Raw is what matches nothing. */
-static const struct ds_format *const readable[] = {&ds_format_elf, &ds_format_qemu,
-                                                   &ds_format_libvirt};
+static const struct ds_format *const readable[] = {
+    &ds_format_elf,  &ds_format_qemu, &ds_format_libvirt, &ds_format_lime,
+#ifdef DS_WITH_SNAPPY
+    &ds_format_avml,
+#endif
+};
 
 /* A magic shorter than three bytes would be found in ordinary memory. */
 static const struct {
@@ -29,8 +33,9 @@ static const struct {
     FOREIGN("KDUMP   ", "a kdump-compressed dump (makedumpfile)"),
     FOREIGN("DISKDUMP", "a diskdump dump"),
     FOREIGN("makedumpfile", "a flattened makedumpfile dump"),
-    FOREIGN("EMiL", "a LiME dump"),
-    FOREIGN("AVML", "an AVML dump"),
+    FOREIGN("EMiL", "a LiME dump of another version than 1"),
+    FOREIGN("AVML\x02\x00\x00\x00", "an AVML dump, built without libsnappy"),
+    FOREIGN("AVML", "an AVML dump of another version than 2"),
     FOREIGN("LibvirtQemudPart", "a partial libvirt save image (virsh save)"),
     FOREIGN("LinuxGuestRecord", "a Xen save image (xm save)"),
     FOREIGN("Xen saved domain", "a Xen save image (xl save)"),

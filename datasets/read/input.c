@@ -110,6 +110,11 @@ bool ds_input_at(struct ds_input *input, uint64_t offset, size_t nbytes, const u
     return true;
 }
 
+uint64_t ds_input_end(const struct ds_input *input)
+{
+    return input->seekable ? input->nbytes : input->offset + input->filled;
+}
+
 bool ds_input_copy(struct ds_input *input, uint64_t offset, void *to, size_t nbytes,
                    const char *what)
 {

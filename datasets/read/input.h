@@ -41,6 +41,9 @@ struct ds_input {
 bool ds_input_at(struct ds_input *input, uint64_t offset, size_t nbytes, const uint8_t **bytes,
                  size_t *got);
 
+/* Where the input ends; of a stream, the end of what was read so far. */
+uint64_t ds_input_end(const struct ds_input *input);
+
 /* Copies to `to`; fewer bytes are an error: "expected WHAT, found the end ...". */
 bool ds_input_copy(struct ds_input *input, uint64_t offset, void *to, size_t nbytes,
                    const char *what);

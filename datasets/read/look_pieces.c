@@ -89,8 +89,7 @@ static bool end_early(struct ds_look *look)
 {
     struct ds_source *source = look->source;
     struct ds_piece *piece = &look->piece;
-    const struct ds_input *input = &look->reading->input;
-    uint64_t nbytes = input->offset + input->filled; /* where it ends */
+    uint64_t nbytes = ds_input_end(&look->reading->input);
     if (piece->pages == DS_TO_END) {
         if (!ds_raw_whole(source, nbytes))
             return false;

@@ -96,7 +96,7 @@ struct ds_format {
     /* The next piece. Those of data come in the order of their offsets. */
     bool (*next)(struct ds_reading *reading, struct ds_piece *piece);
     /* The next pages of a piece of data, for a format that packs pages itself; NULL: they lie in
-     * the input. A piece need not be unpacked to its end. */
+     * the input. Each piece is unpacked to its end. */
     bool (*unpack)(struct ds_reading *reading, uint8_t *to, size_t pages);
     void (*close)(struct ds_reading *reading); /* also after an open that failed; may be NULL */
     void (*forget)(void *plan);                /* frees source->plan; NULL: there is none */
@@ -106,6 +106,8 @@ extern const struct ds_format ds_format_raw;
 extern const struct ds_format ds_format_elf;
 extern const struct ds_format ds_format_qemu;
 extern const struct ds_format ds_format_libvirt;
+extern const struct ds_format ds_format_lime;
+extern const struct ds_format ds_format_avml;
 
 /* An error if raw memory of so many bytes ends within a page. */
 bool ds_raw_whole(struct ds_source *source, uint64_t nbytes);

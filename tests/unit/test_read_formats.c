@@ -17,8 +17,8 @@ static const struct {
 } foreign[] = {
     {"KDUMP   ", 8, "kdump"},
     {"makedumpfile\0\0\0\0", 16, "makedumpfile"},
-    {"EMiL\1\0\0\0", 8, "LiME"},
-    {"AVML\2\0\0\0", 8, "AVML"},
+    {"EMiL\2\0\0\0", 8, "LiME"},
+    {"AVML\1\0\0\0", 8, "AVML"},
     {"LibvirtQemudPart", 16, "libvirt"},
     {"PAGEDU64", 8, "64-bit Windows crash dump"},
     {"PAGEDUMP", 8, "32-bit Windows crash dump"},
