@@ -17,12 +17,19 @@
     }
 
 /* Ours; a new format's line goes here. Raw is what matches nothing. */
+/* clang-format off */
 static const struct ds_format *const readable[] = {
-    &ds_format_elf,  &ds_format_qemu, &ds_format_libvirt, &ds_format_lime,
+    &ds_format_elf,
+    &ds_format_qemu,
+    &ds_format_libvirt,
+    &ds_format_lime,
+    &ds_format_flattened,
+    &ds_format_kdump,
 #ifdef DS_WITH_SNAPPY
     &ds_format_avml,
 #endif
 };
+/* clang-format on */
 
 /* A magic shorter than three bytes would be found in ordinary memory. */
 static const struct {
@@ -30,9 +37,7 @@ static const struct {
     const char *magic;
     size_t nbytes;
 } foreign[] = {
-    FOREIGN("KDUMP   ", "a kdump-compressed dump (makedumpfile)"),
     FOREIGN("DISKDUMP", "a diskdump dump"),
-    FOREIGN("makedumpfile", "a flattened makedumpfile dump"),
     FOREIGN("EMiL", "a LiME dump of another version than 1"),
     FOREIGN("AVML\x02\x00\x00\x00", "an AVML dump, built without libsnappy"),
     FOREIGN("AVML", "an AVML dump of another version than 2"),

@@ -88,6 +88,8 @@ bool ds_input_at(struct ds_input *input, uint64_t offset, size_t nbytes, const u
 {
     *bytes = input->buffer;
     *got = 0;
+    if (input->seekable && offset >= input->nbytes)
+        return true;
     bool behind = offset < input->offset;
     bool beyond = offset - input->offset > input->filled ||
                   nbytes > input->filled - (size_t)(offset - input->offset);

@@ -98,6 +98,8 @@ struct ds_format {
     /* The next pages of a piece of data, for a format that packs pages itself; NULL: they lie in
      * the input. Each piece is unpacked to its end. */
     bool (*unpack)(struct ds_reading *reading, uint8_t *to, size_t pages);
+    /* Instead of next: writes the file that the input was made of. Then that is read. */
+    bool (*reassemble)(struct ds_reading *reading, int to_fd);
     void (*close)(struct ds_reading *reading); /* also after an open that failed; may be NULL */
     void (*forget)(void *plan);                /* frees source->plan; NULL: there is none */
 };
@@ -108,6 +110,8 @@ extern const struct ds_format ds_format_qemu;
 extern const struct ds_format ds_format_libvirt;
 extern const struct ds_format ds_format_lime;
 extern const struct ds_format ds_format_avml;
+extern const struct ds_format ds_format_kdump;
+extern const struct ds_format ds_format_flattened;
 
 /* An error if raw memory of so many bytes ends within a page. */
 bool ds_raw_whole(struct ds_source *source, uint64_t nbytes);

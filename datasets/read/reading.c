@@ -65,28 +65,38 @@ static bool begin(struct ds_reading *reading)
            ds_reading_truncated(reading, input->nbytes);
 }
 
-/* All that a stream holds, in an unnamed file that takes its place. */
-static bool spool(struct ds_reading *reading)
+/* All that a stream holds. */
+static bool copy(struct ds_reading *reading, int fd)
 {
     struct ds_source *source = reading->source;
     struct ds_input *input = &reading->input;
-    const uint8_t *bytes;
-    size_t got = 1;
+    size_t ahead = input->filled; /* was kept */
     uint64_t done = 0;
-    int fd = ds_spool_create(source);
-    bool ok = fd >= 0;
-    for (size_t ahead = input->filled; ok && got > 0; done += got) {
-        size_t nbytes = ahead - done > DS_INPUT_NBYTES ? DS_INPUT_NBYTES : ahead - (size_t)done;
-        if (done >= ahead) {
-            input->keeping = false; /* what was kept is written */
-            nbytes = DS_INPUT_NBYTES;
-        }
-        ok = ds_input_at(input, done, nbytes, &bytes, &got) &&
-             ds_spool_write(source, fd, done, bytes, got);
+    for (size_t got = 1; got > 0; done += got) {
+        const uint8_t *bytes;
+        input->keeping = done < ahead;
+        uint64_t nbytes = input->keeping ? ahead - done : DS_INPUT_NBYTES;
+        if (!ds_input_at(input, done, nbytes < DS_INPUT_NBYTES ? (size_t)nbytes : DS_INPUT_NBYTES,
+                         &bytes, &got) ||
+            !ds_spool_write(source, fd, done, bytes, got))
+            return false;
         if (source->options.progress)
             source->options.progress(source->options.progress_ctx, done, 0);
     }
-    ok = ok && ds_spool_end(source, fd, done);
+    return ds_spool_end(source, fd, done);
+}
+
+/* An unnamed file takes the place of what the format cannot read as it comes. */
+static bool spool(struct ds_reading *reading)
+{
+    struct ds_source *source = reading->source;
+    const struct ds_format *kind = source->kind;
+    int fd = ds_spool_create(source);
+    bool assembles = kind && kind->reassemble;
+    reading->input.keeping = !assembles;
+    bool ok = fd >= 0 && (assembles ? kind->reassemble(reading, fd) : copy(reading, fd));
+    if (assembles)
+        source->kind = NULL; /* what it is, is seen now */
     if (source->fd >= 0)
         close(source->fd);
     source->fd = fd;

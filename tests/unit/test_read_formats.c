@@ -15,8 +15,7 @@ static const struct {
     size_t nbytes;
     const char *said;
 } foreign[] = {
-    {"KDUMP   ", 8, "kdump"},
-    {"makedumpfile\0\0\0\0", 16, "makedumpfile"},
+    {"DISKDUMP", 8, "diskdump"},
     {"EMiL\2\0\0\0", 8, "LiME"},
     {"AVML\1\0\0\0", 8, "AVML"},
     {"LibvirtQemudPart", 16, "libvirt"},

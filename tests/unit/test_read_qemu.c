@@ -110,6 +110,7 @@ static void test_wrappings(void **state)
         assert_true(is_page(find_page(raw, 0x100 + i, NULL), i % 40));
     check_same(path[2], "elf", raw);
     check_same(path[3], "qemu", raw);
+    check_same(path[4], "kdump", raw);
     snprintf(command, sizeof command, "gzip -k %s", path[3]);
     assert_int_equal(system(command), 0);
     check_same(path[5], "qemu+gzip", raw);

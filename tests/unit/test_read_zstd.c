@@ -172,9 +172,9 @@ static void test_bad_content(void **state)
     bytes_put(&raw, "x", 1);
     struct bytes odd = compressed(&raw);
     must_fail(write_file("odd.zst", odd.at, odd.size), NULL, "at offset 0x2000", NULL);
-    memcpy(raw.at, "KDUMP   ", 8);
+    memcpy(raw.at, "DISKDUMP", 8);
     struct bytes kdump = compressed(&raw);
-    must_fail(write_file("kdump.zst", kdump.at, kdump.size), NULL, "kdump", NULL);
+    must_fail(write_file("kdump.zst", kdump.at, kdump.size), NULL, "diskdump", NULL);
     bytes_free(&kdump);
     bytes_free(&odd);
     bytes_free(&none);
