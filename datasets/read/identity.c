@@ -12,29 +12,46 @@ bool ds_identity_note(struct ds_source *source, int fd)
     if (fstat(fd, &st) != 0)
         return ds_fail(source, "cannot read its size: %s", strerror(errno));
     source->identity = (struct ds_identity){st.st_dev, st.st_ino, st.st_size, st.st_mtim};
+    source->info.has_file = true;
     source->info.device = st.st_dev;
     source->info.inode = st.st_ino;
     source->bytes_in = S_ISREG(st.st_mode) ? DS_IN_FILE : DS_IN_PIPE;
     return true;
 }
 
-bool ds_identity_check(const struct ds_source *source, int fd, struct ds_error *error)
+static bool check(const struct ds_source *source, const struct stat *now, struct ds_error *error)
 {
     const struct ds_identity *was = &source->identity;
-    struct stat st;
+    if (now->st_dev != was->device || now->st_ino != was->inode)
+        return ds_fail_look(source, error,
+                            "changed while it was read: another file has its name now");
+    if (now->st_size < was->nbytes)
+        return ds_fail_look(source, error, "became shorter while it was read (%lld bytes of %lld)",
+                            (long long)now->st_size, (long long)was->nbytes);
+    if (now->st_size != was->nbytes || now->st_mtim.tv_sec != was->modified.tv_sec ||
+        now->st_mtim.tv_nsec != was->modified.tv_nsec)
+        return ds_fail_look(source, error, "changed while it was read: somebody writes to it");
+    return true;
+}
+
+bool ds_identity_check(const struct ds_source *source, int fd, struct ds_error *error)
+{
+    struct stat now;
     if (source->bytes_in != DS_IN_FILE)
         return true;
-    if (fstat(fd, &st) != 0)
+    if (fstat(fd, &now) != 0)
         return ds_fail_look(source, error, "cannot read its size: %s", strerror(errno));
-    if (st.st_dev != was->device || st.st_ino != was->inode)
-        return ds_fail_look(source, error,
-                            "changed while it was measured: another file has its name now");
-    if (st.st_size < was->nbytes)
-        return ds_fail_look(source, error,
-                            "changed: became shorter while it was read (%lld bytes of %lld)",
-                            (long long)st.st_size, (long long)was->nbytes);
-    if (st.st_size != was->nbytes || st.st_mtim.tv_sec != was->modified.tv_sec ||
-        st.st_mtim.tv_nsec != was->modified.tv_nsec)
-        return ds_fail_look(source, error, "changed while it was measured: somebody writes to it");
-    return true;
+    return check(source, &now, error);
+}
+
+bool ds_source_check(struct ds_source *source, struct ds_error *error)
+{
+    struct stat now;
+    if (!source->info.has_file || source->bytes_in != DS_IN_FILE)
+        return true;
+    if (source->fd >= 0) /* standard input, which has no name */
+        return ds_identity_check(source, source->fd, error);
+    if (stat(source->spec, &now) != 0)
+        return ds_fail_look(source, error, "was there, and is gone: %s", strerror(errno));
+    return check(source, &now, error);
 }

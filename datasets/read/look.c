@@ -28,7 +28,7 @@ static bool open_again(struct ds_look *look, struct ds_error *error)
     if (source->fd < 0 && source->bytes_in == DS_IN_FILE) {
         look->fd = open(source->spec, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
         if (look->fd < 0)
-            return ds_fail_look(source, error, "cannot open again: %s", strerror(errno));
+            return ds_fail_look(source, error, "cannot open it again: %s", strerror(errno));
     }
     return ds_identity_check(source, ds_look_fd(look), error);
 }

@@ -6,9 +6,10 @@
 
 struct ds_look {
     struct ds_source *source;
-    int fd;          /* owned, or -1: the source's own is read */
-    uint8_t *buffer; /* owned, DS_INPUT_NBYTES */
-    size_t last;     /* extent or span that held the last run: the next one is most often there */
+    int fd;           /* owned, or -1: the source's own is read */
+    uint8_t *buffer;  /* owned, DS_INPUT_NBYTES */
+    size_t unchecked; /* pages that were read since it was asked whether the file is the same */
+    size_t last;      /* extent or span that held the last run: the next one is most often there */
 
     /* Of a sequential source. */
     struct ds_reading *reading; /* owned */

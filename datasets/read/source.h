@@ -62,12 +62,12 @@ struct ds_info {
     const char *spec;   /* as given to ds_source_open */
     const char *format; /* "raw", "elf", "pid", ...; a packed one adds "+zstd", ... */
     uint64_t pages[DS_STATES];
-    uint64_t alias_pages;   /* named again by the dump with the same bytes; counted once above */
-    uint64_t cut_pages;     /* behind the end of a truncated dump; among the excluded ones */
-    const char *producer;   /* who wrote the dump, as far as it says; "" if it does not */
-    const char *machine;    /* of what architecture, as far as the dump says; "" if it does not */
-    uint64_t device, inode; /* of the file or pipe: one file has one pair, whatever its path; 0, 0
-                               of a process */
+    uint64_t alias_pages; /* named again by the dump with the same bytes; counted once above */
+    uint64_t cut_pages;   /* behind the end of a truncated dump; among the excluded ones */
+    const char *producer; /* who wrote the dump, as far as it says; "" if it does not */
+    const char *machine;  /* of what architecture, as far as the dump says; "" if it does not */
+    bool has_file;        /* it is one file or pipe, named by the next two whatever its path */
+    uint64_t device, inode;
     size_t extents;
     const struct ds_extent *extent;
     uint64_t data_pages; /* indexes that looks take: [0, data_pages) */
@@ -127,6 +127,20 @@ bool ds_look_at(struct ds_look *look, uint64_t index, size_t pages, struct ds_ru
                 struct ds_error *error);
 
 void ds_look_free(struct ds_look *look); /* NULL is allowed */
+
+/* Hints, which change no answer; a look may ignore them. Ahead: these pages will be asked for soon.
+ * Next: this page is asked for next, so a processor may fetch how it begins; what the look gave
+ * before stays readable. Idle: what the look holds beside its place can be given back. Behind:
+ * nobody will ask for these pages again, so that no copy of them need be kept in memory; only an
+ * idle look may say so. */
+void ds_look_ahead(struct ds_look *look, uint64_t index, size_t pages);
+void ds_look_next(struct ds_look *look, uint64_t index);
+void ds_look_idle(struct ds_look *look);
+void ds_look_behind(struct ds_look *look, uint64_t index, size_t pages);
+
+/* False with one line in `error`: the source is a file that is not any more what it was when it was
+ * opened, by identity, size or time of change. */
+bool ds_source_check(struct ds_source *source, struct ds_error *error);
 
 /* Gives the bytes of all extents back in pieces, so that several threads can share what may take
  * as long as 100 ns a page: pieces 0 to ds_source_pieces - 1, in any order, from any thread. From

@@ -125,13 +125,18 @@ static void test_changed(void **state)
         put_page(&file, i);
     const char *path = write_file("changed", file.at, file.size);
     struct ds_source *source = must_open(path, NULL);
+    struct ds_error error;
+    assert_true(ds_source_check(source, &error));
     assert_int_equal(truncate(path, 100 * PAGE), 0);
-    look_must_fail(source, path, "changed", "shorter", NULL);
+    assert_false(ds_source_check(source, &error));
+    assert_non_null(strstr(error.text, "shorter"));
+    look_must_fail(source, path, "became shorter", NULL);
     ds_source_free(source);
     source = must_open(write_file("changed", file.at, file.size), NULL);
     write_file("other", file.at, file.size);
     assert_int_equal(rename(test_path("other"), path), 0);
-    look_must_fail(source, path, "changed", "another file", NULL);
+    assert_false(ds_source_check(source, &error));
+    look_must_fail(source, path, "changed while it was read", "another file", NULL);
     ds_source_free(source);
     bytes_free(&file);
 }
@@ -159,7 +164,7 @@ static void test_changed_meanwhile(void **state)
             close(fd);
         }
         assert_false(ds_look_at(look, 200, 10, &run, &error));
-        assert_non_null(strstr(error.text, "changed"));
+        assert_non_null(strstr(error.text, shorter ? "became shorter" : "changed"));
         ds_look_free(look);
         ds_source_free(source);
     }
@@ -200,6 +205,10 @@ static void test_any_order(void **state)
         uint64_t index = i * 7919 % 300;
         assert_true(ds_look_at(one, index, 1, &run, &error));
         assert_true(ds_look_at(two, 299 - index, 3, &other, &error));
+        ds_look_ahead(one, 299 - index, 100); /* hints, which change no answer */
+        ds_look_next(one, 0);
+        ds_look_idle(two);
+        ds_look_behind(two, index, 7);
         assert_true(run.pages == 1 && is_page(run.bytes, index));
         assert_true(other.pages >= 1 && is_page(other.bytes, 299 - index));
     }
