@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* pageshare's options, a row each. See options.h. */
 #include "options.h"
-#include "share.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,8 +87,14 @@ static bool take_help(struct options *options, const char *argument)
 static bool take_version(struct options *options, const char *argument)
 {
     (void)argument;
-    printf("pageshare %s\n", share_version());
-    options->done = true;
+    options->version = true;
+    return true;
+}
+
+static bool take_json(struct options *options, const char *argument)
+{
+    (void)argument;
+    options->format = FORMAT_JSON;
     return true;
 }
 
@@ -117,7 +122,8 @@ const struct option_row option_rows[] = {
      "also price tenant isolation: each source shares with itself alone", take_isolate},
 
     {"help", 'h', NULL, NULL, "", "this text", take_help},
-    {"version", 'V', NULL, NULL, "", "the version", take_version},
+    {"version", 'V', NULL, NULL, "", "the version; with --json also what can be read", take_version},
+    {"json", 0, NULL, NULL, "", "the same as --format json", take_json},
     {NULL, 0, NULL, NULL, NULL, NULL, NULL},
 };
 /* clang-format on */

@@ -19,6 +19,7 @@ struct options {
     unsigned threads;
     bool isolate;
     bool keep_going;
+    bool version;     /* is all that is asked for */
     bool done;        /* help or version was printed: nothing is left to do */
     const char *plot; /* a file ending in .svg or .png, or NULL */
     char **source;    /* borrowed from argv */
@@ -45,5 +46,8 @@ enum parsed options_parse(struct options *options, int argc, char **argv);
 
 /* Prints what --help prints. */
 void options_help(void);
+
+/* Prints what --version prints. */
+void options_version(const struct options *options);
 
 #endif

@@ -151,6 +151,16 @@ void ds_source_discard(struct ds_source *source, uint64_t piece);
 /* Releases everything; NULL is allowed. */
 void ds_source_free(struct ds_source *source);
 
+/* A format, or a way in which one is packed. */
+struct ds_reader {
+    const char *name;
+    const char *library; /* that it needs, or "" */
+    bool built_in;
+};
+
+/* All that are known, whether this build has them or not. */
+const struct ds_reader *ds_readers(size_t *count);
+
 /* "data", "zero", "absent", "excluded", "hole", "kernel-shared". */
 const char *ds_state_name(enum ds_state state);
 
