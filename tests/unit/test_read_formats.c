@@ -83,6 +83,100 @@ static void test_find(void **state)
     assert_null(ds_packing_find(zstd, 3));
 }
 
+/* How memory of real machines begins, or might: never refused, whatever libmagic calls it. */
+static void test_memory(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *what;
+        const char *bytes;
+        size_t nbytes;
+    } memory[] = {
+        {"zeros", "", 0},
+        {"a PC's interrupt vectors", "\x53\xff\x00\xf0\x53\xff\x00\xf0\xc3\xe2\x00\xf0", 12},
+        {"a boot sector", "\xeb\x3c\x90MSDOS5.0\x00\x02\x01", 14},
+        {"code", "\xfa\x31\xc0\x8e\xd8\x8e\xd0\xbc\x00\x7c", 10},
+        {"text", "Linux version 6.1.0 (gcc 12)\nCommand line: quiet\n", 48},
+        {"a script", "#!/bin/sh\nexec true\n", 20},
+        {"a document", "<!DOCTYPE html><html><body>", 27},
+        {"an object", "{\"key\": [1, 2, 3]}", 18},
+        {"a Windows program", "MZ\x90\x00\x03\x00\x00\x00\x04\x00", 10},
+        {"a sound, perhaps", "\xff\xfb\x90\x44", 4},
+        {"a picture, perhaps", "BM\x36\x00\x0c\x00\x00\x00", 8},
+        {"a font, perhaps", "\x00\x01\x00\x00\x00\x10\x01\x00", 8},
+        {"a RISC-V kernel", "MZ\x6f\x10\x80\x00\x00\x00\x20\x00", 10},
+        {"a device tree", "\xd0\x0d\xfe\xed\x00\x00\x12\x34", 8},
+    };
+    for (size_t i = 0; i < sizeof memory / sizeof memory[0]; i++) {
+        struct bytes file = {0};
+        const char *refused = NULL;
+        bytes_put(&file, memory[i].bytes, memory[i].nbytes);
+        bytes_pad(&file, 510);
+        bytes_put(&file, "\x55\xaa", 2);
+        bytes_pad(&file, 16 * PAGE);
+        const struct ds_format *format = ds_format_find(file.at, file.size, &refused);
+        if (format != &ds_format_raw || ds_packing_find(file.at, file.size))
+            fail_msg("%s is taken for %s", memory[i].what, refused ? refused : "a dump");
+        bytes_free(&file);
+    }
+}
+
+static bool is_built_in(const char *name)
+{
+    size_t count;
+    const struct ds_reader *reader = ds_readers(&count);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(reader[i].name, name) == 0)
+            return reader[i].built_in;
+    }
+    fail_msg("no reader \"%s\"", name);
+    return false;
+}
+
+/* What only libmagic knows. */
+static void test_libmagic(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *magic;
+        size_t nbytes;
+        const char *said;
+    } known[] = {
+        {"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1\x08\2", 26, "PNG"},
+        {"070701", 6, "cpio"},
+        {"!<arch>\ndebian-binary   ", 24, "Debian package"},
+        {"xar!\0\x1c\0\1", 8, "xar"},
+    };
+    if (!is_built_in("names of foreign files"))
+        skip();
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        struct bytes file = {0};
+        bytes_put(&file, known[i].magic, known[i].nbytes);
+        bytes_pad(&file, 4 * PAGE);
+        must_fail(write_file("known", file.at, file.size), NULL, known[i].said, "not supported",
+                  NULL);
+        bytes_free(&file);
+    }
+}
+
+/* A tar is told by its checksum: half of all tars have whole pages. */
+static void test_tar(void **state)
+{
+    (void)state;
+    uint8_t file[4 * PAGE] = "checkpoint/pages-1.img";
+    unsigned sum = 0;
+    const char *refused = NULL;
+    memcpy(file + 100, "0000644", 7);
+    memcpy(file + 124, "00000010000", 11);
+    memset(file + 148, ' ', 8);
+    for (size_t i = 0; i < 512; i++)
+        sum += file[i];
+    snprintf((char *)file + 148, 8, "%06o", sum);
+    must_fail(write_file("tar", file, sizeof file), NULL, "a tar archive", NULL);
+    memcpy(file + 100, "no mode", 7);
+    assert_ptr_equal(ds_format_find(file, sizeof file, &refused), &ds_format_raw);
+}
+
 static void test_state_names(void **state)
 {
     (void)state;
@@ -94,9 +188,9 @@ static void test_state_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_foreign),
-        cmocka_unit_test(test_as_raw),
-        cmocka_unit_test(test_find),
+        cmocka_unit_test(test_foreign),     cmocka_unit_test(test_as_raw),
+        cmocka_unit_test(test_find),        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_libmagic),    cmocka_unit_test(test_tar),
         cmocka_unit_test(test_state_names),
     };
     return cmocka_run_group_tests(tests, make_test_dir, remove_test_dir);
