@@ -12,7 +12,8 @@
 /* A file that has '=' in its name, and nothing that is labelled. */
 static bool is_file_name(const char *argument, const char *source)
 {
-    bool special = strcmp(source, "-") == 0 || strncmp(source, "pid:", 4) == 0;
+    bool special = strcmp(source, "-") == 0 || strncmp(source, "pid:", 4) == 0 ||
+                   strncmp(source, "diff:", 5) == 0;
     return !special && access(source, F_OK) != 0 && access(argument, F_OK) == 0;
 }
 

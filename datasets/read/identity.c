@@ -6,12 +6,17 @@
 #include <string.h>
 #include <sys/stat.h>
 
+void ds_identity_of(const struct stat *st, struct ds_identity *identity)
+{
+    *identity = (struct ds_identity){st->st_dev, st->st_ino, st->st_size, st->st_mtim};
+}
+
 bool ds_identity_note(struct ds_source *source, int fd)
 {
     struct stat st;
     if (fstat(fd, &st) != 0)
         return ds_fail(source, "cannot read its size: %s", strerror(errno));
-    source->identity = (struct ds_identity){st.st_dev, st.st_ino, st.st_size, st.st_mtim};
+    ds_identity_of(&st, &source->identity);
     source->info.has_file = true;
     source->info.device = st.st_dev;
     source->info.inode = st.st_ino;
@@ -19,9 +24,10 @@ bool ds_identity_note(struct ds_source *source, int fd)
     return true;
 }
 
-static bool check(const struct ds_source *source, const struct stat *now, struct ds_error *error)
+static bool check(const struct ds_source *source, size_t part, const struct stat *now,
+                  struct ds_error *error)
 {
-    const struct ds_identity *was = &source->identity;
+    const struct ds_identity *was = source->part ? &source->part[part].identity : &source->identity;
     if (now->st_dev != was->device || now->st_ino != was->inode)
         return ds_fail_look(source, error,
                             "changed while it was read: another file has its name now");
@@ -34,24 +40,34 @@ static bool check(const struct ds_source *source, const struct stat *now, struct
     return true;
 }
 
-bool ds_identity_check(const struct ds_source *source, int fd, struct ds_error *error)
+bool ds_identity_check(const struct ds_source *source, size_t part, int fd, struct ds_error *error)
 {
     struct stat now;
     if (source->bytes_in != DS_IN_FILE)
         return true;
     if (fstat(fd, &now) != 0)
         return ds_fail_look(source, error, "cannot read its size: %s", strerror(errno));
-    return check(source, &now, error);
+    return check(source, part, &now, error);
+}
+
+static bool check_path(const struct ds_source *source, size_t part, const char *path,
+                       struct ds_error *error)
+{
+    struct stat now;
+    if (stat(path, &now) != 0)
+        return ds_fail_look(source, error, "was there, and is gone: %s", strerror(errno));
+    return check(source, part, &now, error);
 }
 
 bool ds_source_check(struct ds_source *source, struct ds_error *error)
 {
-    struct stat now;
-    if (!source->info.has_file || source->bytes_in != DS_IN_FILE)
+    for (size_t i = 0; i < source->parts; i++) {
+        if (!check_path(source, i, source->part[i].path, error))
+            return false;
+    }
+    if (source->parts || !source->kind || source->bytes_in != DS_IN_FILE)
         return true;
     if (source->fd >= 0) /* standard input, which has no name */
-        return ds_identity_check(source, source->fd, error);
-    if (stat(source->spec, &now) != 0)
-        return ds_fail_look(source, error, "was there, and is gone: %s", strerror(errno));
-    return check(source, &now, error);
+        return ds_identity_check(source, 0, source->fd, error);
+    return check_path(source, 0, source->spec, error);
 }

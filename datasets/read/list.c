@@ -16,7 +16,7 @@ bool ds_span_add(struct ds_source *source, struct ds_span span)
 {
     if (source->spans > 0) {
         const struct ds_span *last = &source->span[source->spans - 1];
-        if (last->stride == span.stride &&
+        if (last->stride == span.stride && last->part == span.part &&
             span.offset == last->offset + (span.index - last->index) * span.stride)
             return true; /* goes on where that one ends */
     }
@@ -34,7 +34,7 @@ bool ds_span_add(struct ds_source *source, struct ds_span span)
 
 /* lseek's answer within [from, end]; a file system that knows no holes, or whose file shrank
  * meanwhile, says that there is nothing of the kind before the end. */
-static uint64_t seek_within(int fd, uint64_t from, uint64_t end, int whence)
+uint64_t ds_seek_within(int fd, uint64_t from, uint64_t end, int whence)
 {
     off_t at = lseek(fd, (off_t)from, whence);
     return at < 0 || (uint64_t)at > end ? end : (uint64_t)at;
@@ -46,7 +46,7 @@ static bool add(struct ds_source *source, const struct ds_piece *piece, uint64_t
 {
     struct ds_extent extent = {.key = piece->key + from, .pages = to - from, .state = state};
     struct ds_span span = {source->info.data_pages, piece->offset + from * DS_PAGE_SIZE,
-                           DS_PAGE_SIZE};
+                           DS_PAGE_SIZE, 0};
     if (from == to)
         return true;
     return (state != DS_DATA || ds_span_add(source, span)) && ds_extent_add(source, extent);
@@ -62,8 +62,8 @@ static bool add_with_holes(struct ds_source *source, int fd, const struct ds_pie
     uint64_t offset = piece->offset, end = offset + piece->pages * DS_PAGE_SIZE;
     uint64_t page = 0; /* the first one that is not added yet */
     for (uint64_t seek = offset; page < piece->pages;) {
-        uint64_t hole = seek_within(fd, seek, end, SEEK_HOLE);
-        uint64_t data = hole == end ? end : seek_within(fd, hole, end, SEEK_DATA);
+        uint64_t hole = ds_seek_within(fd, seek, end, SEEK_HOLE);
+        uint64_t data = hole == end ? end : ds_seek_within(fd, hole, end, SEEK_DATA);
         if (data <= seek) /* the file changes under us */
             hole = data = end;
         uint64_t first = (hole - offset + DS_PAGE_SIZE - 1) / DS_PAGE_SIZE;
@@ -98,7 +98,7 @@ bool ds_list_add(struct ds_source *source, int fd, const struct ds_piece *piece)
             (struct ds_extent){.key = piece->key, .pages = piece->pages, .state = piece->state});
     if (piece->stride == DS_PAGE_SIZE)
         return add_with_holes(source, fd, piece);
-    struct ds_span span = {source->info.data_pages, piece->offset, piece->stride};
+    struct ds_span span = {source->info.data_pages, piece->offset, piece->stride, 0};
     return ds_span_add(source, span) &&
            ds_extent_add(source, (struct ds_extent){
                                      .key = piece->key, .pages = piece->pages, .state = DS_DATA});

@@ -16,8 +16,10 @@ static struct ds_look *fail(struct ds_look *look)
     return NULL;
 }
 
-int ds_look_fd(const struct ds_look *look)
+int ds_look_fd(const struct ds_look *look, size_t part)
 {
+    if (look->part_fd)
+        return look->part_fd[part];
     return look->fd >= 0 ? look->fd : look->source->fd;
 }
 
@@ -30,7 +32,26 @@ static bool open_again(struct ds_look *look, struct ds_error *error)
         if (look->fd < 0)
             return ds_fail_look(source, error, "cannot open it again: %s", strerror(errno));
     }
-    return ds_identity_check(source, ds_look_fd(look), error);
+    return ds_identity_check(source, 0, ds_look_fd(look, 0), error);
+}
+
+/* All files of a source that several make. */
+static bool open_parts(struct ds_look *look, struct ds_error *error)
+{
+    const struct ds_source *source = look->source;
+    look->part_fd = malloc(source->parts * sizeof *look->part_fd);
+    if (!look->part_fd)
+        return ds_fail_look(source, error, "out of memory");
+    for (size_t i = 0; i < source->parts; i++)
+        look->part_fd[i] = -1;
+    for (size_t i = 0; i < source->parts; i++) {
+        look->part_fd[i] = open(source->part[i].path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        if (look->part_fd[i] < 0)
+            return ds_fail_look(source, error, "cannot open it again: %s", strerror(errno));
+        if (!ds_identity_check(source, i, look->part_fd[i], error))
+            return false;
+    }
+    return true;
 }
 
 struct ds_look *ds_look_new(struct ds_source *source, struct ds_error *error)
@@ -49,7 +70,7 @@ struct ds_look *ds_look_new(struct ds_source *source, struct ds_error *error)
         ds_fail_look(source, error, "out of memory");
         return fail(look);
     }
-    if (!open_again(look, error))
+    if (!(source->parts ? open_parts(look, error) : open_again(look, error)))
         return fail(look);
     if (source->info.sequential) {
         source->error = error;
@@ -109,6 +130,11 @@ void ds_look_free(struct ds_look *look)
     if (!look)
         return;
     ds_reading_free(look->reading);
+    for (size_t i = 0; look->part_fd && i < look->source->parts; i++) {
+        if (look->part_fd[i] >= 0)
+            close(look->part_fd[i]);
+    }
+    free(look->part_fd);
     if (look->fd >= 0)
         close(look->fd);
     if (look->spool_fd >= 0)

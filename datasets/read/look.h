@@ -7,6 +7,7 @@
 struct ds_look {
     struct ds_source *source;
     int fd;           /* owned, or -1: the source's own is read */
+    int *part_fd;     /* owned: of a source of several files; else NULL */
     uint8_t *buffer;  /* owned, DS_INPUT_NBYTES */
     size_t unchecked; /* pages that were read since it was asked whether the file is the same */
     size_t last;      /* extent or span that held the last run: the next one is most often there */
@@ -20,7 +21,7 @@ struct ds_look {
     int spool_fd; /* owned: where the pages of a pipe are written; or -1 */
 };
 
-int ds_look_fd(const struct ds_look *look);
+int ds_look_fd(const struct ds_look *look, size_t part);
 
 /* Pages of a file or spool, by its spans. */
 bool ds_look_at_spans(struct ds_look *look, uint64_t index, size_t pages, struct ds_run *run,

@@ -16,7 +16,7 @@ bool ds_look_begin_pieces(struct ds_look *look)
     if (look->recording)
         ds_list_reset(source);
     if (source->bytes_in != DS_IN_PIPE) {
-        int fd = ds_look_fd(look);
+        int fd = ds_look_fd(look, 0);
         if (look->fd < 0 && lseek(fd, 0, SEEK_SET) != 0)
             return ds_fail(source, "cannot read it again");
         look->reading = ds_reading_new(source, fd);
@@ -38,7 +38,7 @@ static bool keep_spool(struct ds_look *look)
     struct ds_source *source = look->source;
     uint64_t pages = source->info.data_pages;
     if (!ds_spool_end(source, look->spool_fd, pages * DS_PAGE_SIZE) ||
-        (pages > 0 && !ds_span_add(source, (struct ds_span){0, 0, DS_PAGE_SIZE})))
+        (pages > 0 && !ds_span_add(source, (struct ds_span){.stride = DS_PAGE_SIZE})))
         return false;
     source->fd = look->spool_fd;
     look->spool_fd = -1;
@@ -51,7 +51,7 @@ static bool finish(struct ds_look *look)
 {
     struct ds_source *source = look->source;
     look->ended = true;
-    if (!ds_identity_check(source, ds_look_fd(look), source->error))
+    if (!ds_identity_check(source, 0, ds_look_fd(look, 0), source->error))
         return false;
     if (!look->recording)
         return true;

@@ -36,11 +36,11 @@ static const struct ds_span *find(struct ds_look *look, uint64_t index)
     return &source->span[low];
 }
 
-static bool read_at(struct ds_look *look, uint64_t offset, size_t nbytes, struct ds_error *error)
+static bool read_at(struct ds_look *look, int fd, uint64_t offset, size_t nbytes,
+                    struct ds_error *error)
 {
     for (size_t done = 0; done < nbytes;) {
-        ssize_t some =
-            pread(ds_look_fd(look), look->buffer + done, nbytes - done, (off_t)(offset + done));
+        ssize_t some = pread(fd, look->buffer + done, nbytes - done, (off_t)(offset + done));
         if (some < 0 && errno == EINTR)
             continue;
         if (some < 0)
@@ -70,12 +70,13 @@ bool ds_look_at_spans(struct ds_look *look, uint64_t index, size_t pages, struct
     size_t count = pages < room ? pages : room;
     count = left < count ? (size_t)left : count;
     uint64_t offset = span->offset + (index - span->index) * span->stride;
-    if (!read_at(look, offset, (count - 1) * span->stride + DS_PAGE_SIZE, error))
+    int fd = ds_look_fd(look, span->part);
+    if (!read_at(look, fd, offset, (count - 1) * span->stride + DS_PAGE_SIZE, error))
         return false;
     look->unchecked += count;
     if (look->unchecked >= CHECK_PAGES) { /* asking costs as much as reading a page */
         look->unchecked = 0;
-        if (!ds_identity_check(look->source, ds_look_fd(look), error))
+        if (!ds_identity_check(look->source, span->part, fd, error))
             return false;
     }
     if (span->stride != DS_PAGE_SIZE)
@@ -121,7 +122,7 @@ static void for_runs(struct ds_look *look, uint64_t index, size_t pages,
         const struct ds_span *span = find(look, index);
         uint64_t left = span_end(source, (size_t)(span - source->span)) - index;
         size_t count = left < pages ? (size_t)left : pages;
-        each(ds_look_fd(look), span->offset + (index - span->index) * span->stride,
+        each(ds_look_fd(look, span->part), span->offset + (index - span->index) * span->stride,
              (count - 1) * (uint64_t)span->stride + DS_PAGE_SIZE);
         index += count;
         pages -= count;

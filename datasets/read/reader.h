@@ -22,6 +22,7 @@ struct ds_span {
     uint64_t index;
     uint64_t offset;
     uint32_t stride;
+    uint32_t part; /* of a source that several files make; else 0 */
 };
 
 /* What a source's bytes are in. */
@@ -37,6 +38,13 @@ struct ds_identity {
     ino_t inode;
     off_t nbytes;
     struct timespec modified;
+};
+
+/* One of several files that make a source. */
+struct ds_part {
+    char *path; /* owned */
+    int fd;     /* owned while the source is opened, else -1 */
+    struct ds_identity identity;
 };
 
 struct ds_source {
@@ -57,6 +65,8 @@ struct ds_source {
     int fd; /* owned: standard input, a pipe or a spool; -1: a look opens the path */
     enum ds_bytes bytes_in;
     struct ds_identity identity;
+    struct ds_part *part; /* owned: of "diff:"; NULL: the file is info.spec */
+    size_t parts;
     struct ds_span *span; /* owned: where the data pages are, if not sequential */
     size_t spans, span_capacity;
     const struct ds_packing *packing; /* NULL: none */
@@ -162,14 +172,19 @@ bool ds_list_cut(struct ds_source *source, const struct ds_piece *cut);
 /* Sorts the extents, and refuses those that overlap. Then the source is complete. */
 bool ds_list_finish(struct ds_source *source);
 void ds_list_reset(struct ds_source *source);
+/* lseek's answer to SEEK_HOLE or SEEK_DATA, within [from, end]. */
+uint64_t ds_seek_within(int fd, uint64_t from, uint64_t end, int whence);
 bool ds_span_add(struct ds_source *source, struct ds_span span);
 
 /* ---------------------------------------------------------------------------------- rest -- */
 
+struct stat;
+void ds_identity_of(const struct stat *st, struct ds_identity *identity);
 /* Notes which file or pipe this is, in source->identity and bytes_in. */
 bool ds_identity_note(struct ds_source *source, int fd);
-/* False with the error written: it is not the file that was opened, or not as it was then. */
-bool ds_identity_check(const struct ds_source *source, int fd, struct ds_error *error);
+/* False with the error written: it is not the file that was opened, or not as it was then. Of a
+ * source of several files, it is the given one. */
+bool ds_identity_check(const struct ds_source *source, size_t part, int fd, struct ds_error *error);
 
 /* A new unlinked file in $TMPDIR or /var/tmp, or -1 with the error written. */
 int ds_spool_create(struct ds_source *source);
@@ -178,6 +193,9 @@ bool ds_spool_write(struct ds_source *source, int fd, uint64_t offset, const uin
                     size_t nbytes);
 /* The file ends here, whatever was left out. */
 bool ds_spool_end(struct ds_source *source, int fd, uint64_t nbytes);
+
+/* Reads the files of source->spec, "diff:BASE+DIFF". */
+bool ds_diff_read(struct ds_source *source);
 
 /* Reads the process of source->spec, "pid:N". */
 bool ds_pid_read(struct ds_source *source);

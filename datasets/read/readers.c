@@ -50,6 +50,7 @@ static const struct ds_reader readers[] = {
     {"kdump pages packed by lzo", "liblzo2", LIBLZO2},
     {"kdump pages packed by snappy", "libsnappy", LIBSNAPPY},
     {"pid", "", true},
+    {"diff", "", true},
     {"zstd", "libzstd", true},
     {"gzip", "zlib", ZLIB},
     {"xz", "liblzma", LIBLZMA},

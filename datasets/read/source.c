@@ -50,6 +50,12 @@ void ds_source_free(struct ds_source *source)
     if (source->fd >= 0)
         close(source->fd);
     free(source->extent);
+    for (size_t i = 0; i < source->parts; i++) {
+        if (source->part[i].fd >= 0)
+            close(source->part[i].fd);
+        free(source->part[i].path);
+    }
+    free(source->part);
     free(source->span);
     free(source->spec);
     free(source);
@@ -140,7 +146,10 @@ bool ds_source_open(const char *spec, const struct ds_options *options, struct d
     source->fd = -1;
     if (options)
         source->options = *options;
-    if (!(strncmp(spec, "pid:", 4) == 0 ? read_process(source) : read_file(source))) {
+    bool ok = strncmp(spec, "pid:", 4) == 0    ? read_process(source)
+              : strncmp(spec, "diff:", 5) == 0 ? ds_diff_read(source)
+                                               : read_file(source);
+    if (!ok) {
         ds_source_free(source);
         return false;
     }

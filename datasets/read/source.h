@@ -93,8 +93,9 @@ struct ds_error {
 };
 
 /*
- * Opens a source. `spec` is the path of a file or FIFO, "-" for standard input, or "pid:N". The
- * format is told from the content, never from the name. `options` may be NULL for the defaults (all
+ * Opens a source. `spec` is the path of a file or FIFO, "-" for standard input, "pid:N", or
+ * "diff:BASE+DIFF[+DIFF...]" for a raw file and those that hold what changed in it. The format is
+ * told from the content, never from the name. `options` may be NULL for the defaults (all
  * false).
  *
  * On success *out is owned by the caller, to be released by ds_source_free. On failure returns
