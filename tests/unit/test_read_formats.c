@@ -121,18 +121,6 @@ static void test_memory(void **state)
     }
 }
 
-static bool is_built_in(const char *name)
-{
-    size_t count;
-    const struct ds_reader *reader = ds_readers(&count);
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(reader[i].name, name) == 0)
-            return reader[i].built_in;
-    }
-    fail_msg("no reader \"%s\"", name);
-    return false;
-}
-
 /* What only libmagic knows. */
 static void test_libmagic(void **state)
 {
@@ -147,7 +135,7 @@ static void test_libmagic(void **state)
         {"!<arch>\ndebian-binary   ", 24, "Debian package"},
         {"xar!\0\x1c\0\1", 8, "xar"},
     };
-    if (!is_built_in("names of foreign files"))
+    if (!has_reader("names of foreign files"))
         skip();
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         struct bytes file = {0};

@@ -232,24 +232,10 @@ static struct bytes avml(void)
     return dump;
 }
 
-static bool has_avml(void)
-{
-    struct ds_source *source;
-    struct ds_error error = {.text = ""};
-    struct bytes dump = {0}, page = {0};
-    put_page(&page, 1);
-    put_block(&dump, 0, &page);
-    if (ds_source_open(write_file("probe", dump.at, dump.size), NULL, &source, &error))
-        ds_source_free(source);
-    bytes_free(&page);
-    bytes_free(&dump);
-    return !strstr(error.text, "built without");
-}
-
 static void test_avml(void **state)
 {
     (void)state;
-    if (!has_avml())
+    if (!has_reader("avml"))
         skip();
     struct bytes dump = avml();
     struct ds_source *source = must_open(write_file("avml", dump.at, dump.size), NULL);
@@ -274,7 +260,7 @@ static void test_avml(void **state)
 static void test_avml_bad(void **state)
 {
     (void)state;
-    if (!has_avml())
+    if (!has_reader("avml"))
         skip();
     struct bytes dump = {0}, memory = {0};
     for (uint64_t i = 0; i < 40; i++)

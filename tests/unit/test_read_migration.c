@@ -157,8 +157,8 @@ static void test_packed(void **state)
     const char *path = write_file("packed", s.at, s.size);
     snprintf(command, sizeof command, "gzip -kf %s && zstd -qf %s", path, path);
     if (system(command) == 0) {
-        static const char *const names[] = {"packed.gz", "packed.zst"};
-        for (size_t i = 0; i < 2; i++) {
+        static const char *const names[] = {"packed.zst", "packed.gz"};
+        for (size_t i = 0; i < (has_reader("gzip") ? 2 : 1); i++) {
             struct ds_source *source = must_open(test_path(names[i]), NULL);
             assert_true(ds_source_info(source)->sequential);
             check_whole(source);

@@ -89,7 +89,7 @@ static void test_wrappings(void **state)
     (void)state;
     struct bytes guest = {0};
     char command[2048], path[6][256];
-    static const char *const names[] = {"in", "raw", "elf", "stream", "zlib", "stream.gz"};
+    static const char *const names[] = {"in", "raw", "elf", "stream", "zlib", "stream.zst"};
     for (size_t i = 0; i < 6; i++)
         snprintf(path[i], sizeof path[i], "%s", test_path(names[i]));
     for (uint64_t i = 0; i < 64; i++)
@@ -110,10 +110,11 @@ static void test_wrappings(void **state)
         assert_true(is_page(find_page(raw, 0x100 + i, NULL), i % 40));
     check_same(path[2], "elf", raw);
     check_same(path[3], "qemu", raw);
-    check_same(path[4], "kdump", raw);
-    snprintf(command, sizeof command, "gzip -k %s", path[3]);
+    if (has_reader("kdump pages packed by zlib"))
+        check_same(path[4], "kdump", raw);
+    snprintf(command, sizeof command, "zstd -q %s", path[3]);
     assert_int_equal(system(command), 0);
-    check_same(path[5], "qemu+gzip", raw);
+    check_same(path[5], "qemu+zstd", raw);
     ds_source_free(raw);
     bytes_free(&guest);
 }

@@ -205,6 +205,18 @@ void load_source(struct ds_source *source)
     slot->source = source;
 }
 
+bool has_reader(const char *name)
+{
+    size_t count;
+    const struct ds_reader *reader = ds_readers(&count);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(reader[i].name, name) == 0)
+            return reader[i].built_in;
+    }
+    fail_msg("no reader \"%s\"", name);
+    return false;
+}
+
 struct ds_source *must_open(const char *spec, const struct ds_options *options)
 {
     struct ds_source *source = NULL;

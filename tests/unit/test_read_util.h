@@ -39,6 +39,8 @@ struct segment {
 struct bytes elf_core64(const struct segment *segment, size_t segments);
 struct bytes elf_core32(const struct segment *segment, size_t segments);
 
+/* Does this build have it? By its name in ds_readers. */
+bool has_reader(const char *name);
 /* Opens, or fails the test with the reader's error. */
 struct ds_source *must_open(const char *spec, const struct ds_options *options);
 /* Fails the test unless opening fails with one line that names the spec and holds all the texts
