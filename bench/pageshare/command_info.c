@@ -5,6 +5,18 @@
 #include "say.h"
 #include <errno.h>
 
+/* What is in a sequential source shows at its end. */
+static bool complete_all(const struct set *set)
+{
+    struct ds_error error;
+    for (size_t s = 0; s < set->sources; s++)
+        if (!set_complete(&set->source[s], &error)) {
+            say(error.text);
+            return false;
+        }
+    return true;
+}
+
 static bool info(const struct options *options, const struct set *set)
 {
     errno = 0;
@@ -20,7 +32,7 @@ static int run(struct options *options)
     struct progress progress = {0};
     if (options->format == FORMAT_CSV)
         return say_usage("info: --format takes table or json, not", "csv");
-    bool ok = inputs_open(&set, options, &progress) && info(options, &set);
+    bool ok = inputs_open(&set, options, &progress) && complete_all(&set) && info(options, &set);
     bool all = inputs_close(&set);
     return ok && all ? 0 : EXIT_SOURCE;
 }

@@ -24,7 +24,11 @@ static bool measure(const struct options *options, struct set *set, struct progr
 {
     struct figures figures;
     struct ds_error error;
-    struct measure_options how = {options->threads, options->isolate, progress};
+    struct measure_options how = {.threads = options->threads,
+                                  .isolate = options->isolate,
+                                  .hash_only = options->hash_only,
+                                  .progress = progress,
+                                  .root = ""};
     if (!measure_set(set, &how, &figures, &error)) {
         say(error.text);
         return false;

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What sharing would save, read out of an engine that has looked at every page of a set.
- *
- * Each page is on a shared frame or alone; everything else here is counting: pages, contents, who
- * has which, and how the savings grow source by source. Definitions: README, "What the figures
- * mean".
+ * What sharing would save: everything here is counting groups of pages, those that are alone, and
+ * zero pages. Definitions: the man page.
  */
 #ifndef MEASURE_FIGURES_H
 #define MEASURE_FIGURES_H
 
-#include "set.h"
+#include "groups.h"
+#include "holders.h"
+#include "refs.h"
+
+#define FIGURES_MATRIX_SOURCES 64u /* with more sources there is no matrix: it is their square */
+#define FIGURES_PAGE_METADATA  16u /* bytes: what libshare's engine holds for a page at most */
 
 struct source_figures {
     uint64_t zero_pages, distinct_pages, shared_pages, self_reclaimed_pages;
@@ -22,29 +24,30 @@ struct growth_point {
     uint64_t pages, shared_pages, reclaimed_pages;
 };
 
-struct refs_count {
-    uint64_t count, contents;
-};
-
 struct figures {
     size_t sources;
     struct source_figures *source;
     struct growth_point *growth; /* [i]: of the first i + 1 sources */
-    uint64_t *common;            /* sources x sources: distinct non-zero contents in common */
-    struct refs_count *refs;     /* ascending by count */
+    uint64_t *common;        /* sources x sources: distinct non-zero contents in common; or NULL */
+    struct refs_count *refs; /* ascending by count */
     size_t refs_counts;
+    struct holders holders;
     uint64_t pages, zero_pages, distinct_pages, shared_pages, reclaimed_pages;
     uint64_t zero_reclaimed_pages, self_reclaimed_pages, inter_reclaimed_pages;
     uint64_t self_nonzero_reclaimed_pages, inter_nonzero_reclaimed_pages;
-    uint64_t false_match_pages; /* counted as distinct, though they may not be: 0 in practice */
+    uint64_t false_match_pages; /* equal hash, other bytes: 0 in practice */
     uint64_t metadata_bytes, analysis_bytes;
     int64_t net_reclaimed_bytes;
-    bool isolated; /* isolated_reclaimed_pages was measured */
+    bool isolated; /* isolated_reclaimed_pages is asked for */
     uint64_t isolated_reclaimed_pages;
+    bool estimated;         /* contents were told apart by their hashes alone */
+    double collision_bound; /* then: the probability that a hash took two contents for one */
 };
 
-/* Reads the figures of `set` out of `share`. False: no memory. Release with figures_free. */
-bool figures_read(struct figures *figures, const struct set *set, struct share *share);
+/* Counts the groups of a set that is numbered, and alone[source] pages beside them. False: no
+ * memory. Release with figures_free. */
+bool figures_count(struct figures *figures, const struct set *set, const struct records *records,
+                   const uint64_t *alone);
 void figures_free(struct figures *figures);
 
 #endif

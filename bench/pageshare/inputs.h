@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The sources that the command line names, opened before anything is measured, so that a bad one is
- * known early.
- *
- * A dump that somebody truncates while it is mapped ends the program with exit code 1 and a line
- * that names it: SIGBUS says so. One set is open at a time.
+ * known early: those of the arguments, then those of --files-from.
  */
 #ifndef MEASURE_INPUTS_H
 #define MEASURE_INPUTS_H

@@ -1,280 +1,209 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Offers every page of a set to an immutable engine, from one thread or several, and reads the
- * figures out of it.
- *
- * Threads take blocks of pages off one counter. Two threads that want the same partner at the same
- * moment may leave a page `busy`; such pages are offered again at the end, when nobody competes.
- */
+/* The steps, one after the other. See measure.h. */
 #include "measure.h"
-#include "helpers.h"
-#include <pthread.h>
-#include <stdatomic.h>
+#include "first_look.h"
+#include "memory.h"
+#include "second_look.h"
+#include "sort.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#ifdef MEASURE_JEMALLOC
-#include "share_jemalloc.h"
-#endif
 
-#define WORK_PAGES UINT64_C(1024) /* pages that a thread takes at a time */
+#define ROUND_PAGES_MIN UINT64_C(16) /* a round costs a walk over all records */
+#define ROUNDS_MAX      1000u
 
-struct busy_page {
-    share_vm vm;
-    share_ppn ppn;
-};
-
-struct job {
-    const struct set *set;
-    struct share *share;
-    struct progress *progress;
-    _Atomic uint64_t next; /* work item: blocks of WORK_PAGES over all sources, in order */
-    _Atomic uint64_t done_pages;
-    _Atomic int result; /* enum share_result */
-    pthread_mutex_t busy_mutex;
-    struct busy_page *busy;
-    size_t busy_count;
-};
-
-static bool keep_busy(struct job *job, share_vm vm, share_ppn ppn)
-{
-    pthread_mutex_lock(&job->busy_mutex);
-    struct busy_page *larger = realloc(job->busy, (job->busy_count + 1) * sizeof *job->busy);
-    if (larger) {
-        job->busy = larger;
-        job->busy[job->busy_count++] = (struct busy_page){vm, ppn};
-    }
-    pthread_mutex_unlock(&job->busy_mutex);
-    return larger != NULL;
-}
-
-/* The source and first page of a work item; false if there is none. */
-static bool locate(const struct set *set, uint64_t item, size_t *s, uint64_t *first)
-{
-    for (*s = 0; *s < set->sources; ++*s) {
-        uint64_t items = (set->source[*s].pages + WORK_PAGES - 1) / WORK_PAGES;
-        if (item < items) {
-            *first = item * WORK_PAGES;
-            return true;
-        }
-        item -= items;
-    }
-    return false;
-}
-
-static enum share_result offer_item(struct job *job, const struct set_source *source,
-                                    uint64_t first)
-{
-    share_ppn ppns[WORK_PAGES] = {0};
-    enum share_outcome outcomes[WORK_PAGES];
-    uint64_t left = source->pages - first;
-    size_t count = left < WORK_PAGES ? (size_t)left : WORK_PAGES;
-    for (size_t i = 0; i < count; i++)
-        ppns[i].n = first + i;
-    set_touch(job->set, source, first, count);
-    enum share_result result = share_offer(job->share, source->vm, ppns, count, outcomes);
-    for (size_t i = 0; i < count && result == SHARE_OK; i++) {
-        if (outcomes[i] == SHARE_ERROR)
-            result = SHARE_FAIL;
-        if (outcomes[i] == SHARE_BUSY && !keep_busy(job, source->vm, ppns[i]))
-            result = SHARE_NOMEM;
-    }
-    atomic_fetch_add(&job->done_pages, count);
-    return result;
-}
-
-/* `draws`: this thread draws the bar. */
-static void work(struct job *job, bool draws)
-{
-    size_t s;
-    uint64_t first;
-    while (atomic_load(&job->result) == SHARE_OK &&
-           locate(job->set, atomic_fetch_add(&job->next, 1), &s, &first)) {
-        enum share_result result = offer_item(job, &job->set->source[s], first);
-        if (result != SHARE_OK)
-            atomic_store(&job->result, (int)result);
-        if (draws)
-            progress_at(job->progress, atomic_load(&job->done_pages) * SHARE_PAGE_SIZE);
-    }
-}
-
-static void *helper(void *job)
-{
-    work(job, false);
-    return NULL;
-}
-
-static void offer_busy_again(struct job *job)
-{
-    for (size_t i = 0; i < job->busy_count; i++) {
-        enum share_outcome outcome;
-        int result = (int)share_offer(job->share, job->busy[i].vm, &job->busy[i].ppn, 1, &outcome);
-        if (result != SHARE_OK || outcome == SHARE_BUSY || outcome == SHARE_ERROR)
-            atomic_store(&job->result, result != SHARE_OK ? result : SHARE_FAIL);
-    }
-}
-
-static enum share_result offer_all(struct job *job, unsigned threads)
-{
-    struct helpers helpers;
-    helpers_start(&helpers, threads - 1, helper, job);
-    work(job, job->progress != NULL);
-    helpers_join(&helpers);
-    offer_busy_again(job);
-    return (enum share_result)atomic_load(&job->result);
-}
-
-/* One VM a source, in the order of the set; all in group 0, or each in its own. */
-static enum share_result add_vms(const struct set *set, struct share *share, bool isolate)
-{
-    for (size_t s = 0; s < set->sources; s++) {
-        share_group group = 0;
-        enum share_result result = isolate ? share_group_add(share, true, &group) : SHARE_OK;
-        share_vm vm;
-        if (result == SHARE_OK) /* a source without data pages still is a VM, of one absent page */
-            result = share_vm_add(share, group, (share_ppn){0},
-                                  (share_ppn){set->source[s].pages + 1}, &set->source[s], &vm);
-        if (result == SHARE_OK)
-            result = share_vm_start(share, vm);
-        if (result != SHARE_OK)
-            return result;
-        set->source[s].vm = vm;
-    }
-    return SHARE_OK;
-}
-
-static enum share_result run_engine(const struct set *set, struct share *share, bool isolate,
-                                    const struct measure_options *options)
-{
-    struct job job = {.set = set, .share = share, .progress = options->progress};
-    pthread_mutex_init(&job.busy_mutex, NULL);
-    if (job.progress)
-        progress_start(job.progress, isolate ? "isolated" : "measuring",
-                       set->pages * SHARE_PAGE_SIZE);
-    enum share_result result = add_vms(set, share, isolate);
-    if (result == SHARE_OK)
-        result = offer_all(&job, options->threads);
-    if (job.progress)
-        progress_end(job.progress);
-    free(job.busy);
-    pthread_mutex_destroy(&job.busy_mutex);
-    return result;
-}
-
-static bool fail(struct ds_error *error, enum share_result result)
-{
-    snprintf(error->text, sizeof error->text, "the engine failed: %s", share_result_name(result));
-    return false;
-}
-
-/* Bytes of a set that are being given back, by any number of threads. */
-struct discard {
+struct measurement {
+    const struct measure_options *options;
+    struct figures *figures;
     struct set *set;
-    _Atomic uint64_t next; /* piece */
+    struct crew crew;
+    struct page_key key;
+    struct records records;
+    struct false_matches matches;
+    uint64_t *alone;        /* by source: pages whose content no other page has */
+    uint64_t budget_nbytes; /* of pages that are looked at again and again: half of what is there */
+    uint64_t record_nbytes; /* that records took */
+    uint64_t hashed, groups;
+    bool roomy;
 };
 
-static void *discard_set(void *arg)
+static bool fail(struct measurement *m, const char *text)
 {
-    struct discard *discard = arg;
-    while (set_discard(discard->set, atomic_fetch_add(&discard->next, 1)))
-        ;
-    return NULL;
+    crew_fail_with(&m->crew, text);
+    return false;
 }
 
-/* Counts what the engine found. Where `set` is not read any more, it is given back meanwhile, which
- * takes as long; what is left then, both threads give back. */
-static enum share_result count(struct set *set, struct share *share, bool discards,
-                               struct figures *figures)
+static bool is_too_large(struct measurement *m, uint64_t pages)
 {
-    struct discard discard = {.set = set};
-    struct helpers helpers;
-    helpers_start(&helpers, discards ? 1 : 0, discard_set, &discard);
-    enum share_result result = figures_read(figures, set, share) ? SHARE_OK : SHARE_NOMEM;
-    if (helpers.count)
-        discard_set(&discard);
-    helpers_join(&helpers);
-    return result;
+    if (pages < SET_PAGES_MAX)
+        return false;
+    char text[128];
+    snprintf(text, sizeof text, "%llu pages in all: at most %llu can be measured together",
+             (unsigned long long)pages, (unsigned long long)SET_PAGES_MAX - 1);
+    fail(m, text);
+    return true;
 }
 
-static enum share_result new_engine(struct set *set, const struct share_alloc *alloc,
-                                    uint32_t flags, struct share **share)
+static void start_progress(struct measurement *m, const char *what, uint64_t pages)
 {
-    struct share_config config = {.struct_size = sizeof config,
-                                  .ops = &set_ops,
-                                  .ops_ctx = set,
-                                  .alloc = alloc,
-                                  .flags = SHARE_IMMUTABLE | flags,
-                                  .expected_contents = set->pages / 2}; /* 16 bytes a page at most,
-                                                                           whatever they hold */
-    return share_new(&config, share);
+    if (m->options->progress)
+        progress_start(m->options->progress, what, pages * DS_PAGE_SIZE);
 }
 
-/* Were pages made so that their hashes meet, with the salt that everybody knows? */
-static bool was_flooded(struct share *share)
+static void end_progress(struct measurement *m)
 {
-    struct share_stats stats;
-    share_stats(share, &stats);
-    return stats.hints_left_out > 0;
+    if (m->options->progress)
+        progress_end(m->options->progress);
 }
 
-/* An engine that has looked at the whole set: with salt 0, so that its table repeats, and with a
- * salt that nobody knows if that fails. On failure there is none. */
-static enum share_result engine_of(struct set *set, const struct share_alloc *alloc, bool isolate,
-                                   const struct measure_options *options, struct share **share)
+/* -------------------------------------------------------------------------------- the steps -- */
+
+static bool init(struct measurement *m, bool draw)
 {
-    bool again = false;
-    enum share_result result;
-    do {
-        result = new_engine(set, alloc, again ? 0 : SHARE_SALT_GIVEN, share);
-        if (result != SHARE_OK)
-            return result;
-        result = run_engine(set, *share, isolate, options);
-        again = !again && result == SHARE_NOMEM && was_flooded(*share);
-        if (result != SHARE_OK)
-            share_free(*share);
-    } while (again);
-    return result;
+    bool more;
+    uint64_t pages = set_known_pages(m->set, &more);
+    false_matches_init(&m->matches);
+    if (!crew_init(&m->crew, m->set, m->options->threads))
+        return fail(m, "out of memory");
+    if (m->set->sources > UINT32_MAX)
+        return fail(m, "more than 4294967295 sources cannot be measured together");
+    if (is_too_large(m, pages))
+        return false;
+    page_key_init(&m->key);
+    if ((draw || m->options->hash_only) && !page_key_draw(&m->key))
+        return fail(m, "the system gives no random bytes for a key");
+    if (!draw)
+        m->key.mask = ~m->options->hash_ignores;
+    m->budget_nbytes = memory_available(m->options->root) / 2;
+    m->roomy = pages * DS_PAGE_SIZE <= m->budget_nbytes;
+    m->alone = calloc(m->set->sources + 1, sizeof *m->alone);
+    return (m->alone && records_init(&m->records, m->options->hash_only ? 3 : 2, pages, more,
+                                     m->options->threads)) ||
+           fail(m, "out of memory for the records of pages");
 }
 
-/* Measures once; fills all figures, or those of isolation alone. */
-static enum share_result measure_once(struct set *set, const struct share_alloc *alloc,
-                                      bool isolate, const struct measure_options *options,
-                                      struct figures *figures)
+static void fini(struct measurement *m)
 {
-    struct share *share;
-    enum share_result result = engine_of(set, alloc, isolate, options, &share);
-    if (result != SHARE_OK)
-        return result;
-    if (isolate) {
-        struct share_stats stats;
-        share_stats(share, &stats);
-        figures->isolated = true;
-        figures->isolated_reclaimed_pages = stats.reclaimed_pages;
-    } else {
-        result = count(set, share, !options->isolate, figures);
-    }
-    share_free(share);
-    return result;
+    records_fini(&m->records);
+    false_matches_fini(&m->matches);
+    crew_fini(&m->crew);
+    free(m->alone);
+}
+
+static bool look_first(struct measurement *m)
+{
+    struct first_look how = {&m->key, &m->records, m->options->progress, m->roomy};
+    bool more;
+    start_progress(m, "measuring", set_known_pages(m->set, &more));
+    if (more && m->options->progress)
+        m->options->progress->total_nbytes = 0;
+    bool ok = first_look(&m->crew, &how);
+    end_progress(m);
+    return ok;
+}
+
+/* From records by page to groups. */
+static bool make_groups(struct measurement *m)
+{
+    if (is_too_large(m, set_number(m->set)))
+        return false;
+    sort_records(&m->crew, &m->records, (struct sort_key){0, 64});
+    records_trim(&m->records);
+    m->hashed = m->records.count;
+    m->record_nbytes = m->hashed * m->records.width * sizeof *m->records.word;
+    m->groups = groups_form(&m->records, m->set, m->alone);
+    return true;
+}
+
+static bool count(struct measurement *m)
+{
+    if (!figures_count(m->figures, m->set, &m->records, m->alone))
+        return fail(m, "out of memory for the figures");
+    m->figures->analysis_bytes += m->record_nbytes;
+    return true;
+}
+
+/* A group's page that is compared with others is what has to stay in memory. */
+static unsigned rounds_of(const struct measurement *m)
+{
+    uint64_t fit = m->budget_nbytes / DS_PAGE_SIZE;
+    fit = fit < ROUND_PAGES_MIN ? ROUND_PAGES_MIN : fit;
+    uint64_t rounds = m->groups / fit + 1;
+    return m->roomy ? 1 : rounds > ROUNDS_MAX ? ROUNDS_MAX : (unsigned)rounds;
+}
+
+static bool look_again(struct measurement *m)
+{
+    m->roomy &= set_number(m->set) * DS_PAGE_SIZE <= m->budget_nbytes; /* now it is known of all */
+    struct second_look how = {.key = &m->key,
+                              .records = &m->records,
+                              .progress = m->options->progress,
+                              .pages = set_number(m->set),
+                              .rounds = rounds_of(m),
+                              .roomy = m->roomy};
+    start_progress(m, "comparing", m->records.count * how.rounds);
+    bool ok = second_look(&m->crew, &how, &m->matches);
+    end_progress(m);
+    return ok;
+}
+
+/* Not all groups were what they seemed: tells them apart, and counts again. */
+static bool settle(struct measurement *m)
+{
+    false_matches_settle(&m->matches, &m->records, set_number(m->set));
+    sort_records(&m->crew, &m->records, (struct sort_key){GROUP_PARTNER, 64});
+    figures_free(m->figures);
+    if (!count(m))
+        return false;
+    m->figures->false_match_pages = m->matches.count;
+    return true;
+}
+
+/* Two of n contents have one hash with a probability of at most n * (n - 1) / 2 / 2^128. */
+static void bound_collisions(struct measurement *m)
+{
+    double n = (double)(m->hashed + 1); /* the zero page is one of them */
+    m->figures->estimated = true;
+    m->figures->collision_bound = n * (n - 1) / 2 * 0x1p-128;
+}
+
+static bool check_sources(struct measurement *m)
+{
+    struct ds_error error;
+    for (size_t s = 0; s < m->set->sources; s++)
+        if (!ds_source_check(m->set->source[s].source, &error)) {
+            crew_fail(&m->crew, &error);
+            return false;
+        }
+    return true;
+}
+
+static bool run(struct measurement *m)
+{
+    if (!look_first(m) || !make_groups(m) || !count(m))
+        return false;
+    bool ok = true;
+    if (m->options->hash_only)
+        bound_collisions(m);
+    else
+        ok = look_again(m) && (m->matches.count == 0 || settle(m));
+    ok = ok && check_sources(m);
+    m->figures->isolated = m->options->isolate;
+    if (!ok)
+        figures_free(m->figures);
+    return ok;
 }
 
 bool measure_set(struct set *set, const struct measure_options *options, struct figures *figures,
                  struct ds_error *error)
 {
-    const struct share_alloc *alloc = NULL;
-#ifdef MEASURE_JEMALLOC
-    struct share_alloc arena;
-    if (share_jemalloc_init(&arena))
-        alloc = &arena;
-#endif
-    enum share_result result = measure_once(set, alloc, false, options, figures);
-    if (result == SHARE_OK && options->isolate) {
-        result = measure_once(set, alloc, true, options, figures);
-        if (result != SHARE_OK)
-            figures_free(figures);
+    bool ok = false, flooded = false;
+    for (unsigned try = 0; try < 2 && !ok && (try == 0 || flooded); try++) {
+        struct measurement m = {.options = options, .figures = figures, .set = set};
+        ok = init(&m, try > 0) && run(&m);
+        flooded = m.matches.flooded; /* pages were made so that hashes meet under the known key */
+        *error = m.crew.error;
+        fini(&m);
     }
-#ifdef MEASURE_JEMALLOC
-    if (alloc)
-        share_jemalloc_fini(&arena);
-#endif
-    return result == SHARE_OK || fail(error, result);
+    return ok;
 }

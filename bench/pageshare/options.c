@@ -43,6 +43,25 @@ static bool take_isolate(struct options *options, const char *argument)
     return true;
 }
 
+static bool take_verify(struct options *options, const char *argument)
+{
+    options->hash_only = strcmp(argument, "hash") == 0;
+    return options->hash_only || strcmp(argument, "bytes") == 0;
+}
+
+static bool take_files_from(struct options *options, const char *argument)
+{
+    options->files_from = argument;
+    return *argument != 0;
+}
+
+static bool take_null(struct options *options, const char *argument)
+{
+    (void)argument;
+    options->files_end = 0;
+    return true;
+}
+
 static bool take_keep_going(struct options *options, const char *argument)
 {
     (void)argument;
@@ -113,11 +132,18 @@ const struct option_row option_rows[] = {
      "stop a process while it is copied", take_freeze},
     {"keep-going", 0, NULL, NULL, "measure, info",
      "go on with the other sources if one fails (the exit code stays 1)", take_keep_going},
+    {"files-from", 0, "FILE", "the name of a file, or -", "measure, info",
+     "also read the SOURCEs that FILE names, one a line (- for standard input)", take_files_from},
+    {"null", '0', NULL, NULL, "measure, info",
+     "in FILE each ends with a NUL instead of a newline", take_null},
     {"threads", 0, "N", "a number from 1 to 256", "measure, info",
      "use N threads (default: one a processor)", take_threads},
 
     {"plot", 0, "FILE.svg|.png", "a file name ending in .svg or .png", "measure",
      "also draw growth, reference counts and who shares with whom", take_plot},
+    {"verify", 0, "bytes|hash", "bytes or hash", "measure",
+     "what shows that pages are equal: all their bytes (default), or an estimate by hashes",
+     take_verify},
     {"isolate", 0, NULL, NULL, "measure",
      "also price tenant isolation: each source shares with itself alone", take_isolate},
 

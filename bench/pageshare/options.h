@@ -19,10 +19,13 @@ struct options {
     unsigned threads;
     bool isolate;
     bool keep_going;
-    bool version;     /* is all that is asked for */
-    bool done;        /* help or version was printed: nothing is left to do */
-    const char *plot; /* a file ending in .svg or .png, or NULL */
-    char **source;    /* borrowed from argv */
+    bool hash_only;
+    const char *files_from; /* a file that names further sources, "-": standard input; or NULL */
+    char files_end;         /* what ends each name there */
+    bool version;           /* is all that is asked for */
+    bool done;              /* help or version was printed: nothing is left to do */
+    const char *plot;       /* a file ending in .svg or .png, or NULL */
+    char **source;          /* borrowed from argv */
     int sources;
 };
 

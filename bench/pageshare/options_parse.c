@@ -98,7 +98,7 @@ static enum parsed take_command(struct options *options, const bool *given, int 
     const struct command *command = options->command;
     options->source = argv + optind + 1;
     options->sources = argc - optind - 1;
-    if (options->sources < command->sources_min) {
+    if (options->sources < command->sources_min && !options->files_from) {
         snprintf(what, sizeof what, "%s needs a SOURCE", command->name);
         return wrong(what, NULL);
     }
@@ -116,7 +116,7 @@ enum parsed options_parse(struct options *options, int argc, char **argv)
     struct grammar grammar;
     bool given[ROWS_MAX] = {false};
     grammar_init(&grammar);
-    *options = (struct options){.threads = default_threads()};
+    *options = (struct options){.threads = default_threads(), .files_end = '\n'};
     opterr = 0;
     for (int result;
          (result = getopt_long(argc, argv, grammar.letters, grammar.longs, NULL)) != -1;) {

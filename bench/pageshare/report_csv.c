@@ -39,9 +39,10 @@ static void print_source(const struct set_source *source, const struct source_fi
     print_text(source->name);
     putchar(',');
     print_text(source->info->format);
-    print_counts(COUNTS(states[DS_DATA], states[DS_ABSENT], states[DS_EXCLUDED], states[DS_HOLE],
-                        states[DS_KERNEL_SHARED], figures->zero_pages, figures->distinct_pages,
-                        figures->shared_pages, figures->self_reclaimed_pages));
+    print_counts(COUNTS(set_source_pages(source), states[DS_ABSENT], states[DS_EXCLUDED],
+                        states[DS_HOLE], states[DS_KERNEL_SHARED], figures->zero_pages,
+                        figures->distinct_pages, figures->shared_pages,
+                        figures->self_reclaimed_pages));
     fputs(",,,,,,,,,,", stdout);
     if (cut)
         print_counts(&source->info->cut_pages, 1);
@@ -54,7 +55,7 @@ static void print_total(const struct set *set, const struct figures *f)
     for (size_t s = 0; s < set->sources; s++)
         for (unsigned state = 0; state < DS_STATES; state++)
             states[state] += set->source[s].info->pages[state];
-    fputs("total,", stdout);
+    fputs(f->estimated ? "total,estimate" : "total,", stdout);
     print_counts(COUNTS(f->pages, states[DS_ABSENT], states[DS_EXCLUDED], states[DS_HOLE],
                         states[DS_KERNEL_SHARED], f->zero_pages, f->distinct_pages, f->shared_pages,
                         f->self_reclaimed_pages, f->reclaimed_pages, f->zero_reclaimed_pages,

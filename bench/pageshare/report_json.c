@@ -1,179 +1,209 @@
 /* SPDX-License-Identifier: MIT */
-/* JSON, by jansson. Keys are stable: others may be added, none renamed. */
+/* JSON. Keys are stable: others may be added, none renamed. */
+#include "json_out.h"
 #include "report.h"
-#include <jansson.h>
-#include <stdio.h>
-#include <stdlib.h>
 
-static void put(json_t *object, const char *key, uint64_t value)
+static void put_info(struct json_out *out, const struct set_source *source)
 {
-    json_object_set_new(object, key, json_integer((json_int_t)value));
-}
-
-/* Names that are no UTF-8 are written with their bytes as Latin-1. */
-static json_t *text(const char *bytes)
-{
-    json_t *string = json_string(bytes);
-    if (string)
-        return string;
-    char utf8[4096];
-    size_t at = 0;
-    for (; *bytes && at + 3 < sizeof utf8; bytes++) {
-        unsigned char c = (unsigned char)*bytes;
-        if (c >= 0x80)
-            utf8[at++] = (char)(0xc0 | c >> 6);
-        utf8[at++] = (char)(c >= 0x80 ? 0x80 | (c & 0x3f) : c);
-    }
-    utf8[at] = 0;
-    return json_string(utf8);
-}
-
-static json_t *info_object(const struct set_source *source)
-{
-    json_t *object = json_object();
     const struct ds_info *info = source->info;
-    json_object_set_new(object, "name", text(source->name));
-    json_object_set_new(object, "format", text(info->format));
-    put(object, "pages", info->pages[DS_DATA]);
-    put(object, "absent_pages", info->pages[DS_ABSENT]);
-    put(object, "excluded_pages", info->pages[DS_EXCLUDED]);
-    put(object, "hole_pages", info->pages[DS_HOLE]);
-    put(object, "kernel_shared_pages", info->pages[DS_KERNEL_SHARED]);
+    out_text(out, "name", source->name);
+    out_text(out, "format", info->format);
+    out_number(out, "pages", set_source_pages(source));
+    out_number(out, "absent_pages", info->pages[DS_ABSENT]);
+    out_number(out, "excluded_pages", info->pages[DS_EXCLUDED]);
+    out_number(out, "hole_pages", info->pages[DS_HOLE]);
+    out_number(out, "kernel_shared_pages", info->pages[DS_KERNEL_SHARED]);
     if (info->cut_pages)
-        put(object, "cut_pages", info->cut_pages);
-    return object;
+        out_number(out, "cut_pages", info->cut_pages);
 }
 
-static json_t *sources_array(const struct set *set, const struct figures *figures)
+static void put_sources(struct json_out *out, const struct set *set, const struct figures *figures)
 {
-    json_t *array = json_array();
+    out_open(out, "sources", '[');
     for (size_t s = 0; s < set->sources; s++) {
         const struct source_figures *source = &figures->source[s];
-        json_t *object = info_object(&set->source[s]);
-        put(object, "zero_pages", source->zero_pages);
-        put(object, "distinct_pages", source->distinct_pages);
-        put(object, "shared_pages", source->shared_pages);
-        put(object, "self_reclaimed_pages", source->self_reclaimed_pages);
-        json_array_append_new(array, object);
+        out_open(out, NULL, '{');
+        put_info(out, &set->source[s]);
+        out_number(out, "zero_pages", source->zero_pages);
+        out_number(out, "distinct_pages", source->distinct_pages);
+        out_number(out, "shared_pages", source->shared_pages);
+        out_number(out, "self_reclaimed_pages", source->self_reclaimed_pages);
+        out_close(out, '}');
     }
-    return array;
+    out_close(out, ']');
 }
 
-static json_t *total_object(const struct figures *figures)
+static void put_total(struct json_out *out, const struct figures *figures)
 {
-    json_t *object = json_object();
-    put(object, "pages", figures->pages);
-    put(object, "zero_pages", figures->zero_pages);
-    put(object, "distinct_pages", figures->distinct_pages);
-    put(object, "shared_pages", figures->shared_pages);
-    put(object, "reclaimed_pages", figures->reclaimed_pages);
-    put(object, "zero_reclaimed_pages", figures->zero_reclaimed_pages);
-    put(object, "self_reclaimed_pages", figures->self_reclaimed_pages);
-    put(object, "inter_reclaimed_pages", figures->inter_reclaimed_pages);
-    put(object, "self_nonzero_reclaimed_pages", figures->self_nonzero_reclaimed_pages);
-    put(object, "inter_nonzero_reclaimed_pages", figures->inter_nonzero_reclaimed_pages);
-    put(object, "metadata_bytes", figures->metadata_bytes);
-    put(object, "analysis_bytes", figures->analysis_bytes);
-    json_object_set_new(object, "net_reclaimed_bytes", json_integer(figures->net_reclaimed_bytes));
-    put(object, "false_match_pages", figures->false_match_pages);
+    out_open(out, "total", '{');
+    out_number(out, "pages", figures->pages);
+    out_number(out, "zero_pages", figures->zero_pages);
+    out_number(out, "distinct_pages", figures->distinct_pages);
+    out_number(out, "shared_pages", figures->shared_pages);
+    out_number(out, "reclaimed_pages", figures->reclaimed_pages);
+    out_number(out, "zero_reclaimed_pages", figures->zero_reclaimed_pages);
+    out_number(out, "self_reclaimed_pages", figures->self_reclaimed_pages);
+    out_number(out, "inter_reclaimed_pages", figures->inter_reclaimed_pages);
+    out_number(out, "self_nonzero_reclaimed_pages", figures->self_nonzero_reclaimed_pages);
+    out_number(out, "inter_nonzero_reclaimed_pages", figures->inter_nonzero_reclaimed_pages);
+    out_number(out, "metadata_bytes", figures->metadata_bytes);
+    out_number(out, "analysis_bytes", figures->analysis_bytes);
+    out_signed(out, "net_reclaimed_bytes", figures->net_reclaimed_bytes);
+    out_number(out, "false_match_pages", figures->false_match_pages);
     if (figures->isolated)
-        put(object, "isolated_reclaimed_pages", figures->isolated_reclaimed_pages);
-    return object;
+        out_number(out, "isolated_reclaimed_pages", figures->isolated_reclaimed_pages);
+    if (figures->estimated) {
+        out_word(out, "estimate", "true");
+        out_real(out, "collision_bound", figures->collision_bound);
+    }
+    out_close(out, '}');
 }
 
-static json_t *growth_array(const struct figures *figures)
+static void put_growth(struct json_out *out, const struct figures *figures)
 {
-    json_t *array = json_array();
+    out_open(out, "growth", '[');
     for (size_t s = 0; s < figures->sources; s++) {
-        json_t *object = json_object();
-        put(object, "sources", s + 1);
-        put(object, "pages", figures->growth[s].pages);
-        put(object, "shared_pages", figures->growth[s].shared_pages);
-        put(object, "reclaimed_pages", figures->growth[s].reclaimed_pages);
-        json_array_append_new(array, object);
+        out_open(out, NULL, '{');
+        out_number(out, "sources", s + 1);
+        out_number(out, "pages", figures->growth[s].pages);
+        out_number(out, "shared_pages", figures->growth[s].shared_pages);
+        out_number(out, "reclaimed_pages", figures->growth[s].reclaimed_pages);
+        out_close(out, '}');
     }
-    return array;
+    out_close(out, ']');
 }
 
-static json_t *common_array(const struct figures *figures)
+static void put_common(struct json_out *out, const struct figures *figures)
 {
-    json_t *array = json_array();
+    if (!figures->common) {
+        out_word(out, "common", "null");
+        return;
+    }
+    out_open(out, "common", '[');
     for (size_t i = 0; i < figures->sources; i++) {
-        json_t *row = json_array();
+        out_open(out, NULL, '[');
         for (size_t j = 0; j < figures->sources; j++)
-            json_array_append_new(
-                row, json_integer((json_int_t)figures->common[i * figures->sources + j]));
-        json_array_append_new(array, row);
+            out_number(out, NULL, figures->common[i * figures->sources + j]);
+        out_close(out, ']');
     }
-    return array;
+    out_close(out, ']');
 }
 
-static json_t *refs_array(const struct figures *figures)
+static void put_refs(struct json_out *out, const struct figures *figures)
 {
-    json_t *array = json_array();
-    for (size_t i = 0; i < figures->refs_counts; i++)
-        json_array_append_new(array, json_pack("[I, I]", (json_int_t)figures->refs[i].count,
-                                               (json_int_t)figures->refs[i].contents));
-    return array;
+    out_open(out, "refs", '[');
+    for (size_t i = 0; i < figures->refs_counts; i++) {
+        out_open(out, NULL, '[');
+        out_number(out, NULL, figures->refs[i].count);
+        out_number(out, NULL, figures->refs[i].contents);
+        out_close(out, ']');
+    }
+    out_close(out, ']');
 }
 
-static json_t *failed_array(const struct set *set)
+static void put_saved(struct json_out *out, uint64_t contents, uint64_t pages)
 {
-    json_t *array = json_array();
+    out_number(out, "contents", contents);
+    out_number(out, "pages", pages);
+    out_number(out, "reclaimed_pages", pages - contents);
+}
+
+static void put_holders(struct json_out *out, const struct holders *holders)
+{
+    out_open(out, "holder_sets", '[');
+    for (size_t i = 0; i < holders->sets; i++) {
+        const struct holder_set *set = &holders->set[i];
+        out_open(out, NULL, '{');
+        out_open(out, "sources", '[');
+        for (size_t k = 0; k < set->listed; k++)
+            out_number(out, NULL, set->source[k]);
+        out_close(out, ']');
+        out_number(out, "holders", set->holders);
+        put_saved(out, set->contents, set->pages);
+        out_close(out, '}');
+    }
+    out_close(out, ']');
+    out_open(out, "holder_sets_rest", '{');
+    out_number(out, "sets", holders->rest.sets);
+    put_saved(out, holders->rest.contents, holders->rest.pages);
+    out_close(out, '}');
+    bool exact = holders->left_out.contents == 0;
+    out_word(out, "holder_sets_exact", exact ? "true" : "false");
+    if (exact)
+        return;
+    out_open(out, "holder_sets_left_out", '{');
+    put_saved(out, holders->left_out.contents, holders->left_out.pages);
+    out_close(out, '}');
+}
+
+static void put_failed(struct json_out *out, const struct set *set)
+{
+    if (!set->failures)
+        return;
+    out_open(out, "failed", '[');
     for (size_t f = 0; f < set->failures; f++) {
-        json_t *object = json_object();
-        json_object_set_new(object, "name", text(set->failure[f].name));
-        json_object_set_new(object, "error", text(set->failure[f].error.text));
-        json_array_append_new(array, object);
+        out_open(out, NULL, '{');
+        out_text(out, "name", set->failure[f].name);
+        out_text(out, "error", set->failure[f].error.text);
+        out_close(out, '}');
     }
-    return array;
+    out_close(out, ']');
 }
 
-static bool print(json_t *root)
+/* Spaces would be half of a long list. */
+static struct json_out start(const struct set *set)
 {
-    char *printed = json_dumps(root, JSON_INDENT(2));
-    bool ok = printed && puts(printed) >= 0;
-    free(printed);
-    json_decref(root);
-    return ok;
+    struct json_out out = {.compact = set->sources > FIGURES_MATRIX_SOURCES};
+    out_open(&out, NULL, '{');
+    out_number(&out, "page_size", DS_PAGE_SIZE);
+    return out;
+}
+
+static bool finish(struct json_out *out, const struct set *set)
+{
+    put_failed(out, set);
+    out_close(out, '}');
+    return out_end(out);
 }
 
 bool report_json(const struct set *set, const struct figures *figures)
 {
-    json_t *root = json_object();
-    put(root, "page_size", SHARE_PAGE_SIZE);
-    json_object_set_new(root, "sources", sources_array(set, figures));
-    json_object_set_new(root, "total", total_object(figures));
-    json_object_set_new(root, "growth", growth_array(figures));
-    json_object_set_new(root, "common", common_array(figures));
-    json_object_set_new(root, "refs", refs_array(figures));
-    if (set->failures)
-        json_object_set_new(root, "failed", failed_array(set));
-    return print(root);
+    struct json_out out = start(set);
+    put_sources(&out, set, figures);
+    put_total(&out, figures);
+    put_growth(&out, figures);
+    put_common(&out, figures);
+    put_refs(&out, figures);
+    put_holders(&out, &figures->holders);
+    return finish(&out, set);
+}
+
+static void put_extents(struct json_out *out, const struct ds_info *info)
+{
+    out_open(out, "extents", '[');
+    for (size_t e = 0; e < info->extents; e++) {
+        out_open(out, NULL, '{');
+        out_number(out, "key", info->extent[e].key);
+        out_number(out, "pages", info->extent[e].pages);
+        out_text(out, "state", ds_state_name(info->extent[e].state));
+        out_close(out, '}');
+    }
+    out_close(out, ']');
 }
 
 bool report_info_json(const struct set *set)
 {
-    json_t *root = json_object(), *sources = json_array();
+    struct json_out out = start(set);
+    out_open(&out, "sources", '[');
     for (size_t s = 0; s < set->sources; s++) {
-        const struct ds_info *info = set->source[s].info;
-        json_t *object = info_object(&set->source[s]), *extents = json_array();
-        put(object, "alias_pages", info->alias_pages);
-        json_object_set_new(object, "producer", text(info->producer));
-        json_object_set_new(object, "machine", text(info->machine));
-        for (size_t e = 0; e < info->extents; e++) {
-            json_t *extent = json_object();
-            put(extent, "key", info->extent[e].key);
-            put(extent, "pages", info->extent[e].pages);
-            json_object_set_new(extent, "state", json_string(ds_state_name(info->extent[e].state)));
-            json_array_append_new(extents, extent);
-        }
-        json_object_set_new(object, "extents", extents);
-        json_array_append_new(sources, object);
+        out_open(&out, NULL, '{');
+        put_info(&out, &set->source[s]);
+        out_number(&out, "alias_pages", set->source[s].info->alias_pages);
+        out_text(&out, "producer", set->source[s].info->producer);
+        out_text(&out, "machine", set->source[s].info->machine);
+        put_extents(&out, set->source[s].info);
+        out_close(&out, '}');
     }
-    put(root, "page_size", DS_PAGE_SIZE);
-    json_object_set_new(root, "sources", sources);
-    if (set->failures)
-        json_object_set_new(root, "failed", failed_array(set));
-    return print(root);
+    out_close(&out, ']');
+    return finish(&out, set);
 }

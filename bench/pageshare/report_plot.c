@@ -1,25 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Three pictures in one file, through gnuplot: savings with 1..N sources (as figure 4 of the ESX
- * paper), how many contents have how many references, and what sources have in common.
- *
- * gnuplot reads a script and writes the picture, both in memory; the file is written only when the
- * picture is whole. gnuplot itself never sees a file name, and of labels only what is quoted here.
+ * paper), how many contents have how many references, and what sources have in common: a matrix, or
+ * with many sources the sets of them that save most. Of labels gnuplot sees only what is quoted
+ * here.
  */
+#include "report_plot.h"
 #include "report.h"
 #include "text.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <spawn.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define LABEL_CHARS 24
+#define SETS_MAX    20 /* bars of sets of sources */
 #define LABELS_MAX  40 /* along an axis; more would lie over each other */
 
 /* A label in single quotes, where gnuplot expands nothing but the quote itself; it then formats
@@ -42,7 +37,7 @@ static void print_growth(FILE *out, const struct figures *figures)
     fprintf(out, "$growth << EOD\n");
     for (size_t s = 0; s < figures->sources; s++) {
         const struct growth_point *point = &figures->growth[s];
-        double mib = SHARE_PAGE_SIZE / 1048576.0;
+        double mib = DS_PAGE_SIZE / 1048576.0;
         fprintf(out, "%zu %f %f %f\n", s + 1, (double)point->pages * mib,
                 (double)point->shared_pages * mib, (double)point->reclaimed_pages * mib);
     }
@@ -111,6 +106,43 @@ static void print_matrix(FILE *out, const struct set *set, const struct figures 
                          "fillcolor palette\n");
 }
 
+/* "a, b and 3 more", or so much of it as a label shows. */
+static void print_set_name(FILE *out, const struct set *set, const struct holder_set *holders)
+{
+    char name[256];
+    int used = snprintf(name, sizeof name, "%.200s", set->source[holders->source[0]].name);
+    if (holders->holders > 1)
+        snprintf(name + used, sizeof name - (size_t)used, " and %zu more", holders->holders - 1);
+    print_quoted(out, name);
+}
+
+/* A bar for each set of sources that saves most, the first on top. */
+static void print_sets(FILE *out, const struct set *set, const struct holders *holders)
+{
+    size_t n = holders->sets < SETS_MAX ? holders->sets : SETS_MAX;
+    if (!n) {
+        fprintf(out, "set multiplot next\n");
+        return;
+    }
+    fprintf(out, "$sets << EOD\n");
+    for (size_t i = 0; i < n; i++)
+        fprintf(out, "%zu %f\n", i,
+                (double)(holders->set[i].pages - holders->set[i].contents) * DS_PAGE_SIZE /
+                    1048576);
+    fprintf(out,
+            "EOD\nset title 'what sets of sources save'\nset xlabel 'MiB'\nset ylabel ''\n"
+            "set xtics autofreq norotate\nset xrange [0:*]\nset yrange [%f:-0.5]\nset ytics (",
+            (double)n - 0.5);
+    for (size_t i = 0; i < n; i++) {
+        fputs(i ? ", " : "", out);
+        print_set_name(out, set, &holders->set[i]);
+        fprintf(out, " %zu", i);
+    }
+    fprintf(out,
+            ")\nunset key\n"
+            "plot $sets using ($2/2):1:($2/2):(0.4) with boxxyerror fill solid 0.6\n");
+}
+
 static void print_script(FILE *out, const struct set *set, const struct figures *figures, bool svg)
 {
     fprintf(out, "set encoding utf8\n%s\nset multiplot layout 1,3\n",
@@ -118,112 +150,11 @@ static void print_script(FILE *out, const struct set *set, const struct figures 
                 : "set terminal png size 1500,480 noenhanced");
     print_growth(out, figures);
     print_refs(out, figures);
-    print_matrix(out, set, figures);
-    fprintf(out, "unset multiplot\n");
-}
-
-/* ------------------------------------------------------------------------------- running it -- */
-
-struct plot {
-    FILE *script, *picture, *messages; /* in memory */
-};
-
-static FILE *memory_file(void)
-{
-    int fd = memfd_create("pageshare-plot", MFD_CLOEXEC);
-    FILE *file = fd < 0 ? NULL : fdopen(fd, "w+");
-    if (!file && fd >= 0)
-        close(fd);
-    return file;
-}
-
-static bool plot_init(struct plot *plot)
-{
-    *plot = (struct plot){memory_file(), memory_file(), memory_file()};
-    return plot->script && plot->picture && plot->messages;
-}
-
-static void plot_fini(struct plot *plot)
-{
-    FILE *files[] = {plot->script, plot->picture, plot->messages};
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
-        if (files[i])
-            fclose(files[i]);
-}
-
-/* 0, or an errno; *status as wait gives it. */
-static int run_gnuplot(const struct plot *plot, int *status)
-{
-    extern char **environ;
-    static const char *const argv[] = {"gnuplot", NULL};
-    posix_spawn_file_actions_t actions;
-    pid_t pid;
-    int failed = posix_spawn_file_actions_init(&actions);
-    if (failed)
-        return failed;
-    failed = posix_spawn_file_actions_adddup2(&actions, fileno(plot->script), STDIN_FILENO);
-    if (!failed)
-        failed = posix_spawn_file_actions_adddup2(&actions, fileno(plot->picture), STDOUT_FILENO);
-    if (!failed)
-        failed = posix_spawn_file_actions_adddup2(&actions, fileno(plot->messages), STDERR_FILENO);
-    if (!failed)
-        failed =
-            posix_spawnp(&pid, argv[0], &actions, NULL, (char *const *)(uintptr_t)argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    while (!failed && waitpid(pid, status, 0) < 0)
-        failed = errno == EINTR ? 0 : errno;
-    return failed;
-}
-
-/* The first line of gnuplot's messages that says something. */
-static void read_reason(FILE *messages, char *reason, size_t reason_nbytes)
-{
-    char line[256];
-    snprintf(reason, reason_nbytes, "no reason given");
-    rewind(messages);
-    while (fgets(line, sizeof line, messages)) {
-        const char *text = line + strspn(line, " \t^");
-        size_t length = strcspn(text, "\n");
-        if (length && !strstr(text, "warning") && strncmp(text, "multiplot>", 10) != 0) {
-            line[(size_t)(text - line) + length] = 0;
-            text_clean(reason, reason_nbytes, text, reason_nbytes);
-            return;
-        }
-    }
-}
-
-static bool save(FILE *picture, const char *file)
-{
-    char buffer[1 << 14];
-    FILE *out = fopen(file, "wbe");
-    if (!out)
-        return false;
-    rewind(picture);
-    bool ok = true;
-    for (size_t n; ok && (n = fread(buffer, 1, sizeof buffer, picture)) > 0;)
-        ok = fwrite(buffer, 1, n, out) == n;
-    return (fclose(out) == 0) & ok;
-}
-
-static bool draw(struct plot *plot, const char *file, struct ds_error *error)
-{
-    int status = 0, failed = run_gnuplot(plot, &status);
-    char name[256], reason[128];
-    text_clean(name, sizeof name, file, sizeof name);
-    if (failed == ENOENT)
-        snprintf(error->text, sizeof error->text,
-                 "%s: cannot draw: gnuplot is not installed (Debian: gnuplot-nox)", name);
-    else if (failed)
-        snprintf(error->text, sizeof error->text, "%s: cannot run gnuplot: %s", name,
-                 strerror(failed));
-    else if (status != 0) {
-        read_reason(plot->messages, reason, sizeof reason);
-        snprintf(error->text, sizeof error->text, "%s: gnuplot failed: %s", name, reason);
-    } else if (!save(plot->picture, file))
-        snprintf(error->text, sizeof error->text, "%s: cannot write: %s", name, strerror(errno));
+    if (figures->common)
+        print_matrix(out, set, figures);
     else
-        return true;
-    return false;
+        print_sets(out, set, &figures->holders);
+    fprintf(out, "unset multiplot\n");
 }
 
 bool report_plot(const struct set *set, const struct figures *figures, const char *file,
@@ -238,7 +169,7 @@ bool report_plot(const struct set *set, const struct figures *figures, const cha
     }
     if (!ok)
         snprintf(error->text, sizeof error->text, "cannot draw: %s", strerror(errno));
-    ok = ok && draw(&plot, file, error);
+    ok = ok && plot_draw(&plot, file, error);
     plot_fini(&plot);
     return ok;
 }

@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #define NAME_COLUMNS_MAX 40
+#define SETS_MAX         5 /* of sources, in the foot */
+#define NAMES_MAX        8 /* of one set */
 
 static const char *bold(void)
 {
@@ -56,6 +58,11 @@ static double mib(double bytes)
     return bytes / (1 << 20);
 }
 
+static double mib_of(uint64_t pages)
+{
+    return mib((double)pages * DS_PAGE_SIZE);
+}
+
 /* A truncated dump is never measured without a word. */
 static void print_cut(const struct set *set)
 {
@@ -75,13 +82,13 @@ static void print_states(const struct set *set)
     for (size_t s = 0; s < set->sources; s++)
         for (unsigned state = 0; state < DS_STATES; state++)
             pages[state] += set->source[s].info->pages[state];
-    for (unsigned state = DS_DATA + 1; state < DS_STATES; state++)
+    for (unsigned state = DS_ABSENT; state < DS_STATES; state++)
         left_out += pages[state];
     print_cut(set);
     if (!left_out)
         return;
     printf("not counted:");
-    for (unsigned state = DS_DATA + 1; state < DS_STATES; state++)
+    for (unsigned state = DS_ABSENT; state < DS_STATES; state++)
         if (pages[state])
             printf(" %lu %s", (unsigned long)pages[state], ds_state_name((enum ds_state)state));
     printf("\n");
@@ -93,9 +100,78 @@ static void print_isolation(const struct figures *figures)
     printf(
         "isolated:   %.1f MiB (%.1f %%) reclaimed if no source shares with another: isolation "
         "loses %.1f MiB, %.1f %% of the savings\n",
-        mib((double)figures->isolated_reclaimed_pages * SHARE_PAGE_SIZE),
+        mib((double)figures->isolated_reclaimed_pages * DS_PAGE_SIZE),
         percent((double)figures->isolated_reclaimed_pages, figures->pages),
-        mib((double)lost * SHARE_PAGE_SIZE), percent((double)lost, figures->reclaimed_pages));
+        mib((double)lost * DS_PAGE_SIZE), percent((double)lost, figures->reclaimed_pages));
+}
+
+static void print_sum(const struct figures *figures)
+{
+    double gross = (double)figures->reclaimed_pages * DS_PAGE_SIZE;
+    printf(
+        "\n%sof %.1f MiB: %.1f MiB reclaimed gross, %.1f MiB net of at most %.2f MiB metadata "
+        "(%u bytes a page)\n",
+        figures->estimated ? "estimate, " : "", mib((double)figures->pages * DS_PAGE_SIZE),
+        mib(gross), mib((double)figures->net_reclaimed_bytes), mib((double)figures->metadata_bytes),
+        FIGURES_PAGE_METADATA);
+    if (figures->estimated)
+        printf(
+            "estimate:   by hashes of 128 bits under a key that was drawn; that any two contents "
+            "were taken for one has a probability of at most %.1e\n",
+            figures->collision_bound);
+    if (figures->false_match_pages)
+        printf(
+            "note: %lu pages have the hash of another content; they were told apart by their "
+            "bytes\n",
+            (unsigned long)figures->false_match_pages);
+}
+
+/* "a, b and 3 more" */
+static void print_names(const struct set *set, const struct holder_set *holders)
+{
+    char name[4 * NAME_COLUMNS_MAX + 1];
+    size_t shown = holders->holders < NAMES_MAX ? holders->holders : NAMES_MAX;
+    for (size_t i = 0; i < shown; i++) {
+        text_clean(name, sizeof name, set->source[holders->source[i]].name, NAME_COLUMNS_MAX);
+        printf("%s%s", i ? ", " : "", name);
+    }
+    if (shown < holders->holders)
+        printf(" and %zu more", holders->holders - shown);
+}
+
+/* Who holds what is saved: the sets of sources that save most. */
+static void print_holders(const struct set *set, const struct holders *holders)
+{
+    uint64_t contents = holders->rest.contents + holders->left_out.contents;
+    uint64_t pages = holders->rest.pages + holders->left_out.pages;
+    for (size_t i = 0; i < holders->sets; i++) {
+        const struct holder_set *one = &holders->set[i];
+        if (i >= SETS_MAX) {
+            contents += one->contents;
+            pages += one->pages;
+            continue;
+        }
+        printf("%-11s %9.1f MiB: ", i ? "" : "same in:", mib_of(one->pages - one->contents));
+        print_names(set, one);
+        printf("\n");
+    }
+    if (pages)
+        printf("%-11s %9.1f MiB: all other sets of sources\n", "", mib_of(pages - contents));
+    if (holders->left_out.contents)
+        printf(
+            "note: sets of sources were too many to be told apart: a set that is not among those "
+            "above may save up to %.1f MiB\n",
+            mib_of(holders->left_out.pages - holders->left_out.contents));
+}
+
+static void print_failures(const struct set *set)
+{
+    for (size_t f = 0; f < set->failures; f++) {
+        char name[256], reason[sizeof set->failure[f].error.text];
+        text_clean(name, sizeof name, set->failure[f].name, sizeof name);
+        text_clean(reason, sizeof reason, set->failure[f].error.text, sizeof reason);
+        printf("failed: %s (%s)\n", name, reason);
+    }
 }
 
 void report_table(const struct set *set, const struct figures *figures)
@@ -105,8 +181,9 @@ void report_table(const struct set *set, const struct figures *figures)
            "reclaimed %", "zero", "self", "inter", plain());
     for (size_t s = 0; s < set->sources; s++) {
         const struct source_figures *source = &figures->source[s];
-        print_row(set->source[s].name, columns, set->source[s].pages, source->shared_pages,
-                  source->zero_saved_pages, source->self_saved_pages, source->inter_saved_pages);
+        print_row(set->source[s].name, columns, set_source_pages(&set->source[s]),
+                  source->shared_pages, source->zero_saved_pages, source->self_saved_pages,
+                  source->inter_saved_pages);
     }
     fputs(bold(), stdout);
     print_row("total", columns, figures->pages, figures->shared_pages,
@@ -114,27 +191,12 @@ void report_table(const struct set *set, const struct figures *figures)
               (double)figures->inter_nonzero_reclaimed_pages);
     fputs(plain(), stdout);
 
-    double gross = (double)figures->reclaimed_pages * SHARE_PAGE_SIZE;
-    printf(
-        "\nof %.1f MiB: %.1f MiB reclaimed gross, %.1f MiB net of %.2f MiB metadata "
-        "(%.1f bytes a page)\n",
-        mib((double)figures->pages * SHARE_PAGE_SIZE), mib(gross),
-        mib((double)figures->net_reclaimed_bytes), mib((double)figures->metadata_bytes),
-        figures->pages ? (double)figures->metadata_bytes / (double)figures->pages : 0);
+    print_sum(figures);
     print_states(set);
     if (figures->isolated)
         print_isolation(figures);
-    if (figures->false_match_pages)
-        printf(
-            "note: %lu pages have the hash of another content and were not compared further; "
-            "they count as distinct\n",
-            (unsigned long)figures->false_match_pages);
-    for (size_t f = 0; f < set->failures; f++) {
-        char name[256], reason[sizeof set->failure[f].error.text];
-        text_clean(name, sizeof name, set->failure[f].name, sizeof name);
-        text_clean(reason, sizeof reason, set->failure[f].error.text, sizeof reason);
-        printf("failed: %s (%s)\n", name, reason);
-    }
+    print_holders(set, &figures->holders);
+    print_failures(set);
 }
 
 static void print_origin(const struct ds_info *info, int columns)
@@ -153,9 +215,9 @@ void report_info_table(const struct set *set)
         const struct ds_info *info = set->source[s].info;
         print_name(set->source[s].name, columns);
         printf(" %-10s %11lu %9lu %9lu %9lu %13lu\n", info->format,
-               (unsigned long)info->pages[DS_DATA], (unsigned long)info->pages[DS_ABSENT],
-               (unsigned long)info->pages[DS_EXCLUDED], (unsigned long)info->pages[DS_HOLE],
-               (unsigned long)info->pages[DS_KERNEL_SHARED]);
+               (unsigned long)set_source_pages(&set->source[s]),
+               (unsigned long)info->pages[DS_ABSENT], (unsigned long)info->pages[DS_EXCLUDED],
+               (unsigned long)info->pages[DS_HOLE], (unsigned long)info->pages[DS_KERNEL_SHARED]);
         print_origin(info, columns);
     }
     print_cut(set);

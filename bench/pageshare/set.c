@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Sources as immutable VMs: from page numbers to bytes. */
+/* See set.h. */
 #include "set.h"
+#include "seen.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
-
-#define BLOCK_PAGES UINT64_C(512)
-#define FAULT_PAGES 16 /* a fault maps at least so many of a file in the page cache */
 
 /* A file that has '=' in its name, and nothing that is labelled. */
 static bool is_file_name(const char *argument, const char *source)
@@ -31,33 +29,38 @@ static const char *split(const char *argument, char **name)
     return argument;
 }
 
-static void *grown(void *array, size_t count, size_t item_nbytes)
+/* An array with room for one item more. */
+static void *grown(void *array, size_t count, size_t *room, size_t item_nbytes)
 {
-    void *larger = realloc(array, (count + 1) * item_nbytes);
+    if (count < *room)
+        return array;
+    *room = *room ? *room + *room / 4 + 1 : 16;
+    void *larger = realloc(array, *room * item_nbytes);
     if (!larger)
         abort(); /* a few bytes per argument */
     return larger;
 }
 
-static bool number_pages(struct set_source *source)
-{
-    const struct ds_info *info = source->info;
-    source->first_page = malloc((info->extents + 1) * sizeof *source->first_page);
-    if (!source->first_page)
-        return false;
-    for (size_t i = 0; i < info->extents; i++) {
-        source->first_page[i] = source->pages;
-        if (info->extent[i].state == DS_DATA)
-            source->pages += info->extent[i].pages;
-    }
-    source->first_page[info->extents] = source->pages;
-    return true;
-}
-
 static void add_failure(struct set *set, char *name, const struct ds_error *error)
 {
-    set->failure = grown(set->failure, set->failures, sizeof *set->failure);
+    set->failure = grown(set->failure, set->failures, &set->failure_room, sizeof *set->failure);
     set->failure[set->failures++] = (struct set_failure){name, *error};
+}
+
+static bool open_new(struct set *set, const char *spec, const struct ds_options *options,
+                     struct set_source *source, struct ds_error *error)
+{
+    if (!ds_source_open(spec, options, &source->source, error))
+        return false;
+    source->info = ds_source_info(source->source);
+    if (!set->seen)
+        set->seen = seen_new();
+    const char *before = seen_add(set->seen, source->info);
+    if (!before)
+        return true;
+    snprintf(error->text, sizeof error->text, "%.200s: is the same file as %.200s", spec, before);
+    ds_source_free(source->source);
+    return false;
 }
 
 bool set_open(struct set *set, const char *argument, const struct ds_options *options)
@@ -65,154 +68,89 @@ bool set_open(struct set *set, const char *argument, const struct ds_options *op
     struct set_source source = {0};
     struct ds_error error;
     const char *spec = split(argument, &source.name);
-    if (!ds_source_open(spec, options, &source.source, &error)) {
+    if (!open_new(set, spec, options, &source, &error)) {
         add_failure(set, source.name, &error);
         return false;
     }
-    if (!load_pages(&source.loaded, source.source, &error)) {
-        ds_source_free(source.source);
-        add_failure(set, source.name, &error);
-        return false;
-    }
-    source.info = &source.loaded.info;
-    if (!number_pages(&source)) {
-        load_free(&source.loaded);
-        ds_source_free(source.source);
-        strcpy(error.text, "out of memory");
-        add_failure(set, source.name, &error);
-        return false;
-    }
-    set->source = grown(set->source, set->sources, sizeof *set->source);
+    set->source = grown(set->source, set->sources, &set->source_room, sizeof *set->source);
     set->source[set->sources++] = source;
-    for (size_t s = 0; s < set->sources; s++)
-        set->source[s].info = &set->source[s].loaded.info; /* the array may have moved */
-    set->pages += source.pages;
     return true;
 }
 
-static uint64_t blocks_of(const struct set_source *source)
+void set_finish(struct set *set)
 {
-    return (source->pages + BLOCK_PAGES - 1) / BLOCK_PAGES;
-}
-
-bool set_finish(struct set *set)
-{
-    for (size_t s = 0; s < set->sources; s++) {
-        set->source[s].first_block = set->blocks;
-        set->blocks += blocks_of(&set->source[s]);
-    }
-    set->block = malloc((set->blocks + 1) * sizeof *set->block);
-    if (!set->block)
-        return false;
-    for (size_t s = 0; s < set->sources; s++) {
-        const struct set_source *source = &set->source[s];
-        uint32_t extent = 0;
-        for (uint64_t b = 0; b < blocks_of(source); b++) {
-            while (source->first_page[extent + 1] <= b * BLOCK_PAGES)
-                extent++;
-            set->block[source->first_block + b] = (struct set_block){(uint32_t)s, extent};
-        }
-    }
-    return true;
-}
-
-bool set_discard(struct set *set, uint64_t piece)
-{
-    for (size_t s = 0; s < set->sources; s++) {
-        struct ds_source *source = set->source[s].source;
-        uint64_t pieces = ds_source_pieces(source);
-        if (piece < pieces) {
-            ds_source_discard(source, piece);
-            return true;
-        }
-        piece -= pieces;
-    }
-    return false;
+    unsigned source_bits = 1;
+    while (source_bits < 63 && set->sources >> source_bits)
+        source_bits++;
+    set->index_bits = 64 - source_bits;
+    seen_free(set->seen);
+    set->seen = NULL;
 }
 
 void set_free(struct set *set)
 {
     for (size_t s = 0; s < set->sources; s++) {
         ds_source_free(set->source[s].source);
-        load_free(&set->source[s].loaded);
-        free(set->source[s].first_page);
         free(set->source[s].name);
     }
     for (size_t f = 0; f < set->failures; f++)
         free(set->failure[f].name);
     free(set->source);
     free(set->failure);
-    free(set->block);
+    seen_free(set->seen);
     *set = (struct set){0};
 }
 
-uint64_t set_bytes(const struct set *set)
+uint64_t set_source_pages(const struct set_source *source)
 {
-    uint64_t bytes = set->blocks * sizeof *set->block;
-    for (size_t s = 0; s < set->sources; s++)
-        bytes += set->source[s].info->extents *
-                 (sizeof(struct ds_extent) + sizeof *set->source[s].first_page);
-    return bytes;
+    return source->info->pages[DS_DATA] + source->info->pages[DS_ZERO];
 }
 
-static share_mpn mpn_of(const struct set_source *source, uint64_t page)
+bool set_complete(const struct set_source *source, struct ds_error *error)
 {
-    return (share_mpn){source->first_block * BLOCK_PAGES + page};
+    enum { RUN_PAGES = 64 };
+    if (source->info->complete)
+        return true;
+    struct ds_look *look = ds_look_new(source->source, error);
+    struct ds_run run = {0};
+    bool ok = look != NULL;
+    do
+        ok = ok && ds_look_at(look, run.index + run.pages, RUN_PAGES, &run, error);
+    while (ok && run.pages);
+    ds_look_free(look);
+    return ok;
 }
 
-static const uint8_t *bytes_at(const struct set *set, share_mpn mpn)
+uint64_t set_known_pages(const struct set *set, bool *more)
 {
-    const struct set_block *block = &set->block[mpn.n / BLOCK_PAGES];
-    const struct set_source *source = &set->source[block->source];
-    uint64_t page = mpn.n - source->first_block * BLOCK_PAGES;
-    size_t extent = block->extent;
-    while (source->first_page[extent + 1] <= page)
-        extent++;
-    return source->info->extent[extent].bytes + (page - source->first_page[extent]) * DS_PAGE_SIZE;
+    uint64_t pages = 0;
+    *more = false;
+    for (size_t s = 0; s < set->sources; s++) {
+        pages += set->source[s].info->data_pages;
+        *more |= !set->source[s].info->complete;
+    }
+    return pages;
 }
 
-void set_touch(const struct set *set, const struct set_source *source, uint64_t first,
-               uint64_t count)
+uint64_t set_number(struct set *set)
 {
-    for (uint64_t page = first; page < first + count; page += FAULT_PAGES)
-        (void)*(const volatile uint8_t *)bytes_at(set, mpn_of(source, page));
+    uint64_t pages = 0;
+    for (size_t s = 0; s < set->sources; s++) {
+        set->source[s].first = pages;
+        pages += set->source[s].info->data_pages;
+    }
+    return pages;
 }
 
-/* ------------------------------------------------------------------------------------ ops -- */
-
-/* VM numbers follow the order of sources: an engine for a set is made for it alone. */
-static bool resolve(void *ctx, struct share_vm_ref vm, share_ppn ppn, share_mpn *mpn)
+size_t set_source_of(const struct set *set, uint64_t page)
 {
-    const struct set_source *source = vm.owner;
-    (void)ctx;
-    *mpn = mpn_of(source, ppn.n);
-    return ppn.n < source->pages;
+    size_t low = 0, high = set->sources;
+    while (high - low > 1) { /* source[low].first <= page, source[high].first is above it */
+        size_t middle = low + (high - low) / 2;
+        if (set->source[middle].first <= page)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
 }
-
-static bool next_present(void *ctx, struct share_vm_ref vm, share_ppn from, share_ppn *found)
-{
-    (void)ctx;
-    *found = from;
-    return from.n < ((const struct set_source *)vm.owner)->pages;
-}
-
-static const void *peek(void *ctx, share_mpn mpn)
-{
-    return bytes_at(ctx, mpn);
-}
-
-static uint64_t now_ns(void *ctx)
-{
-    struct timespec now;
-    (void)ctx;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
-const struct share_ops set_ops = {
-    .struct_size = sizeof(struct share_ops),
-    .resolve = resolve,
-    .next_present = next_present,
-    .peek = peek,
-    .now_ns = now_ns,
-};

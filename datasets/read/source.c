@@ -11,9 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A piece costs the other threads an interrupt; and they should end together. */
-#define PIECE_NBYTES (UINT64_C(32) << 20)
-
 const char *ds_state_name(enum ds_state state)
 {
     static const char *const names[DS_STATES] = {"data",     "zero", "absent",
@@ -24,18 +21,6 @@ const char *ds_state_name(enum ds_state state)
 const struct ds_info *ds_source_info(const struct ds_source *source)
 {
     return &source->info;
-}
-
-uint64_t ds_source_pieces(const struct ds_source *source)
-{
-    return source->bytes ? (source->nbytes + PIECE_NBYTES - 1) / PIECE_NBYTES : 0;
-}
-
-void ds_source_discard(struct ds_source *source, uint64_t piece)
-{
-    uint64_t at = piece * PIECE_NBYTES, left = source->nbytes - at;
-    /* Of two threads that unmap, one waits for the other. If it fails, ds_source_free unmaps. */
-    (void)madvise(source->bytes + at, left < PIECE_NBYTES ? left : PIECE_NBYTES, MADV_DONTNEED);
 }
 
 void ds_source_free(struct ds_source *source)
@@ -124,7 +109,7 @@ static bool read_file(struct ds_source *source)
 static bool read_process(struct ds_source *source)
 {
     bool ok = ds_pid_read(source);
-    source->info.complete = true;
+    source->info.complete = source->info.stays = true;
     return ok;
 }
 

@@ -66,6 +66,7 @@ struct ds_info {
     uint64_t cut_pages;   /* behind the end of a truncated dump; among the excluded ones */
     const char *producer; /* who wrote the dump, as far as it says; "" if it does not */
     const char *machine;  /* of what architecture, as far as the dump says; "" if it does not */
+    bool stays;           /* what a look gives stays readable until it is idle or freed */
     bool has_file;        /* it is one file or pipe, named by the next two whatever its path */
     uint64_t device, inode;
     size_t extents;
@@ -142,12 +143,6 @@ void ds_look_behind(struct ds_look *look, uint64_t index, size_t pages);
 /* False with one line in `error`: the source is a file that is not any more what it was when it was
  * opened, by identity, size or time of change. */
 bool ds_source_check(struct ds_source *source, struct ds_error *error);
-
-/* Gives the bytes of all extents back in pieces, so that several threads can share what may take
- * as long as 100 ns a page: pieces 0 to ds_source_pieces - 1, in any order, from any thread. From
- * the first one on, no bytes may be read. What the extents are stays known. */
-uint64_t ds_source_pieces(const struct ds_source *source);
-void ds_source_discard(struct ds_source *source, uint64_t piece);
 
 /* Releases everything; NULL is allowed. */
 void ds_source_free(struct ds_source *source);

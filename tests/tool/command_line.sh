@@ -72,6 +72,7 @@ done
 run 2 "$pageshare" measure --format xml "$raw" && one_line "--format takes" "xml"
 run 2 "$pageshare" measure --as elf "$raw" && one_line "--as takes"
 run 2 "$pageshare" measure --holes absent "$raw" && one_line "--holes takes"
+run 2 "$pageshare" measure --verify maybe "$raw" && one_line "--verify takes bytes or hash"
 for plot in x.pdf .svg svg ''; do
     run 2 "$pageshare" measure --plot "$plot" "$raw" && one_line "--plot takes"
 done
@@ -131,10 +132,55 @@ grep -q '^label ' "$dir/out" || bad "no label"
 
 # More sources than descriptors.
 many=
-for _ in 1 2 3 4 5 6 7 8 9 10; do many="$many $raw $raw $raw $raw"; done
+for n in $(seq 40); do cp "$raw" "$dir/many.$n" && many="$many $dir/many.$n"; done
 # shellcheck disable=SC2086,SC3045 # a list; Debian's sh has ulimit -n
 (ulimit -n 16 && "$pageshare" measure --format csv $many >"$dir/out") || bad "40 sources, 16 files"
 [ "$(wc -l <"$dir/out")" -eq 42 ] || bad "40 sources: not 42 lines"
+
+# The same file twice, by whatever path.
+ln "$raw" "$dir/link" 2>/dev/null || ln -s "$raw" "$dir/link"
+run 1 "$pageshare" measure "$raw" "again=$dir/link" && one_line "again=" "$dir/link: is the same file as $raw"
+run 1 "$pageshare" measure --keep-going --format csv "$raw" "$dir/link"
+[ "$(wc -l <"$dir/out")" -eq 4 ] || bad "same file twice: not measured once"
+
+# Lists of sources: after those of the arguments, in order.
+printf '%s\n' "$packed" "" "x=$core" >"$dir/list"
+measure --format json "$raw" "$packed" "x=$core" && cp "$dir/out" "$dir/of_arguments"
+measure --format json --files-from "$dir/list" "$raw"
+cmp -s "$dir/out" "$dir/of_arguments" || bad "--files-from: another result"
+tr '\n' '\0' <"$dir/list" | "$pageshare" measure --format json --files-from - -0 "$raw" >"$dir/out"
+cmp -s "$dir/out" "$dir/of_arguments" || bad "--files-from - -0: another result"
+printf 'one=%s' "$core" >"$dir/list" # no newline at its end
+measure --files-from "$dir/list"
+grep -q '^one ' "$dir/out" || bad "--files-from: one line"
+run 1 "$pageshare" measure --files-from "$dir/none" && one_line "$dir/none" "cannot read the list"
+run 1 "$pageshare" measure --files-from "$dir" && one_line "$dir" "cannot read the list"
+: >"$dir/list"
+run 1 "$pageshare" measure --files-from "$dir/list" && one_line "no SOURCE is named"
+echo "$dir/none" >"$dir/list"
+run 1 "$pageshare" measure --files-from "$dir/list" && one_line "$dir/none: cannot open"
+
+# With many sources JSON is one line, and has no matrix.
+for n in $(seq 65); do cp "$raw" "$dir/set.$n"; done
+measure --format json "$dir"/set.*
+[ "$(wc -l <"$dir/out")" -eq 1 ] || bad "65 sources: JSON is not one line"
+grep -q '"common":null' "$dir/out" || bad "65 sources: a matrix"
+rm "$dir/set.65"
+measure --format json "$dir"/set.*
+grep -q '"common": \[' "$dir/out" || bad "64 sources: no matrix"
+
+# An estimate says so wherever it is printed.
+measure --verify hash "$raw" "$packed"
+grep -q '^estimate, of ' "$dir/out" || bad "--verify hash: the sum is no estimate"
+grep -q '^estimate: .* probability of at most ' "$dir/out" || bad "--verify hash: no bound"
+measure --verify hash --format csv "$raw"
+grep -q '^total,estimate,' "$dir/out" || bad "--verify hash: CSV hides it"
+measure --verify bytes --format json "$raw" "$packed"
+if grep -q estimate "$dir/out"; then bad "--verify bytes: an estimate"; fi
+
+# Who holds what is saved.
+measure "$packed" "$core"
+grep -q '^same in: .* MiB: ' "$dir/out" || bad "table: nothing of holder sets"
 
 # --- output that goes nowhere ----------------------------------------------------------------
 
@@ -191,12 +237,16 @@ if command -v gnuplot >/dev/null; then
         measure --plot "$dir/p.png" $sources
         [ "$(head -c 4 "$dir/p.png" | tail -c 3)" = PNG ] || bad "no PNG"
     done
+    # With many sources, sets of them instead of the matrix.
+    for n in $(seq 70); do cp "$raw" "$dir/set.$n"; done
+    measure --plot "$dir/p.svg" --format csv "$dir"/set.*
+    grep -q 'what sets of sources save' "$dir/p.svg" || bad "no sets of sources in the picture"
     # Labels and file names may hold anything.
     cd "$dir"
     hostile=$(printf "a\"b\\\\c'd%%s%%g\`touch gotcha\`<&>\n\033[1m\377\303{x}_^@~")
     latin=$(printf '\344\366')
-    cp "$raw" d.raw
-    measure --plot "$hostile.svg" "$hostile=d.raw" "$latin=d.raw" "\$(touch gotcha)=d.raw"
+    for copy in d.raw e.raw f.raw; do cp "$raw" $copy; done
+    measure --plot "$hostile.svg" "$hostile=d.raw" "$latin=e.raw" "\$(touch gotcha)=f.raw"
     [ -s "$hostile.svg" ] || bad "no picture under that name"
     [ ! -e gotcha ] || bad "a label was executed"
     if command -v xmllint >/dev/null; then

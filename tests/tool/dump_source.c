@@ -1,30 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writes the data pages of a source, in the order in which it holds them, to a flat raw file.
+ * Writes the data pages of a source, in the order of their keys, to a flat raw file.
  *
  * Usage: dump_source [--freeze] SOURCE FILE
  * Makes the raw files of datasets/small from live processes, and gives tests one copy of a process
- * that they can measure twice. Pages that are absent, excluded or the kernel's are left out, and so
- * are those that are known to be zero.
+ * that they can measure twice. Pages that are absent, excluded or the kernel's are left out.
  */
 #include "source.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static bool write_pages(struct ds_source *source, FILE *file, struct ds_error *error)
+static bool write_pages(struct ds_source *source, FILE *file)
 {
-    struct ds_look *look = ds_look_new(source, error);
+    struct ds_error error;
     struct ds_run run = {0};
+    struct ds_look *look = ds_look_new(source, &error);
     bool ok = look != NULL;
-    while (ok) {
-        ok = ds_look_at(look, run.index + run.pages, 1024, &run, error);
-        if (!ok || run.pages == 0)
-            break;
-        ok = fwrite(run.bytes, DS_PAGE_SIZE, run.pages, file) == run.pages;
-        if (!ok)
-            snprintf(error->text, sizeof error->text, "cannot write");
-    }
+    do
+        ok = ok && ds_look_at(look, run.index + run.pages, 1 << 10, &run, &error) &&
+             fwrite(run.bytes, DS_PAGE_SIZE, run.pages, file) == run.pages;
+    while (ok && run.pages);
     ds_look_free(look);
     return ok;
 }
@@ -38,13 +34,11 @@ static int dump(const char *spec, const char *path, const struct ds_options *opt
         return 1;
     }
     FILE *file = fopen(path, "wbe");
-    bool ok = file != NULL;
-    snprintf(error.text, sizeof error.text, "cannot write");
-    ok = ok && write_pages(source, file, &error);
+    bool ok = file && write_pages(source, file);
     if (file && fclose(file) != 0)
         ok = false;
     if (!ok)
-        fprintf(stderr, "%s: %s\n", path, error.text);
+        perror(path);
     ds_source_free(source);
     return ok ? 0 : 1;
 }

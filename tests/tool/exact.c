@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An exact count, made independently of the engine: all pages of all sources are sorted by their
+ * An exact count, made independently of pageshare: all pages of all sources are sorted by their
  * bytes, and each figure is counted from the runs of equal pages by its definition.
  *
  * Usage: exact [--isolate] [--freeze] [--holes-zero] SOURCE...
- * Prints the JSON keys of `pageshare measure --format json`, but for those that are about the
- * engine itself (metadata_bytes, analysis_bytes, net_reclaimed_bytes, false_match_pages). Shares
- * the readers with pageshare, and no code beyond them. Cost: O(pages log pages) compares of pages,
- * O(contents * sources^2) for the matrix.
+ * Prints the JSON keys of `pageshare measure --format json`, but for those that are about memory
+ * and hashes (metadata_bytes, analysis_bytes, net_reclaimed_bytes, false_match_pages). Shares the
+ * readers with pageshare, and no code beyond them. Holds all pages. Cost: O(pages log pages)
+ * compares of pages, O(contents * sources^2) for the matrix, O(contents * holder sets * sources).
  */
 #include "source.h"
 
@@ -15,6 +15,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define MATRIX_MAX 64   /* sources; with more there is no matrix */
+#define SETS_MAX   1000 /* holder sets that are listed */
 
 struct page {
     const uint8_t *bytes;
@@ -25,8 +28,8 @@ struct input {
     char *name;
     struct ds_source *source;
     const struct ds_info *info;
-    uint8_t *bytes; /* of all data pages */
-    size_t pages;   /* data pages */
+    uint8_t *bytes; /* of its pages; those that it knows to be zero are the last */
+    uint64_t pages;
 };
 
 /* One distinct content: how many pages each source has of it. */
@@ -57,30 +60,6 @@ static void *must_alloc(size_t count, size_t nbytes)
 
 /* ------------------------------------------------------------------------- pages to contents -- */
 
-/* By a look from front to back, as any source allows. */
-static void load(struct input *input)
-{
-    struct ds_error error;
-    struct ds_look *look = ds_look_new(input->source, &error);
-    struct ds_run run = {0};
-    size_t capacity = 0;
-    while (look && ds_look_at(look, run.index + run.pages, 256, &run, &error) && run.pages) {
-        if (input->pages + run.pages > capacity) {
-            capacity = 2 * (input->pages + run.pages);
-            input->bytes = realloc(input->bytes, capacity * DS_PAGE_SIZE);
-            if (!input->bytes)
-                abort();
-        }
-        memcpy(input->bytes + input->pages * DS_PAGE_SIZE, run.bytes, run.pages * DS_PAGE_SIZE);
-        input->pages += run.pages;
-    }
-    if (!input->info->complete || input->pages != input->info->data_pages) {
-        fprintf(stderr, "exact: %s\n", error.text);
-        exit(1);
-    }
-    ds_look_free(look);
-}
-
 static void open_input(struct input *input, const char *argument, const struct ds_options *options)
 {
     struct ds_error error;
@@ -95,23 +74,52 @@ static void open_input(struct input *input, const char *argument, const struct d
         exit(1);
     }
     input->info = ds_source_info(input->source);
-    load(input);
+}
+
+static void add_bytes(struct input *input, const uint8_t *bytes, uint64_t pages)
+{
+    input->bytes = realloc(input->bytes, (input->pages + pages + 1) * DS_PAGE_SIZE);
+    if (!input->bytes)
+        exit(1);
+    uint8_t *to = input->bytes + input->pages * DS_PAGE_SIZE;
+    if (bytes)
+        memcpy(to, bytes, pages * DS_PAGE_SIZE);
+    else
+        memset(to, 0, pages * DS_PAGE_SIZE);
+    input->pages += pages;
+}
+
+static void read_pages(struct input *input)
+{
+    struct ds_error error;
+    struct ds_run run = {0};
+    struct ds_look *look = ds_look_new(input->source, &error);
+    bool ok = look != NULL;
+    do {
+        ok = ok && ds_look_at(look, run.index + run.pages, 1 << 16, &run, &error);
+        if (ok)
+            add_bytes(input, run.bytes, run.pages);
+    } while (ok && run.pages);
+    ds_look_free(look);
+    if (!ok) {
+        fprintf(stderr, "exact: %s\n", error.text);
+        exit(1);
+    }
+    add_bytes(input, NULL, input->info->pages[DS_ZERO]);
 }
 
 static void list_pages(struct count *count)
 {
-    static const uint8_t zero[DS_PAGE_SIZE];
     size_t pages = 0;
-    for (size_t s = 0; s < count->inputs; s++)
-        pages += count->input[s].pages + (size_t)count->input[s].info->pages[DS_ZERO];
-    count->page = must_alloc(pages, sizeof *count->page);
     for (size_t s = 0; s < count->inputs; s++) {
-        const struct input *input = &count->input[s];
-        for (size_t p = 0; p < input->pages; p++)
-            count->page[count->pages++] = (struct page){input->bytes + p * DS_PAGE_SIZE, s};
-        for (uint64_t p = 0; p < input->info->pages[DS_ZERO]; p++)
-            count->page[count->pages++] = (struct page){zero, s};
+        read_pages(&count->input[s]);
+        pages += (size_t)count->input[s].pages;
     }
+    count->page = must_alloc(pages, sizeof *count->page);
+    for (size_t s = 0; s < count->inputs; s++)
+        for (uint64_t p = 0; p < count->input[s].pages; p++)
+            count->page[count->pages++] =
+                (struct page){count->input[s].bytes + p * DS_PAGE_SIZE, s};
 }
 
 static int by_bytes(const void *a, const void *b)
@@ -252,6 +260,8 @@ static json_t *growth(const struct count *count)
 static json_t *common(const struct count *count)
 {
     size_t n = count->inputs;
+    if (n > MATRIX_MAX)
+        return json_null();
     uint64_t *matrix = must_alloc(n * n, sizeof *matrix);
     for (size_t c = 0; c < count->contents; c++) {
         const struct content *content = &count->content[c];
@@ -268,6 +278,102 @@ static json_t *common(const struct count *count)
     free(matrix);
     return rows;
 }
+
+/* ----------------------------------------------------------------------------- holder sets -- */
+
+/* A set is one of the contents that it holds; `contents` and `pages` of all. */
+struct holder_set {
+    const struct content *content;
+    size_t inputs;
+    uint64_t contents, pages;
+};
+
+static bool same_holders(const struct content *a, const struct content *b, size_t inputs)
+{
+    for (size_t s = 0; s < inputs; s++)
+        if ((a->copies[s] > 0) != (b->copies[s] > 0))
+            return false;
+    return true;
+}
+
+/* The first that is in one of them alone decides, unless the other one has no more. */
+static int by_holders(const struct holder_set *a, const struct holder_set *b)
+{
+    size_t i = 0, j = 0;
+    for (;; i++, j++) {
+        while (i < a->inputs && !a->content->copies[i])
+            i++;
+        while (j < b->inputs && !b->content->copies[j])
+            j++;
+        if (i == a->inputs || j == b->inputs)
+            return (i != a->inputs) - (j != b->inputs);
+        if (i != j)
+            return i < j ? -1 : 1;
+    }
+}
+
+static int by_saved(const void *a, const void *b)
+{
+    const struct holder_set *x = a, *y = b;
+    uint64_t saved_x = x->pages - x->contents, saved_y = y->pages - y->contents;
+    return saved_x == saved_y ? by_holders(x, y) : saved_x > saved_y ? -1 : 1;
+}
+
+static size_t find_sets(const struct count *count, struct holder_set *sets)
+{
+    size_t found = 0;
+    for (size_t c = 0; c < count->contents; c++) {
+        const struct content *content = &count->content[c];
+        if (content->zero || content->total < 2)
+            continue;
+        size_t at = 0;
+        while (at < found && !same_holders(sets[at].content, content, count->inputs))
+            at++;
+        if (at == found)
+            sets[found++] = (struct holder_set){content, count->inputs, 0, 0};
+        sets[at].contents++;
+        sets[at].pages += content->total;
+    }
+    qsort(sets, found, sizeof *sets, by_saved);
+    return found;
+}
+
+static json_t *holder_set(const struct holder_set *set)
+{
+    json_t *object = json_object(), *sources = json_array();
+    for (size_t s = 0; s < set->inputs; s++)
+        if (set->content->copies[s])
+            json_array_append_new(sources, json_integer((json_int_t)s));
+    put(object, "holders", json_array_size(sources));
+    json_object_set_new(object, "sources", sources);
+    put(object, "contents", set->contents);
+    put(object, "pages", set->pages);
+    put(object, "reclaimed_pages", set->pages - set->contents);
+    return object;
+}
+
+static void put_holder_sets(json_t *root, const struct count *count)
+{
+    struct holder_set *sets = must_alloc(count->contents, sizeof *sets), rest = {0};
+    size_t found = find_sets(count, sets);
+    json_t *array = json_array(), *object = json_object();
+    for (size_t i = 0; i < found && i < SETS_MAX; i++)
+        json_array_append_new(array, holder_set(&sets[i]));
+    for (size_t i = SETS_MAX; i < found; i++) {
+        rest.contents += sets[i].contents;
+        rest.pages += sets[i].pages;
+    }
+    put(object, "sets", found > SETS_MAX ? found - SETS_MAX : 0);
+    put(object, "contents", rest.contents);
+    put(object, "pages", rest.pages);
+    put(object, "reclaimed_pages", rest.pages - rest.contents);
+    json_object_set_new(root, "holder_sets", array);
+    json_object_set_new(root, "holder_sets_rest", object);
+    json_object_set_new(root, "holder_sets_exact", json_true());
+    free(sets);
+}
+
+/* --------------------------------------------------------------------------------------------- */
 
 static int by_total(const void *a, const void *b)
 {
@@ -298,6 +404,7 @@ static bool print(struct count *count, bool isolate)
     json_object_set_new(root, "total", total(count, isolate));
     json_object_set_new(root, "growth", growth(count));
     json_object_set_new(root, "common", common(count));
+    put_holder_sets(root, count);
     json_object_set_new(root, "refs", refs(count));
     bool ok = json_dumpf(root, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF &&
               fflush(stdout) == 0;
@@ -311,8 +418,8 @@ static void fini(struct count *count)
         free(count->content[c].copies);
     for (size_t s = 0; s < count->inputs; s++) {
         ds_source_free(count->input[s].source);
-        free(count->input[s].bytes);
         free(count->input[s].name);
+        free(count->input[s].bytes);
     }
     free(count->content);
     free(count->page);

@@ -6,18 +6,22 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* What a program did. Owned by the test: run_free. */
 struct run {
     int exit_code;   /* 128 + signal if one ended it */
     char *out, *err; /* what it printed, a NUL behind it */
     size_t out_nbytes, err_nbytes;
+    uint64_t disk_nbytes; /* that it had read from disk */
+    uint64_t rss_nbytes;  /* resident at most */
 };
 
 struct run_how {
     const char *stdin_path; /* NULL: /dev/null */
     const char *preload;    /* a library for LD_PRELOAD, or NULL */
     unsigned uid;           /* run as this user, if not 0 */
+    const char *cgroup;     /* the folder of a control group to run in, or NULL */
 };
 
 /* argv[0] is the program's path; NULL ends it. `how` may be NULL. */

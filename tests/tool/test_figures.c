@@ -147,13 +147,15 @@ static void one_zero_in_each(void **state)
     free(b);
 }
 
-static void same_source_twice(void **state)
+/* Equal bytes in two files are two sources. */
+static void equal_files(void **state)
 {
     (void)state;
-    char *file = run_of("twice", 1, 1, 700);
-    check_paper(check_exact(none, (const char *[]){file, file, NULL}),
+    char *file = run_of("twice", 1, 1, 700), *other = run_of("again", 1, 1, 700);
+    check_paper(check_exact(none, (const char *[]){file, other, NULL}),
                 (struct paper){1400, 0, 700, 1400, 0, 0, 0});
     free(file);
+    free(other);
 }
 
 /* 100 contents three times here and twice there: each keeps 1 of 5. */
@@ -266,6 +268,69 @@ static void random_order(void **state)
         free(file[s]);
 }
 
+static uint64_t drawn(uint64_t *x, uint64_t below)
+{
+    *x = *x * 6364136223846793005u + 1442695040888963407u;
+    return (*x >> 33) % below;
+}
+
+/* Contents that random sets of sources hold, each 1 to 3 times; few sets, so that they meet. */
+static void random_holders(size_t sources, size_t sets, size_t contents)
+{
+    uint64_t x = seed * 2 + sources;
+    char *file[101] = {0};
+    struct bytes bytes[100] = {{0}};
+    for (size_t c = 0; c < contents; c++) {
+        uint64_t set = seed * 1000 + drawn(&x, sets) + 1, y = set * 2 + 1;
+        for (size_t s = 0; s < sources; s++)
+            if (drawn(&y, 3) == 0) /* the same for all contents of a set */
+                put_pages(&bytes[s], c + 1, 0, drawn(&x, 3) + 1);
+    }
+    for (size_t s = 0; s < sources; s++) {
+        char name[16];
+        snprintf(name, sizeof name, "set_%zu", s);
+        put_pages(&bytes[s], 1000000 + s, 0, 2); /* one that it holds alone */
+        file[s] = save(name, &bytes[s]);
+    }
+    json_decref(check_exact(none, (const char *const *)file));
+    for (size_t s = 0; s < sources; s++)
+        free(file[s]);
+}
+
+static void holder_sets(void **state)
+{
+    (void)state;
+    print_message("seed %" PRIu64 "\n", seed);
+    random_holders(2, 3, 50);
+    random_holders(7, 40, 400);
+    random_holders(64, 5, 60); /* the last that fits into a mask */
+    random_holders(65, 5, 60);
+    random_holders(90, 40, 120);
+}
+
+/* More sets than are listed: the others are one line. */
+static void many_holder_sets(void **state)
+{
+    (void)state;
+    enum { SOURCES = 11 };
+    char *file[SOURCES + 1] = {0};
+    for (size_t s = 0; s < SOURCES; s++) {
+        char name[16];
+        struct bytes bytes = {0};
+        for (uint64_t set = 1; set < 1u << SOURCES; set++)
+            if (set >> s & 1)
+                put_pages(&bytes, set, 0, 1 + (set % 5 == 0));
+        snprintf(name, sizeof name, "many_%zu", s);
+        file[s] = save(name, &bytes);
+    }
+    json_t *exact = check_exact(none, (const char *const *)file);
+    assert_int_equal(json_array_size(json_object_get(exact, "holder_sets")), 1000);
+    assert_in_range(number(exact, "holder_sets_rest", "sets"), 1000, 1047);
+    json_decref(exact);
+    for (size_t s = 0; s < SOURCES; s++)
+        free(file[s]);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1)
@@ -278,11 +343,13 @@ int main(int argc, char **argv)
         cmocka_unit_test(one_page),
         cmocka_unit_test(zeros_in_one_source),
         cmocka_unit_test(one_zero_in_each),
-        cmocka_unit_test(same_source_twice),
+        cmocka_unit_test(equal_files),
         cmocka_unit_test(copies_within_and_between),
         cmocka_unit_test(all_holes),
         cmocka_unit_test(twelve_sources),
         cmocka_unit_test(random_order),
+        cmocka_unit_test(holder_sets),
+        cmocka_unit_test(many_holder_sets),
     };
     return cmocka_run_group_tests(tests, make_test_dir, remove_test_dir);
 }

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A dump whose pages were made to meet in the engine's table under the salt that pageshare uses
- * first: more of them than the table takes. The figures are exact all the same.
+ * Pages that were made so that their hashes meet under the key that pageshare tries first, all 128
+ * bits of them. The figures are exact all the same.
+ *
+ * XXH3 multiplies the halves of a word that was combined with the key, and adds the products up: a
+ * half that equals the key's makes a product zero, whatever the other half is. The word itself is
+ * added, too, so a second word takes away again what the first one has too much.
  */
 #include "../unit/test_read_util.h"
 #include "run.h"
@@ -10,52 +14,101 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #include <cmocka.h>
 
-/* Last words of pages that are zero before: the top 26 bits of their XXH3 under the secret of salt
- * 0 and group 0 are zero. Found by trying. */
-static const uint64_t crafted[] = {
-    34614017,     94299071,     232875901,    354471876,    362101924,    397240530,
-    412073952,    513521610,    675340393,    997648635,    1009637600,   1066698533,
-    1159516357,   1179365952,   1292068460,   1416204727,   1457493263,   1710979313,
-    1768515418,   1828250809,   1877904337,   1890181569,   1905110697,   1917021917,
-    1969779681,   2023100352,   2023581746,   2066483568,   2256310527,   2257181585,
-    2295130785,   2399306239,   2422404621,   2461394124,   2507801108,   2564333426,
-    100027057749, 100129404720, 100143084721, 100164020967, 100184693788, 100193747626,
-    100207955179, 100416614578, 100501151304, 100511888750, 100533641142, 100567272172,
-    100620633715, 100842516929, 100914137954, 101030555489, 101057213004, 101078682334,
-    101126912540, 101178226311, 101200315909, 101217754445, 101380496382, 101399528845,
-    101521204508, 101524985210, 101564022705, 101593633037, 101701797681, 101767645942,
-    101775931038, 101864389165, 101866018303, 101981254565, 102005013650, 102159239408,
-    102164462391, 102178934470, 102225725189, 102226260206,
-};
-#define CRAFTED (sizeof crafted / sizeof *crafted)
+enum { KEY_NBYTES = 192, STRIPE_NBYTES = 64, FEW = 20, FLOOD = 1500 };
 
-static void put_crafted(struct bytes *bytes, uint64_t last)
+/* The first words of two stripes; the key moves on by one word from stripe to stripe. */
+static void put_crafted(struct bytes *bytes, uint32_t content)
 {
-    unsigned char page[4096] = {0};
-    memcpy(page + sizeof page - sizeof last, &last, sizeof last);
+    static const uint64_t seed[4];
+    unsigned char key[KEY_NBYTES], page[PAGE] = {0};
+    uint32_t low[2], high[2] = {content, 0u - content};
+    XXH3_generateSecret(key, sizeof key, seed, sizeof seed);
+    for (size_t i = 0; i < 2; i++) {
+        memcpy(&low[i], key + i * sizeof(uint64_t), sizeof low[i]);
+        memcpy(page + i * STRIPE_NBYTES, &low[i], sizeof low[i]);
+        memcpy(page + i * STRIPE_NBYTES + sizeof low[i], &high[i], sizeof high[i]);
+    }
+    static XXH128_hash_t first;
+    XXH128_hash_t hash = XXH3_128bits_withSecret(page, sizeof page, key, sizeof key);
+    if (content == 1)
+        first = hash;
+    assert_true(XXH128_isEqual(hash, first));
     bytes_put(bytes, page, sizeof page);
 }
 
-static void figures_are_exact(void **state)
+/* So many contents, each twice. */
+static char *write_crafted(uint32_t contents)
 {
-    (void)state;
     struct bytes bytes = {0};
     for (unsigned copy = 0; copy < 2; copy++)
-        for (size_t i = 0; i < CRAFTED; i++)
-            put_crafted(&bytes, crafted[i]);
-    const char *path = write_file("crafted", bytes.at, bytes.size);
-    json_t *exact = check_exact((const char *[]){NULL}, (const char *[]){path, NULL});
-    assert_int_equal(number(exact, "total", "pages"), 2 * CRAFTED);
-    json_decref(exact);
+        for (uint32_t i = 1; i <= contents; i++)
+            put_crafted(&bytes, i);
+    char *path = strdup(write_file("crafted", bytes.at, bytes.size));
     bytes_free(&bytes);
+    return path;
+}
+
+/* Told apart by their bytes, and counted. */
+static void a_few(void **state)
+{
+    (void)state;
+    char *path = write_crafted(FEW);
+    const char *const sources[] = {path, NULL}, *const none[] = {NULL};
+    json_t *exact = check_exact(none, sources);
+    assert_int_equal(number(exact, "total", "distinct_pages"), FEW);
+    json_t *measured = run_json(PAGESHARE, none, sources);
+    assert_int_equal(number(measured, "total", "false_match_pages"), 2 * (FEW - 1));
+    json_decref(measured);
+    json_decref(exact);
+    free(path);
+}
+
+/* Begun again with a key that nobody knows. */
+static void a_flood(void **state)
+{
+    (void)state;
+    char *path = write_crafted(FLOOD);
+    const char *const sources[] = {path, NULL}, *const none[] = {NULL};
+    json_t *exact = check_exact(none, sources);
+    assert_int_equal(number(exact, "total", "distinct_pages"), FLOOD);
+    json_t *measured = run_json(PAGESHARE, none, sources);
+    assert_int_equal(number(measured, "total", "false_match_pages"), 0);
+    json_decref(measured);
+    json_decref(exact);
+    free(path);
+}
+
+/* With hashes alone the key is always such a one. */
+static void by_hashes_alone(void **state)
+{
+    (void)state;
+    char *path = write_crafted(FLOOD);
+    const char *const sources[] = {path, NULL}, *const hash[] = {"--verify", "hash", NULL};
+    json_t *measured = run_json(PAGESHARE, hash, sources);
+    check_measured(measured);
+    assert_int_equal(number(measured, "total", "distinct_pages"), FLOOD);
+    json_t *total = json_object_get(measured, "total");
+    assert_true(json_is_true(json_object_get(total, "estimate")));
+    double bound = json_real_value(json_object_get(total, "collision_bound"));
+    assert_true(bound > 0 && bound < 1e-30);
+    json_decref(measured);
+    free(path);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(figures_are_exact)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_few),
+        cmocka_unit_test(a_flood),
+        cmocka_unit_test(by_hashes_alone),
+    };
     return cmocka_run_group_tests(tests, make_test_dir, remove_test_dir);
 }
