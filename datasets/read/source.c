@@ -94,6 +94,7 @@ static bool read_pieces(struct ds_source *source, struct ds_reading *reading)
 {
     bool listed = reading->input.seekable && !source->kind->unpack;
     source->info.sequential = !listed;
+    source->info.stays = listed;
     if (source->bytes_in == DS_IN_PIPE) {
         source->pending = reading; /* has read what nobody can read again */
         return true;
@@ -124,7 +125,7 @@ static bool read_file(struct ds_source *source)
 static bool read_process(struct ds_source *source)
 {
     bool ok = ds_pid_read(source);
-    source->info.complete = true;
+    source->info.complete = source->info.stays = true;
     return ok;
 }
 
