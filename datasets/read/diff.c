@@ -188,5 +188,6 @@ bool ds_diff_read(struct ds_source *source)
     }
     free(split.list);
     source->kind = &ds_format_raw;
+    source->info.stays = true;
     return ok;
 }

@@ -65,18 +65,12 @@ struct ds_look *ds_look_new(struct ds_source *source, struct ds_error *error)
     look->fd = look->spool_fd = -1;
     if (!source->kind)
         return look;
-    look->buffer = malloc(DS_INPUT_NBYTES);
-    if (!look->buffer) {
-        ds_fail_look(source, error, "out of memory");
-        return fail(look);
-    }
     if (!(source->parts ? open_parts(look, error) : open_again(look, error)))
         return fail(look);
-    if (source->info.sequential) {
+    if (source->info.sequential)
         source->error = error;
-        if (!ds_look_begin_pieces(look))
-            return fail(look);
-    }
+    if (!(source->info.sequential ? ds_look_begin_pieces(look) : ds_look_map(look, error)))
+        return fail(look);
     return look;
 }
 
@@ -130,6 +124,7 @@ void ds_look_free(struct ds_look *look)
     if (!look)
         return;
     ds_reading_free(look->reading);
+    ds_look_unmap(look);
     for (size_t i = 0; look->part_fd && i < look->source->parts; i++) {
         if (look->part_fd[i] >= 0)
             close(look->part_fd[i]);

@@ -7,12 +7,17 @@
  */
 #include "look.h"
 
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 bool ds_look_begin_pieces(struct ds_look *look)
 {
     struct ds_source *source = look->source;
     look->recording = !source->info.complete;
+    look->buffer = malloc(DS_INPUT_NBYTES);
+    if (!look->buffer)
+        return ds_fail(source, "out of memory");
     if (look->recording)
         ds_list_reset(source);
     if (source->bytes_in != DS_IN_PIPE) {
@@ -44,6 +49,7 @@ static bool keep_spool(struct ds_look *look)
     look->spool_fd = -1;
     source->bytes_in = DS_IN_SPOOL;
     source->info.sequential = false;
+    source->info.stays = true;
     return true;
 }
 
@@ -102,6 +108,13 @@ static bool end_early(struct ds_look *look)
     return ok;
 }
 
+/* Moves pages at a distance of `stride` bytes together. */
+static void pack(uint8_t *to, const uint8_t *from, size_t pages, size_t stride)
+{
+    for (size_t i = 0; i < pages; i++)
+        memcpy(to + i * DS_PAGE_SIZE, from + i * stride, DS_PAGE_SIZE);
+}
+
 /* The next pages of the piece, up to `wanted`; *count is 0 if the input has no more of them. */
 static bool read_pages(struct ds_look *look, size_t wanted, const uint8_t **bytes, size_t *count)
 {
@@ -122,7 +135,7 @@ static bool read_pages(struct ds_look *look, size_t wanted, const uint8_t **byte
         return end_early(look);
     *count = (got - DS_PAGE_SIZE) / piece->stride + 1;
     if (piece->stride != DS_PAGE_SIZE) {
-        ds_look_pack(look->buffer, *bytes, *count, piece->stride);
+        pack(look->buffer, *bytes, *count, piece->stride);
         *bytes = look->buffer;
     }
     return true;

@@ -79,6 +79,7 @@ static bool read_pieces(struct ds_source *source, struct ds_reading *reading)
 {
     bool listed = reading->input.seekable && !source->kind->unpack;
     source->info.sequential = !listed;
+    source->info.stays = listed;
     if (source->bytes_in == DS_IN_PIPE) {
         source->pending = reading; /* has read what nobody can read again */
         return true;

@@ -10,10 +10,11 @@
  * ascend, and what its extents are is known when a look has reached its end. Nothing here knows of
  * page sharing.
  *
- * An open file is neither mapped nor kept open: a look opens it again, and says so if it is not the
- * file that it was. What is packed is unpacked again by each look. A pipe's first look must reach
- * its end: it writes what is not zero into an unnamed file in $TMPDIR or /var/tmp, from which later
- * looks read. A process is copied into memory of this one.
+ * An open file is neither mapped nor kept open: a look opens and maps it again, and says so if it
+ * is not the file that it was. One that becomes shorter while a look is at it may be a signal
+ * (SIGBUS). What is packed is unpacked again by each look. A pipe's first look must reach its end:
+ * it writes what is not zero into an unnamed file in $TMPDIR or /var/tmp, from which later looks
+ * read. A process is copied into memory of this one.
  *
  * Example:
  *     struct ds_error error;
