@@ -10,48 +10,34 @@
 #include <string.h>
 #include <unistd.h>
 
-static struct ds_look *fail(struct ds_look *look)
+int ds_look_fd(const struct ds_look *look)
 {
-    ds_look_free(look);
-    return NULL;
-}
-
-int ds_look_fd(const struct ds_look *look, size_t part)
-{
-    if (look->part_fd)
-        return look->part_fd[part];
     return look->fd >= 0 ? look->fd : look->source->fd;
 }
 
-/* The file again, as it was. */
-static bool open_again(struct ds_look *look, struct ds_error *error)
+int ds_look_open(const struct ds_source *source, const char *path, size_t part,
+                 struct ds_error *error)
 {
-    struct ds_source *source = look->source;
-    if (source->fd < 0 && source->bytes_in == DS_IN_FILE) {
-        look->fd = open(source->spec, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-        if (look->fd < 0)
-            return ds_fail_look(source, error, "cannot open it again: %s", strerror(errno));
-    }
-    return ds_identity_check(source, 0, ds_look_fd(look, 0), error);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        ds_fail_look(source, error, "cannot open it again: %s", strerror(errno));
+    if (fd < 0 || ds_identity_check(source, part, fd, error))
+        return fd;
+    close(fd);
+    return -1;
 }
 
-/* All files of a source that several make. */
-static bool open_parts(struct ds_look *look, struct ds_error *error)
+/* A sequential source from its front. */
+static bool begin(struct ds_look *look, struct ds_error *error)
 {
-    const struct ds_source *source = look->source;
-    look->part_fd = malloc(source->parts * sizeof *look->part_fd);
-    if (!look->part_fd)
-        return ds_fail_look(source, error, "out of memory");
-    for (size_t i = 0; i < source->parts; i++)
-        look->part_fd[i] = -1;
-    for (size_t i = 0; i < source->parts; i++) {
-        look->part_fd[i] = open(source->part[i].path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-        if (look->part_fd[i] < 0)
-            return ds_fail_look(source, error, "cannot open it again: %s", strerror(errno));
-        if (!ds_identity_check(source, i, look->part_fd[i], error))
+    struct ds_source *source = look->source;
+    source->error = error;
+    if (source->fd < 0 && source->bytes_in == DS_IN_FILE) {
+        look->fd = ds_look_open(source, source->spec, 0, error);
+        if (look->fd < 0)
             return false;
     }
-    return true;
+    return ds_look_begin_pieces(look);
 }
 
 struct ds_look *ds_look_new(struct ds_source *source, struct ds_error *error)
@@ -65,13 +51,10 @@ struct ds_look *ds_look_new(struct ds_source *source, struct ds_error *error)
     look->fd = look->spool_fd = -1;
     if (!source->kind)
         return look;
-    if (!(source->parts ? open_parts(look, error) : open_again(look, error)))
-        return fail(look);
-    if (source->info.sequential)
-        source->error = error;
-    if (!(source->info.sequential ? ds_look_begin_pieces(look) : ds_look_map(look, error)))
-        return fail(look);
-    return look;
+    if (source->info.sequential ? begin(look, error) : ds_look_enter(look, error))
+        return look;
+    ds_look_free(look);
+    return NULL;
 }
 
 static bool holds(const struct ds_extent *extent, uint64_t index)
@@ -124,12 +107,7 @@ void ds_look_free(struct ds_look *look)
     if (!look)
         return;
     ds_reading_free(look->reading);
-    ds_look_unmap(look);
-    for (size_t i = 0; look->part_fd && i < look->source->parts; i++) {
-        if (look->part_fd[i] >= 0)
-            close(look->part_fd[i]);
-    }
-    free(look->part_fd);
+    ds_look_leave(look);
     if (look->fd >= 0)
         close(look->fd);
     if (look->spool_fd >= 0)

@@ -4,20 +4,13 @@
 
 #include "reader.h"
 
-/* A file that is mapped while a look is at it. */
-struct ds_map {
-    uint8_t *bytes;
-    uint64_t nbytes;
-};
-
 struct ds_look {
     struct ds_source *source;
-    int fd;           /* owned, or -1: the source's own is read */
-    int *part_fd;     /* owned: of a source of several files; else NULL */
+    int fd;           /* of a sequential source: owned; -1: the source's own */
     size_t unchecked; /* single pages since it was asked whether the file is the same */
     size_t last;      /* extent or span that held the last run: the next one is most often there */
 
-    struct ds_map *map; /* owned: a part each; NULL: there is nothing to map */
+    bool shares; /* the maps of the source */
 
     /* Of a sequential source. */
     uint8_t *buffer;            /* owned, DS_INPUT_NBYTES */
@@ -29,11 +22,15 @@ struct ds_look {
     int spool_fd; /* owned: where the pages of a pipe are written; or -1 */
 };
 
-int ds_look_fd(const struct ds_look *look, size_t part);
+int ds_look_fd(const struct ds_look *look);
 
-/* Pages of files or a spool, by their spans. */
-bool ds_look_map(struct ds_look *look, struct ds_error *error);
-void ds_look_unmap(struct ds_look *look);
+/* Opens the source's file again. -1 with the error written. */
+int ds_look_open(const struct ds_source *source, const char *path, size_t part,
+                 struct ds_error *error);
+
+/* Pages of files or a spool, by their spans. All looks share the maps. */
+bool ds_look_enter(struct ds_look *look, struct ds_error *error);
+void ds_look_leave(struct ds_look *look);
 bool ds_look_at_spans(struct ds_look *look, uint64_t index, size_t pages, struct ds_run *run,
                       struct ds_error *error);
 /* Pages as they come. */

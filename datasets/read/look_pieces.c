@@ -21,7 +21,7 @@ bool ds_look_begin_pieces(struct ds_look *look)
     if (look->recording)
         ds_list_reset(source);
     if (source->bytes_in != DS_IN_PIPE) {
-        int fd = ds_look_fd(look, 0);
+        int fd = ds_look_fd(look);
         if (look->fd < 0 && lseek(fd, 0, SEEK_SET) != 0)
             return ds_fail(source, "cannot read it again");
         look->reading = ds_reading_new(source, fd);
@@ -57,7 +57,7 @@ static bool finish(struct ds_look *look)
 {
     struct ds_source *source = look->source;
     look->ended = true;
-    if (!ds_identity_check(source, 0, ds_look_fd(look, 0), source->error))
+    if (!ds_identity_check(source, 0, ds_look_fd(look), source->error))
         return false;
     if (!look->recording)
         return true;

@@ -14,6 +14,7 @@
 #include "input.h"
 #include "source.h"
 
+#include <pthread.h>
 #include <sys/types.h>
 #include <time.h>
 
@@ -47,6 +48,13 @@ struct ds_part {
     struct ds_identity identity;
 };
 
+/* A file while looks are at it. */
+struct ds_map {
+    int fd;         /* owned, or that of the source */
+    uint8_t *bytes; /* owned mapping */
+    uint64_t nbytes;
+};
+
 struct ds_source {
     struct ds_info info; /* what the caller sees */
     struct ds_options options;
@@ -67,6 +75,10 @@ struct ds_source {
     struct ds_identity identity;
     struct ds_part *part; /* owned: of "diff:"; NULL: the file is info.spec */
     size_t parts;
+    pthread_mutex_t mutex; /* of the next two, which change when the first look comes and the last
+                              one goes */
+    unsigned looks;
+    struct ds_map *map;   /* owned: one a part, or one; NULL while there is no look */
     struct ds_span *span; /* owned: where the data pages are, if not sequential */
     size_t spans, span_capacity;
     const struct ds_packing *packing; /* NULL: none */

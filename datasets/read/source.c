@@ -41,6 +41,7 @@ void ds_source_free(struct ds_source *source)
         free(source->part[i].path);
     }
     free(source->part);
+    pthread_mutex_destroy(&source->mutex);
     free(source->span);
     free(source->spec);
     free(source);
@@ -130,6 +131,7 @@ bool ds_source_open(const char *spec, const struct ds_options *options, struct d
     source->spec = copy;
     source->error = error;
     source->fd = -1;
+    pthread_mutex_init(&source->mutex, NULL);
     if (options)
         source->options = *options;
     bool ok = strncmp(spec, "pid:", 4) == 0    ? read_process(source)
