@@ -53,6 +53,10 @@ static bool open_new(struct set *set, const char *spec, const struct ds_options 
     if (!ds_source_open(spec, options, &source->source, error))
         return false;
     source->info = ds_source_info(source->source);
+    if (set->keep_going && !set_complete(source, error)) {
+        ds_source_free(source->source);
+        return false;
+    }
     if (!set->seen)
         set->seen = seen_new();
     const char *before = seen_add(set->seen, source->info);
