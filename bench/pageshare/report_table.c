@@ -199,11 +199,13 @@ void report_table(const struct set *set, const struct figures *figures)
     print_failures(set);
 }
 
-static void print_origin(const struct ds_info *info, int columns)
+/* Who wrote it, and of what machine, at the end of its row. */
+static void print_origin(const struct ds_info *info)
 {
+    bool both = *info->producer && *info->machine;
     if (*info->producer || *info->machine)
-        printf("%*s %s%s%s\n", columns, "", info->producer,
-               *info->producer && *info->machine ? ", " : "", info->machine);
+        printf("  %s%s%s", info->producer, both ? ", " : "", info->machine);
+    printf("\n");
 }
 
 void report_info_table(const struct set *set)
@@ -214,11 +216,11 @@ void report_info_table(const struct set *set)
     for (size_t s = 0; s < set->sources; s++) {
         const struct ds_info *info = set->source[s].info;
         print_name(set->source[s].name, columns);
-        printf(" %-10s %11lu %9lu %9lu %9lu %13lu\n", info->format,
+        printf(" %-10s %11lu %9lu %9lu %9lu %13lu", info->format,
                (unsigned long)set_source_pages(&set->source[s]),
                (unsigned long)info->pages[DS_ABSENT], (unsigned long)info->pages[DS_EXCLUDED],
                (unsigned long)info->pages[DS_HOLE], (unsigned long)info->pages[DS_KERNEL_SHARED]);
-        print_origin(info, columns);
+        print_origin(info);
     }
     print_cut(set);
 }

@@ -332,7 +332,11 @@ static bool open_elf(struct ds_reading *reading)
     core->reading = reading;
     core->source = reading->source;
     core->compare_budget_nbytes = reading->input.nbytes;
-    return ds_elf_check(reading, &core->elf) && read_segments(core);
+    if (!ds_elf_check(reading, &core->elf))
+        return false;
+    if (!core->source->info.complete) /* a later look knows */
+        ds_elf_notes(reading, &core->elf);
+    return read_segments(core);
 }
 
 static bool next(struct ds_reading *reading, struct ds_piece *piece)

@@ -26,4 +26,7 @@ uint64_t ds_elf_segment_offset(const struct ds_elf *elf, uint64_t index);
 /* Does the core have a section of this name, as Xen's do, which have no segments? */
 bool ds_elf_has_section(struct ds_reading *reading, const struct ds_elf *elf, const char *name);
 
+/* Sets the source's producer and machine. */
+void ds_elf_notes(struct ds_reading *reading, const struct ds_elf *elf);
+
 #endif

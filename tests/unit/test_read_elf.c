@@ -374,6 +374,39 @@ static void test_partial(void **state)
     ds_source_free(source);
 }
 
+/* Who wrote it, of what kernel: from the notes, which may lie. */
+static void test_notes(void **state)
+{
+    (void)state;
+    static const char vmcoreinfo[] = "OSRELEASE=6.1.0-test\nPAGESIZE=4096\n\0";
+    struct bytes notes = {0};
+    Elf64_Nhdr header = {.n_namesz = 11, .n_descsz = sizeof vmcoreinfo - 2};
+    bytes_put(&notes, &header, sizeof header);
+    bytes_put(&notes, "VMCOREINFO\0\0", 12);
+    bytes_put(&notes, vmcoreinfo, sizeof vmcoreinfo);
+    bytes_pad(&notes, 64 + sizeof header);
+    const struct segment segments[] = {{0, 0, 0x200, notes.size, notes.size},
+                                       {0, 0x10000, 0x800, PAGE, PAGE}};
+    struct bytes core = elf_core64(segments, 2);
+    Elf64_Word type = PT_NOTE;
+    memcpy(core.at + sizeof(Elf64_Ehdr), &type, sizeof type);
+    bytes_pad(&core, 0x200);
+    bytes_put(&core, notes.at, notes.size);
+    bytes_pad(&core, 0x800);
+    put_page(&core, 0);
+    struct ds_source *source = must_open(write_file("notes", core.at, core.size), NULL);
+    assert_string_equal(ds_source_info(source)->producer, "Linux 6.1.0-test");
+    assert_string_equal(ds_source_info(source)->machine, "x86_64");
+    assert_int_equal(ds_source_info(source)->pages[DS_DATA], 1);
+    ds_source_free(source);
+    for (size_t at = 0x200; at < 0x20c; at++) {
+        core.at[at] = 0xff;
+        ds_source_free(must_open(write_file("notes", core.at, core.size), NULL));
+    }
+    bytes_free(&core);
+    bytes_free(&notes);
+}
+
 /* Segments whose order by address is not that in the file: the index follows the file. */
 static void test_index(void **state)
 {
@@ -478,6 +511,7 @@ int main(void)
         cmocka_unit_test(test_no_address),
         cmocka_unit_test(test_partial),
         cmocka_unit_test(test_index),
+        cmocka_unit_test(test_notes),
         cmocka_unit_test(test_truncated),
         cmocka_unit_test(test_program),
         cmocka_unit_test(test_lying_size),

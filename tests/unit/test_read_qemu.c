@@ -51,6 +51,7 @@ static void test_qemu(void **state)
     struct ds_source *elf = must_open(test_path("qemu.elf"), NULL);
     struct ds_source *raw = must_open(test_path("qemu.raw"), NULL);
     assert_string_equal(ds_source_info(elf)->format, "elf");
+    assert_string_equal(ds_source_info(elf)->machine, "riscv");
     assert_int_equal(ds_source_info(raw)->pages[DS_DATA] + ds_source_info(raw)->pages[DS_HOLE],
                      RAM_PAGES);
     for (uint64_t i = 0; i < 64; i++)
