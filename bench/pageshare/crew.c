@@ -42,15 +42,33 @@ bool crew_init(struct crew *crew, struct set *set, unsigned workers)
     return ok;
 }
 
+/* What is mapped takes time to be given back: workers begin at either end, and meet. */
+static void close_looks(struct worker *worker, void *ctx)
+{
+    const unsigned all = worker->crew->sets * worker->crew->ways;
+    (void)ctx;
+    for (unsigned eye = 0; eye < EYES; eye++)
+        for (unsigned i = 0; i < all; i++) {
+            struct open_look *open = &worker->looks[eye][worker->number % 2 ? all - 1 - i : i];
+            if (open->look)
+                ds_look_idle(open->look);
+            ds_look_free(open->look);
+            *open = (struct open_look){0};
+        }
+}
+
+void crew_close_all(struct crew *crew)
+{
+    crew_run(crew, close_looks, NULL);
+    for (unsigned w = 0; w < crew->workers; w++) /* one may not have got its thread */
+        close_looks(&crew->worker[w], NULL);
+}
+
 void crew_fini(struct crew *crew)
 {
     for (unsigned w = 0; crew->worker && w < crew->workers; w++)
-        for (unsigned eye = 0; eye < EYES; eye++) {
-            struct open_look *looks = crew->worker[w].looks[eye];
-            for (unsigned i = 0; looks && i < crew->sets * crew->ways; i++)
-                ds_look_free(looks[i].look);
-            free(looks);
-        }
+        for (unsigned eye = 0; eye < EYES; eye++)
+            free(crew->worker[w].looks[eye]);
     free(crew->worker);
     pthread_mutex_destroy(&crew->mutex);
     *crew = (struct crew){0};

@@ -45,8 +45,9 @@ struct crew {
     pthread_mutex_t mutex; /* of `error` */
 };
 
-/* False: no memory. crew_fini in any case. */
+/* False: no memory. crew_fini in any case; if it was true, after crew_close_all. */
 bool crew_init(struct crew *crew, struct set *set, unsigned workers);
+void crew_close_all(struct crew *crew);
 void crew_fini(struct crew *crew);
 
 /* Every worker does its part of `work`, those that the system gives us threads for. The caller is

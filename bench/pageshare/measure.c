@@ -24,7 +24,7 @@ struct measurement {
     uint64_t budget_nbytes; /* of pages that are looked at again and again: half of what is there */
     uint64_t record_nbytes; /* that records took */
     uint64_t hashed, groups;
-    bool roomy;
+    bool crew_works, roomy;
 };
 
 static bool fail(struct measurement *m, const char *text)
@@ -63,7 +63,8 @@ static bool init(struct measurement *m, bool draw)
     bool more;
     uint64_t pages = set_known_pages(m->set, &more);
     false_matches_init(&m->matches);
-    if (!crew_init(&m->crew, m->set, m->options->threads))
+    m->crew_works = crew_init(&m->crew, m->set, m->options->threads);
+    if (!m->crew_works)
         return fail(m, "out of memory");
     if (m->set->sources > UINT32_MAX)
         return fail(m, "more than 4294967295 sources cannot be measured together");
@@ -84,6 +85,8 @@ static bool init(struct measurement *m, bool draw)
 
 static void fini(struct measurement *m)
 {
+    if (m->crew_works)
+        crew_close_all(&m->crew);
     records_fini(&m->records);
     false_matches_fini(&m->matches);
     crew_fini(&m->crew);

@@ -15,6 +15,8 @@
 
 #define LABEL_CHARS 24
 #define SETS_MAX    20 /* bars of sets of sources */
+#define SET_CHARS   16 /* of a set's first source */
+#define POINTS_MAX  1000
 #define LABELS_MAX  40 /* along an axis; more would lie over each other */
 
 /* A label in single quotes, where gnuplot expands nothing but the quote itself; it then formats
@@ -32,10 +34,12 @@ static void print_quoted(FILE *out, const char *label)
     fputc('\'', out);
 }
 
+/* A point a source, or with many sources of some, the last one among them. */
 static void print_growth(FILE *out, const struct figures *figures)
 {
+    const size_t step = figures->sources / POINTS_MAX + 1;
     fprintf(out, "$growth << EOD\n");
-    for (size_t s = 0; s < figures->sources; s++) {
+    for (size_t s = (figures->sources - 1) % step; s < figures->sources; s += step) {
         const struct growth_point *point = &figures->growth[s];
         double mib = DS_PAGE_SIZE / 1048576.0;
         fprintf(out, "%zu %f %f %f\n", s + 1, (double)point->pages * mib,
@@ -106,13 +110,16 @@ static void print_matrix(FILE *out, const struct set *set, const struct figures 
                          "fillcolor palette\n");
 }
 
-/* "a, b and 3 more", or so much of it as a label shows. */
+/* "a + 3": its first source, and how many others. */
 static void print_set_name(FILE *out, const struct set *set, const struct holder_set *holders)
 {
-    char name[256];
-    int used = snprintf(name, sizeof name, "%.200s", set->source[holders->source[0]].name);
-    if (holders->holders > 1)
-        snprintf(name + used, sizeof name - (size_t)used, " and %zu more", holders->holders - 1);
+    char clean[4 * SET_CHARS + 1], name[sizeof clean + 24];
+    const char *first = set->source[holders->source[0]].name;
+    size_t nbytes = strlen(first);
+    first += nbytes > SET_CHARS ? nbytes - SET_CHARS : 0; /* paths differ at their ends */
+    text_clean(clean, sizeof clean, first, SET_CHARS);
+    snprintf(name, sizeof name, holders->holders > 1 ? "%s + %zu" : "%s", clean,
+             holders->holders - 1);
     print_quoted(out, name);
 }
 
@@ -131,7 +138,8 @@ static void print_sets(FILE *out, const struct set *set, const struct holders *h
                     1048576);
     fprintf(out,
             "EOD\nset title 'what sets of sources save'\nset xlabel 'MiB'\nset ylabel ''\n"
-            "set xtics autofreq norotate\nset xrange [0:*]\nset yrange [%f:-0.5]\nset ytics (",
+            "set xtics autofreq rotate by 45 right\nset xrange [0:*]\nset yrange [%f:-0.5]\nset "
+            "ytics (",
             (double)n - 0.5);
     for (size_t i = 0; i < n; i++) {
         fputs(i ? ", " : "", out);

@@ -8,7 +8,7 @@
 
 #define NAME_COLUMNS_MAX 40
 #define SETS_MAX         5 /* of sources, in the foot */
-#define NAMES_MAX        8 /* of one set */
+#define NAMES_MAX        4 /* of one set */
 
 static const char *bold(void)
 {
