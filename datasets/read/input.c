@@ -163,6 +163,7 @@ bool ds_input_rewind(struct ds_input *input)
         return ds_fail(input->source, "cannot read again: %s", strerror(errno));
     ds_unpacker_free(input->unpacker);
     input->unpacker = NULL;
+    input->capacity = DS_INPUT_NBYTES; /* no more is read ahead than an unpacker takes over */
     input->filled = 0;
     input->offset = 0;
     input->end = false;

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define IN_NBYTES ((size_t)128 << 10)
+#define IN_NBYTES DS_INPUT_NBYTES /* the head that was read already fits */
 
 struct ds_unpacker {
     struct ds_source *source;
@@ -71,10 +71,6 @@ struct ds_unpacker *ds_unpacker_new(struct ds_source *source, const struct ds_pa
     unpacker->in_end = false;
     unpacker->between = true;
     unpacker->unit_offset = 0;
-    if (head_nbytes > IN_NBYTES) { /* of a file, which is read on from there */
-        lseek(fd, 0, SEEK_SET);
-        head_nbytes = 0;
-    }
     memcpy(unpacker->in, head, head_nbytes);
     unpacker->filled = head_nbytes;
     return unpacker;

@@ -274,6 +274,41 @@ static void test_stdin(void **state)
     bytes_free(&raw);
 }
 
+/* A pipe that gives more at once than the unpacker takes at a time. */
+static void test_large_pipe(void **state)
+{
+    (void)state;
+    enum { PIPE_NBYTES = 1 << 20 };
+    struct bytes frame = {0};
+    int fds[2], kept = dup(STDIN_FILENO);
+    assert_int_equal(pipe(fds), 0);
+    if (fcntl(fds[1], F_SETPIPE_SZ, PIPE_NBYTES) < PIPE_NBYTES)
+        skip();
+    /* Frames of pages that do not pack, until the pipe is nearly full. */
+    uint64_t pages = 0;
+    while (frame.size < PIPE_NBYTES / 2) {
+        uint8_t random[10 * PAGE];
+        uint64_t word = pages + 1;
+        for (size_t i = 0; i < sizeof random; i += sizeof word) {
+            word = word * 6364136223846793005u + 1442695040888963407u;
+            uint64_t mixed = word ^ word >> 29;
+            memcpy(random + i, &mixed, sizeof mixed);
+        }
+        put_frame(&frame, random, sizeof random, 0);
+        pages += 10;
+    }
+    assert_int_equal(write(fds[1], frame.at, frame.size), frame.size);
+    close(fds[1]);
+    dup2(fds[0], STDIN_FILENO);
+    close(fds[0]);
+    struct ds_source *source = must_open("-", NULL);
+    dup2(kept, STDIN_FILENO);
+    close(kept);
+    assert_int_equal(ds_source_info(source)->pages[DS_DATA], pages);
+    ds_source_free(source);
+    bytes_free(&frame);
+}
+
 /* Standard input that is a file is read as one. */
 static void test_stdin_file(void **state)
 {
@@ -517,14 +552,23 @@ static void test_full_disk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_raw),         cmocka_unit_test(test_zeros),
-        cmocka_unit_test(test_elf),         cmocka_unit_test(test_frames),
-        cmocka_unit_test(test_cut_short),   cmocka_unit_test(test_corrupt),
-        cmocka_unit_test(test_bad_content), cmocka_unit_test(test_as_raw),
-        cmocka_unit_test(test_stdin),       cmocka_unit_test(test_stdin_file),
-        cmocka_unit_test(test_bad_stdin),   cmocka_unit_test(test_truncated_stdin),
-        cmocka_unit_test(test_fifos),       cmocka_unit_test(test_spooled_core),
-        cmocka_unit_test(test_given_up),    cmocka_unit_test(test_no_spool),
+        cmocka_unit_test(test_raw),
+        cmocka_unit_test(test_zeros),
+        cmocka_unit_test(test_elf),
+        cmocka_unit_test(test_frames),
+        cmocka_unit_test(test_cut_short),
+        cmocka_unit_test(test_corrupt),
+        cmocka_unit_test(test_bad_content),
+        cmocka_unit_test(test_as_raw),
+        cmocka_unit_test(test_stdin),
+        cmocka_unit_test(test_stdin_file),
+        cmocka_unit_test(test_large_pipe),
+        cmocka_unit_test(test_bad_stdin),
+        cmocka_unit_test(test_truncated_stdin),
+        cmocka_unit_test(test_fifos),
+        cmocka_unit_test(test_spooled_core),
+        cmocka_unit_test(test_given_up),
+        cmocka_unit_test(test_no_spool),
         cmocka_unit_test(test_full_disk),
     };
     return cmocka_run_group_tests(tests, make_test_dir, remove_test_dir);
