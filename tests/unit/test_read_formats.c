@@ -147,6 +147,22 @@ static void test_libmagic(void **state)
     }
 }
 
+/* A page of a UEFI guest's memory that libmagic calls a tar. */
+static void test_no_tar(void **state)
+{
+    (void)state;
+    uint8_t page[PAGE] = {0x2e, 0xa6, 0x54, 0x49, 0xa7, 0x75, 0x95, 0x84};
+    const char *refused = NULL;
+    memcpy(page + 0x5c, "TCPAd", 5);
+    page[0x64] = 2;
+    page[0x80] = 1;
+    memset(page + 0x8c, 0xff, 4);
+    memcpy(page + 0x94, " \1", 2);
+    page[0xa3] = 1;
+    page[0xbc] = 0xff;
+    assert_ptr_equal(ds_format_find(page, sizeof page, &refused), &ds_format_raw);
+}
+
 /* A tar is told by its checksum: half of all tars have whole pages. */
 static void test_tar(void **state)
 {
@@ -176,10 +192,10 @@ static void test_state_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_foreign),     cmocka_unit_test(test_as_raw),
-        cmocka_unit_test(test_find),        cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_libmagic),    cmocka_unit_test(test_tar),
-        cmocka_unit_test(test_state_names),
+        cmocka_unit_test(test_foreign),  cmocka_unit_test(test_as_raw),
+        cmocka_unit_test(test_find),     cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_libmagic), cmocka_unit_test(test_tar),
+        cmocka_unit_test(test_no_tar),   cmocka_unit_test(test_state_names),
     };
     return cmocka_run_group_tests(tests, make_test_dir, remove_test_dir);
 }
