@@ -142,7 +142,7 @@ const struct option_row option_rows[] = {
     {"plot", 0, "FILE.svg|.png", "a file name ending in .svg or .png", "measure",
      "also draw growth, reference counts and who shares with whom", take_plot},
     {"verify", 0, "bytes|hash", "bytes or hash", "measure",
-     "what shows that pages are equal: all their bytes (default), or an estimate by hashes",
+     "what tells that pages are equal: bytes (default), or an estimate by hashes",
      take_verify},
     {"isolate", 0, NULL, NULL, "measure",
      "also price tenant isolation: each source shares with itself alone", take_isolate},
