@@ -146,11 +146,45 @@ static bool find_packing(struct ds_input *input)
     if (!source->packing)
         return true;
     input->unpacker =
-        ds_unpacker_new(source, source->packing, input->fd, input->buffer, input->filled);
+        ds_unpacker_new(source, source->packing, input->fd, 0, input->buffer, input->filled);
     input->seekable = false;
     input->filled = 0;
     input->end = false;
     return input->unpacker != NULL;
+}
+
+/* Reads on from `offset` of the descriptor, with nothing read ahead. */
+static bool start_at(struct ds_input *input, uint64_t offset)
+{
+    if (lseek(input->fd, (off_t)offset, SEEK_SET) < 0)
+        return ds_fail(input->source, "cannot read again: %s", strerror(errno));
+    ds_unpacker_free(input->unpacker);
+    input->unpacker = NULL;
+    input->capacity = DS_INPUT_NBYTES; /* no more is read ahead than an unpacker takes over */
+    input->filled = 0;
+    input->offset = 0;
+    input->end = false;
+    return true;
+}
+
+static bool start_inner(struct ds_input *input)
+{
+    static const uint8_t nothing[1];
+    if (!start_at(input, input->inner_offset))
+        return false;
+    input->unpacker =
+        ds_unpacker_new(input->source, input->inner, input->fd, input->inner_offset, nothing, 0);
+    return input->unpacker != NULL;
+}
+
+bool ds_input_unpack(struct ds_input *input, uint64_t offset, const struct ds_packing *packing)
+{
+    if (!input->seekable)
+        return ds_input_needs_file(input);
+    input->seekable = false;
+    input->inner = input->source->packing = packing;
+    input->inner_offset = offset;
+    return start_inner(input);
 }
 
 bool ds_input_rewind(struct ds_input *input)
@@ -159,15 +193,7 @@ bool ds_input_rewind(struct ds_input *input)
         return true;
     if (!input->again)
         return ds_input_needs_file(input);
-    if (lseek(input->fd, 0, SEEK_SET) != 0)
-        return ds_fail(input->source, "cannot read again: %s", strerror(errno));
-    ds_unpacker_free(input->unpacker);
-    input->unpacker = NULL;
-    input->capacity = DS_INPUT_NBYTES; /* no more is read ahead than an unpacker takes over */
-    input->filled = 0;
-    input->offset = 0;
-    input->end = false;
-    return find_packing(input);
+    return input->inner ? start_inner(input) : start_at(input, 0) && find_packing(input);
 }
 
 bool ds_input_init(struct ds_source *source, struct ds_input *input, int fd)

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct ds_packing;
 struct ds_source;
 struct ds_unpacker;
 
@@ -22,11 +23,13 @@ struct ds_unpacker;
 
 struct ds_input {
     struct ds_source *source;
-    int fd;                       /* borrowed */
-    bool seekable;                /* a regular file that is not packed */
-    bool again;                   /* can be read from the front once more */
-    uint64_t nbytes;              /* of a seekable one */
-    struct ds_unpacker *unpacker; /* owned; NULL if nothing is packed */
+    int fd;                         /* borrowed */
+    bool seekable;                  /* a regular file that is not packed */
+    bool again;                     /* can be read from the front once more */
+    uint64_t nbytes;                /* of a seekable one */
+    struct ds_unpacker *unpacker;   /* owned; NULL if nothing is packed */
+    const struct ds_packing *inner; /* of ds_input_unpack, or NULL */
+    uint64_t inner_offset;
 
     uint8_t *buffer; /* owned */
     size_t capacity, filled;
@@ -50,6 +53,10 @@ bool ds_input_copy(struct ds_input *input, uint64_t offset, void *to, size_t nby
 
 /* The format needs a file: false, for `return ds_input_needs_file(...)`. */
 bool ds_input_needs_file(struct ds_input *input);
+
+/* What lies from `offset` on in a file is packed: from now on the input is what comes out of it. A
+ * stream needs a file for that. */
+bool ds_input_unpack(struct ds_input *input, uint64_t offset, const struct ds_packing *packing);
 
 /* From the front again, if it is not a pipe. */
 bool ds_input_rewind(struct ds_input *input);
@@ -85,9 +92,13 @@ extern const struct ds_packing ds_packing_zstd, ds_packing_gzip, ds_packing_xz, 
 /* The packing of what begins so, or NULL. */
 const struct ds_packing *ds_packing_find(const uint8_t *head, size_t nbytes);
 
-/* Unpacks a descriptor that is read from where it stands, behind `head`, which was read already. */
+/* The packing of this name, or NULL: it is not known, or not built in. */
+const struct ds_packing *ds_packing_named(const char *name);
+
+/* Unpacks a descriptor from `offset` on; of what lies there, `head` was read already. */
 struct ds_unpacker *ds_unpacker_new(struct ds_source *source, const struct ds_packing *packing,
-                                    int fd, const uint8_t *head, size_t head_nbytes);
+                                    int fd, uint64_t offset, const uint8_t *head,
+                                    size_t head_nbytes);
 /* Some bytes, up to nbytes; *got is 0 at the end. */
 bool ds_unpacker_read(struct ds_unpacker *unpacker, uint8_t *to, size_t nbytes, size_t *got);
 void ds_unpacker_free(struct ds_unpacker *unpacker);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A libvirt save image (virsh save, managedsave): a header, the domain's description, then QEMU's
- * migration stream. From libvirt's src/qemu/qemu_saveimage.h.
+ * migration stream, packed or not. From libvirt's src/qemu/qemu_saveimage.h.
  */
 #include "qemu.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define MAGIC_NBYTES 16
@@ -34,19 +35,27 @@ static const char *packing(uint32_t compressed)
 
 static bool open_libvirt(struct ds_reading *reading)
 {
+    struct ds_source *source = reading->source;
     struct header header;
     if (!ds_input_copy(&reading->input, 0, &header, sizeof header, "a libvirt header"))
         return false;
     if (header.version < 1 || header.version > 3)
-        return ds_fail_at(reading->source, MAGIC_NBYTES,
+        return ds_fail_at(source, MAGIC_NBYTES,
                           "expected libvirt's version 1 to 3 in this host's byte order, found %u",
                           header.version);
-    if (header.compressed != 0)
-        return ds_fail_at(reading->source, 28,
-                          "expected a save image whose memory is raw, found it packed by %s "
-                          "(save_image_format in libvirt's qemu.conf)",
-                          packing(header.compressed));
-    return ds_qemu_open(reading, sizeof header + (uint64_t)header.data_nbytes, "libvirt save");
+    uint64_t stream = sizeof header + (uint64_t)header.data_nbytes;
+    if (header.compressed == 0)
+        return ds_qemu_open(reading, stream, "libvirt save");
+    const char *name = packing(header.compressed);
+    const struct ds_packing *found = ds_packing_named(name);
+    if (!found)
+        return ds_fail_at(source, 28,
+                          "expected memory that is raw or packed in a way that this build unpacks, "
+                          "found %s (save_image_format in libvirt's qemu.conf)",
+                          name);
+    snprintf(source->format, sizeof source->format, "libvirt+%s", name);
+    return ds_input_unpack(&reading->input, stream, found) &&
+           ds_qemu_open(reading, 0, "libvirt save");
 }
 
 const struct ds_format ds_format_libvirt = {.name = "libvirt",

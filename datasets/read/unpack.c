@@ -52,8 +52,18 @@ const struct ds_packing *ds_packing_find(const uint8_t *head, size_t nbytes)
     return NULL;
 }
 
+const struct ds_packing *ds_packing_named(const char *name)
+{
+    for (size_t i = 0; i < sizeof packings / sizeof packings[0]; i++) {
+        if (strcmp(packings[i]->name, name) == 0)
+            return packings[i];
+    }
+    return NULL;
+}
+
 struct ds_unpacker *ds_unpacker_new(struct ds_source *source, const struct ds_packing *packing,
-                                    int fd, const uint8_t *head, size_t head_nbytes)
+                                    int fd, uint64_t offset, const uint8_t *head,
+                                    size_t head_nbytes)
 {
     struct ds_unpacker *unpacker = malloc(sizeof *unpacker);
     void *state = unpacker ? packing->open() : NULL;
@@ -67,10 +77,10 @@ struct ds_unpacker *ds_unpacker_new(struct ds_source *source, const struct ds_pa
     unpacker->state = state;
     unpacker->fd = fd;
     unpacker->used = unpacker->filled = 0;
-    unpacker->in_offset = 0;
+    unpacker->in_offset = offset;
     unpacker->in_end = false;
     unpacker->between = true;
-    unpacker->unit_offset = 0;
+    unpacker->unit_offset = offset;
     memcpy(unpacker->in, head, head_nbytes);
     unpacker->filled = head_nbytes;
     return unpacker;

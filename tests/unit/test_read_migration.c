@@ -289,13 +289,50 @@ static void test_libvirt(void **state)
     check_whole(source);
     ds_source_free(source);
     bytes_free(&image);
-    image = libvirt(2, 3);
-    must_fail(write_file("save", image.at, image.size), NULL, "at offset 0x1c", "packed by xz",
-              NULL);
+    image = libvirt(2, 4);
+    must_fail(write_file("save", image.at, image.size), NULL, "at offset 0x1c", "found lzop", NULL);
     bytes_free(&image);
     image = libvirt(0x02000000, 0);
     must_fail(write_file("save", image.at, image.size), NULL, "byte order", NULL);
     bytes_free(&image);
+}
+
+/* An image whose stream is packed, of a file and of a pipe. */
+static void test_libvirt_packed(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t number;
+        const char *name;
+    } packings[] = {{1, "gzip"}, {2, "bzip2"}, {3, "xz"}, {5, "zstd"}};
+    struct bytes s = whole();
+    char stream[256], save[256], format[32], command[1200];
+    snprintf(stream, sizeof stream, "%s", write_file("stream", s.at, s.size));
+    bytes_free(&s);
+    for (size_t i = 0; i < sizeof packings / sizeof *packings; i++) {
+        struct bytes image = libvirt(2, packings[i].number);
+        snprintf(save, sizeof save, "%s", write_file("save", image.at, 92 + 1000));
+        bytes_free(&image);
+        snprintf(command, sizeof command, "command -v %s >/dev/null && %s -c %s >>%s",
+                 packings[i].name, packings[i].name, stream, save);
+        if (!has_reader(packings[i].name) || system(command) != 0)
+            continue;
+        struct ds_source *source = must_open(save, NULL);
+        snprintf(format, sizeof format, "libvirt+%s", packings[i].name);
+        assert_string_equal(ds_source_info(source)->format, format);
+        assert_true(ds_source_info(source)->sequential);
+        check_whole(source);
+        ds_source_free(source);
+        snprintf(command, sizeof command, "rm -f %s.fifo; mkfifo %s.fifo && (cat %s >%s.fifo &)",
+                 save, save, save, save);
+        assert_int_equal(system(command), 0);
+        snprintf(command, sizeof command, "%s.fifo", save);
+        source = must_open(command, NULL);
+        check_whole(source);
+        ds_source_free(source);
+        assert_int_equal(truncate(save, 92 + 1000 + 50), 0);
+        must_fail(save, NULL, "at offset 0x4", packings[i].name, NULL); /* behind 0x444 */
+    }
 }
 
 /* After a good start: a record of this word, followed by `rest`. */
@@ -395,11 +432,12 @@ static void test_other_sections(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_last_wins),   cmocka_unit_test(test_packed),
-        cmocka_unit_test(test_piped),       cmocka_unit_test(test_truncated),
-        cmocka_unit_test(test_page_bits),   cmocka_unit_test(test_many_times),
-        cmocka_unit_test(test_libvirt),     cmocka_unit_test(test_lies),
-        cmocka_unit_test(test_huge_blocks), cmocka_unit_test(test_other_sections),
+        cmocka_unit_test(test_last_wins),      cmocka_unit_test(test_packed),
+        cmocka_unit_test(test_piped),          cmocka_unit_test(test_truncated),
+        cmocka_unit_test(test_page_bits),      cmocka_unit_test(test_many_times),
+        cmocka_unit_test(test_libvirt),        cmocka_unit_test(test_libvirt_packed),
+        cmocka_unit_test(test_lies),           cmocka_unit_test(test_huge_blocks),
+        cmocka_unit_test(test_other_sections),
     };
     return cmocka_run_group_tests(tests, make_test_dir, remove_test_dir);
 }
