@@ -21,7 +21,7 @@
 
 #include <cmocka.h>
 
-enum { LETTERS = 256, RANDOM_PAGES = 600 };
+enum { LETTERS = 256, RANDOM_PAGES = 250 };
 
 static uint64_t seed = 1;
 static char small_root[] = "/tmp/test_tool_measure.XXXXXX"; /* says that 8 pages are there */
