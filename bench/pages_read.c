@@ -14,6 +14,33 @@ struct sources {
     uint64_t pages;
 };
 
+/* Copies the data pages, or only counts them: of a packed source, a look to the end tells. */
+static bool look_at_all(struct ds_source *source, unsigned char **to, struct ds_error *error)
+{
+    struct ds_look *look = ds_look_new(source, error);
+    struct ds_run run = {0};
+    bool ok = look != NULL;
+    do {
+        ok = ok && ds_look_at(look, run.index + run.pages, 1024, &run, error);
+        if (ok && *to) {
+            memcpy(*to, run.bytes, run.pages * SHARE_PAGE_SIZE);
+            *to += run.pages * SHARE_PAGE_SIZE;
+        }
+    } while (ok && run.pages);
+    ds_look_free(look);
+    return ok;
+}
+
+static bool count_pages(struct ds_source *source, uint64_t *pages, struct ds_error *error)
+{
+    const struct ds_info *info = ds_source_info(source);
+    unsigned char *nowhere = NULL;
+    if (!info->complete && !look_at_all(source, &nowhere, error))
+        return false;
+    *pages += info->pages[DS_DATA] + info->pages[DS_ZERO];
+    return true;
+}
+
 static bool open_one(struct sources *sources, const char *spec)
 {
     struct ds_error error;
@@ -25,7 +52,10 @@ static bool open_one(struct sources *sources, const char *spec)
         fprintf(stderr, "%s\n", error.text);
         return false;
     }
-    sources->pages += ds_source_info(sources->source[sources->count++])->pages[DS_DATA];
+    if (!count_pages(sources->source[sources->count++], &sources->pages, &error)) {
+        fprintf(stderr, "%s\n", error.text);
+        return false;
+    }
     return true;
 }
 
@@ -39,18 +69,19 @@ static bool open_all(struct sources *sources, const char *list)
     return ok && sources->pages;
 }
 
-static void copy_bytes(const struct sources *sources, unsigned char *to)
+static bool copy_bytes(const struct sources *sources, unsigned char *to)
 {
     for (unsigned i = 0; i < sources->count; i++) {
-        const struct ds_info *info = ds_source_info(sources->source[i]);
-        for (size_t e = 0; e < info->extents; e++) {
-            const struct ds_extent *extent = &info->extent[e];
-            if (extent->state != DS_DATA)
-                continue;
-            memcpy(to, extent->bytes, extent->pages * SHARE_PAGE_SIZE);
-            to += extent->pages * SHARE_PAGE_SIZE;
+        uint64_t zero_nbytes = ds_source_info(sources->source[i])->pages[DS_ZERO] * SHARE_PAGE_SIZE;
+        struct ds_error error;
+        if (!look_at_all(sources->source[i], &to, &error)) {
+            fprintf(stderr, "%s\n", error.text);
+            return false;
         }
+        memset(to, 0, zero_nbytes);
+        to += zero_nbytes;
     }
+    return true;
 }
 
 /* By content, then by place. */
@@ -94,8 +125,7 @@ struct pages *pages_read(const char *list)
         ok = pages->bytes && pages->original;
     }
     if (ok) {
-        copy_bytes(&sources, pages->bytes);
-        ok = find_copies(pages);
+        ok = copy_bytes(&sources, pages->bytes) && find_copies(pages);
     }
     for (unsigned i = 0; i < sources.count; i++)
         ds_source_free(sources.source[i]);

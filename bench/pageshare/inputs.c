@@ -60,6 +60,7 @@ bool inputs_open(struct set *set, struct options *options, struct progress *prog
 {
     struct opening opening = {set, options, progress};
     guard_start();
+    set->keep_going = options->keep_going;
     options->read.progress = reading;
     options->read.progress_ctx = progress;
     for (int i = 0; i < options->sources; i++)

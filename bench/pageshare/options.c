@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* pageshare's options, a row each. See options.h. */
 #include "options.h"
-#include "share.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,6 +81,13 @@ static bool take_holes(struct options *options, const char *argument)
     return strcmp(argument, "zero") == 0;
 }
 
+static bool take_partial(struct options *options, const char *argument)
+{
+    (void)argument;
+    options->read.partial = true;
+    return true;
+}
+
 static bool take_freeze(struct options *options, const char *argument)
 {
     (void)argument;
@@ -100,8 +106,14 @@ static bool take_help(struct options *options, const char *argument)
 static bool take_version(struct options *options, const char *argument)
 {
     (void)argument;
-    printf("pageshare %s\n", share_version());
-    options->done = true;
+    options->version = true;
+    return true;
+}
+
+static bool take_json(struct options *options, const char *argument)
+{
+    (void)argument;
+    options->format = FORMAT_JSON;
     return true;
 }
 
@@ -114,6 +126,8 @@ const struct option_row option_rows[] = {
      "read as flat raw memory whatever the content looks like", take_as},
     {"holes", 0, "zero", "zero", "measure, info",
      "holes of a sparse raw file are zero pages (default: absent)", take_holes},
+    {"partial", 0, NULL, NULL, "measure, info",
+     "of a truncated dump, read what is there", take_partial},
     {"freeze", 0, NULL, NULL, "measure, info",
      "stop a process while it is copied", take_freeze},
     {"keep-going", 0, NULL, NULL, "measure, info",
@@ -134,7 +148,8 @@ const struct option_row option_rows[] = {
      "also price tenant isolation: each source shares with itself alone", take_isolate},
 
     {"help", 'h', NULL, NULL, "", "this text", take_help},
-    {"version", 'V', NULL, NULL, "", "the version", take_version},
+    {"version", 'V', NULL, NULL, "", "the version; with --json also what can be read", take_version},
+    {"json", 0, NULL, NULL, "", "the same as --format json", take_json},
     {NULL, 0, NULL, NULL, NULL, NULL, NULL},
 };
 /* clang-format on */

@@ -22,6 +22,7 @@ struct options {
     bool hash_only;
     const char *files_from; /* a file that names further sources, "-": standard input; or NULL */
     char files_end;         /* what ends each name there */
+    bool version;           /* is all that is asked for */
     bool done;              /* help or version was printed: nothing is left to do */
     const char *plot;       /* a file ending in .svg or .png, or NULL */
     char **source;          /* borrowed from argv */
@@ -48,5 +49,8 @@ enum parsed options_parse(struct options *options, int argc, char **argv);
 
 /* Prints what --help prints. */
 void options_help(void);
+
+/* Prints what --version prints. */
+void options_version(const struct options *options);
 
 #endif

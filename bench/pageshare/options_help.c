@@ -7,9 +7,12 @@
 enum { OPTION_COLUMN = 27 }; /* where an option's help begins */
 
 static const char sources[] =
-    "SOURCE   a dump (flat raw memory, ELF core; either compressed with zstd),\n"
-    "         - for standard input, or pid:N for the live private memory of a process.\n"
-    "         name=SOURCE labels it (no '/' in the name). The content tells the format.\n";
+    "SOURCE   a dump (flat raw memory, ELF core, kdump, QEMU migration stream, libvirt save,\n"
+    "         LiME, AVML; any of them packed by zstd, gzip, xz, lz4 or bzip2), - for standard\n"
+    "         input, a FIFO, pid:N for the live private memory of a process, or\n"
+    "         diff:BASE+DIFF[+DIFF...] for snapshots that hold what changed since BASE.\n"
+    "         name=SOURCE labels it (no '/' in the name). The content tells the format.\n"
+    "         A pipe is read once, by way of an unnamed file in $TMPDIR or /var/tmp.\n";
 
 static const char ending[] =
     "\n"
@@ -45,7 +48,7 @@ void options_help(void)
         printf("%-6s pageshare %s %s\n", before, (*at)->name, (*at)->arguments);
         before = "";
     }
-    printf("       pageshare --help | --version\n\n");
+    printf("       pageshare --help | --version [--json]\n\n");
     for (const struct command *const *at = commands; *at; at++)
         printf("%-8s %s\n", (*at)->name, (*at)->does);
     printf("\n%s", sources);

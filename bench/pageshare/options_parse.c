@@ -128,5 +128,9 @@ enum parsed options_parse(struct options *options, int argc, char **argv)
             return parsed;
         given[row - option_rows] = true;
     }
+    if (options->version) {
+        options_version(options);
+        return PARSED_DONE;
+    }
     return take_command(options, given, argc, argv);
 }

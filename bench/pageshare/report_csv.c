@@ -24,7 +24,16 @@ static void print_counts(const uint64_t *counts, size_t n)
 
 #define COUNTS(...) (const uint64_t[]){__VA_ARGS__}, sizeof((uint64_t[]){__VA_ARGS__}) / 8
 
-static void print_source(const struct set_source *source, const struct source_figures *figures)
+static bool any_cut(const struct set *set)
+{
+    for (size_t s = 0; s < set->sources; s++)
+        if (set->source[s].info->cut_pages)
+            return true;
+    return false;
+}
+
+static void print_source(const struct set_source *source, const struct source_figures *figures,
+                         bool cut)
 {
     const uint64_t *states = source->info->pages;
     print_text(source->name);
@@ -34,7 +43,10 @@ static void print_source(const struct set_source *source, const struct source_fi
                         states[DS_HOLE], states[DS_KERNEL_SHARED], figures->zero_pages,
                         figures->distinct_pages, figures->shared_pages,
                         figures->self_reclaimed_pages));
-    fputs(",,,,,,,,,,\n", stdout);
+    fputs(",,,,,,,,,,", stdout);
+    if (cut)
+        print_counts(&source->info->cut_pages, 1);
+    puts("");
 }
 
 static void print_total(const struct set *set, const struct figures *f)
@@ -64,14 +76,17 @@ static void print_failure(const struct set_failure *failure)
 
 void report_csv(const struct set *set, const struct figures *figures)
 {
-    puts(
+    bool cut = any_cut(set); /* then there is one column more */
+    fputs(
         "name,format,pages,absent_pages,excluded_pages,hole_pages,kernel_shared_pages,zero_pages,"
         "distinct_pages,shared_pages,self_reclaimed_pages,reclaimed_pages,zero_reclaimed_pages,"
         "inter_reclaimed_pages,self_nonzero_reclaimed_pages,inter_nonzero_reclaimed_pages,"
         "metadata_bytes,analysis_bytes,net_reclaimed_bytes,isolated_reclaimed_pages,"
-        "false_match_pages");
+        "false_match_pages",
+        stdout);
+    puts(cut ? ",cut_pages" : "");
     for (size_t s = 0; s < set->sources; s++)
-        print_source(&set->source[s], &figures->source[s]);
+        print_source(&set->source[s], &figures->source[s], cut);
     for (size_t f = 0; f < set->failures; f++)
         print_failure(&set->failure[f]);
     print_total(set, figures);

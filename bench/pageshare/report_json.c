@@ -13,6 +13,8 @@ static void put_info(struct json_out *out, const struct set_source *source)
     out_number(out, "excluded_pages", info->pages[DS_EXCLUDED]);
     out_number(out, "hole_pages", info->pages[DS_HOLE]);
     out_number(out, "kernel_shared_pages", info->pages[DS_KERNEL_SHARED]);
+    if (info->cut_pages)
+        out_number(out, "cut_pages", info->cut_pages);
 }
 
 static void put_sources(struct json_out *out, const struct set *set, const struct figures *figures)
@@ -197,6 +199,8 @@ bool report_info_json(const struct set *set)
         out_open(&out, NULL, '{');
         put_info(&out, &set->source[s]);
         out_number(&out, "alias_pages", set->source[s].info->alias_pages);
+        out_text(&out, "producer", set->source[s].info->producer);
+        out_text(&out, "machine", set->source[s].info->machine);
         put_extents(&out, set->source[s].info);
         out_close(&out, '}');
     }

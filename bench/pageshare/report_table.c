@@ -63,6 +63,19 @@ static double mib_of(uint64_t pages)
     return mib((double)pages * DS_PAGE_SIZE);
 }
 
+/* A truncated dump is never measured without a word. */
+static void print_cut(const struct set *set)
+{
+    for (size_t s = 0; s < set->sources; s++) {
+        char name[256];
+        const struct ds_info *info = set->source[s].info;
+        text_clean(name, sizeof name, set->source[s].name, sizeof name);
+        if (info->cut_pages)
+            printf("truncated: %s, of which %lu pages are not there\n", name,
+                   (unsigned long)info->cut_pages);
+    }
+}
+
 static void print_states(const struct set *set)
 {
     uint64_t pages[DS_STATES] = {0}, left_out = 0;
@@ -71,6 +84,7 @@ static void print_states(const struct set *set)
             pages[state] += set->source[s].info->pages[state];
     for (unsigned state = DS_ABSENT; state < DS_STATES; state++)
         left_out += pages[state];
+    print_cut(set);
     if (!left_out)
         return;
     printf("not counted:");
@@ -185,6 +199,15 @@ void report_table(const struct set *set, const struct figures *figures)
     print_failures(set);
 }
 
+/* Who wrote it, and of what machine, at the end of its row. */
+static void print_origin(const struct ds_info *info)
+{
+    bool both = *info->producer && *info->machine;
+    if (*info->producer || *info->machine)
+        printf("  %s%s%s", info->producer, both ? ", " : "", info->machine);
+    printf("\n");
+}
+
 void report_info_table(const struct set *set)
 {
     int columns = name_columns(set);
@@ -193,9 +216,11 @@ void report_info_table(const struct set *set)
     for (size_t s = 0; s < set->sources; s++) {
         const struct ds_info *info = set->source[s].info;
         print_name(set->source[s].name, columns);
-        printf(" %-10s %11lu %9lu %9lu %9lu %13lu\n", info->format,
+        printf(" %-10s %11lu %9lu %9lu %9lu %13lu", info->format,
                (unsigned long)set_source_pages(&set->source[s]),
                (unsigned long)info->pages[DS_ABSENT], (unsigned long)info->pages[DS_EXCLUDED],
                (unsigned long)info->pages[DS_HOLE], (unsigned long)info->pages[DS_KERNEL_SHARED]);
+        print_origin(info);
     }
+    print_cut(set);
 }

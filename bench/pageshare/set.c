@@ -5,13 +5,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+/* A file that has '=' in its name, and nothing that is labelled. */
+static bool is_file_name(const char *argument, const char *source)
+{
+    bool special = strcmp(source, "-") == 0 || strncmp(source, "pid:", 4) == 0 ||
+                   strncmp(source, "diff:", 5) == 0;
+    return !special && access(source, F_OK) != 0 && access(argument, F_OK) == 0;
+}
 
 /* "name=source", where the left side has no '/'; else the argument names itself. */
 static const char *split(const char *argument, char **name)
 {
     const char *equals = strchr(argument, '=');
     const char *slash = strchr(argument, '/');
-    if (equals && equals != argument && (!slash || slash > equals)) {
+    if (equals && equals != argument && (!slash || slash > equals) &&
+        !is_file_name(argument, equals + 1)) {
         *name = strndup(argument, (size_t)(equals - argument));
         return equals + 1;
     }
@@ -42,8 +52,11 @@ static bool open_new(struct set *set, const char *spec, const struct ds_options 
 {
     if (!ds_source_open(spec, options, &source->source, error))
         return false;
-    ds_source_rest(source->source);
     source->info = ds_source_info(source->source);
+    if (set->keep_going && !set_complete(source, error)) {
+        ds_source_free(source->source);
+        return false;
+    }
     if (!set->seen)
         set->seen = seen_new();
     const char *before = seen_add(set->seen, source->info);

@@ -30,6 +30,8 @@ struct set_failure {
 };
 
 struct set {
+    bool keep_going; /* what fails at its end is to be known before the others are measured: a
+                        packed source is read to its end when it is opened */
     struct set_source *source;
     size_t sources, source_room;
     struct set_failure *failure;

@@ -4,14 +4,29 @@
 
 #include "reader.h"
 
-/* The program headers of a file, all inside it: `count` of `entry_nbytes` each. */
-struct ds_elf_headers {
-    size_t count;
-    uint64_t offset;
-    unsigned entry_nbytes;
+#include <elf.h>
+
+/* What the header of a core says. */
+struct ds_elf {
+    bool wide; /* 64 bits */
+    unsigned machine;
+    uint64_t segments; /* program headers */
+    uint64_t phoff, shoff;
+    unsigned phentsize, shentsize, shnum, shstrndx;
 };
 
-/* True if source->bytes is a little-endian ELF core whose header tables lie inside the file. */
-bool ds_elf_check(struct ds_source *source, struct ds_elf_headers *headers);
+/* True if the input is a little-endian ELF core; of a file, its program headers lie inside it. */
+bool ds_elf_check(struct ds_reading *reading, struct ds_elf *elf);
+
+/* Program header `index`. */
+bool ds_elf_segment(struct ds_reading *reading, const struct ds_elf *elf, uint64_t index,
+                    Elf64_Phdr *segment);
+uint64_t ds_elf_segment_offset(const struct ds_elf *elf, uint64_t index);
+
+/* Does the core have a section of this name, as Xen's do, which have no segments? */
+bool ds_elf_has_section(struct ds_reading *reading, const struct ds_elf *elf, const char *name);
+
+/* Sets the source's producer and machine. */
+void ds_elf_notes(struct ds_reading *reading, const struct ds_elf *elf);
 
 #endif

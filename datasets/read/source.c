@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Opens a source: finds its bytes, tells its format from them, hands it to that format's reader. */
+/* Opens a source: a process, or a file or pipe whose format is told from its bytes. */
 #include "reader.h"
 
 #include <errno.h>
@@ -27,116 +27,91 @@ void ds_source_free(struct ds_source *source)
 {
     if (!source)
         return;
+    ds_reading_free(source->pending);
+    if (source->kind && source->kind->forget)
+        source->kind->forget(source->plan);
     if (source->bytes)
         munmap(source->bytes, source->nbytes);
     if (source->fd >= 0)
         close(source->fd);
-    pthread_mutex_destroy(&source->mutex);
     free(source->extent);
+    for (size_t i = 0; i < source->parts; i++) {
+        if (source->part[i].fd >= 0)
+            close(source->part[i].fd);
+        free(source->part[i].path);
+    }
+    free(source->part);
+    pthread_mutex_destroy(&source->mutex);
+    free(source->span);
     free(source->spec);
     free(source);
 }
 
-/* Opens a path, and says plainly what is there instead of a regular file. */
+/* Opens a path, and says plainly what is there instead of a file or FIFO. */
 static bool open_path(struct ds_source *source)
 {
     if (!*source->spec)
         return ds_fail(source, "the source is empty: expected a file, - or pid:N");
-    /* Without O_NONBLOCK, opening a FIFO would wait for a writer. */
-    source->fd = open(source->spec, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (source->fd < 0 || fstat(source->fd, &source->found) != 0)
+    struct stat st;
+    if (stat(source->spec, &st) != 0)
         return ds_fail(source, "cannot open: %s", strerror(errno));
-    const struct stat st = source->found;
-    const char *found = S_ISDIR(st.st_mode)    ? "a directory"
-                        : S_ISFIFO(st.st_mode) ? "a FIFO (redirect it to standard input, '-')"
-                        : S_ISCHR(st.st_mode)  ? "a character device"
+    const char *found = S_ISDIR(st.st_mode)   ? "a directory"
+                        : S_ISCHR(st.st_mode) ? "a character device"
                         : S_ISBLK(st.st_mode)
                             ? "a block device (redirect it to standard input, '-')"
-                        : S_ISREG(st.st_mode) ? NULL
-                                              : "a special file";
-    source->by_path = !found;
-    source->info.has_file = !found;
-    source->info.device = st.st_dev;
-    source->info.inode = st.st_ino;
-    return found ? ds_fail(source, "expected a regular file, found %s", found) : true;
+                        : S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode) ? NULL
+                                                                      : "a special file";
+    if (found)
+        return ds_fail(source, "expected a regular file, found %s", found);
+    /* A FIFO waits for its writer, as cat does. */
+    int wait = S_ISFIFO(st.st_mode) ? 0 : O_NONBLOCK;
+    source->fd = open(source->spec, O_RDONLY | O_CLOEXEC | O_NOCTTY | wait);
+    return source->fd >= 0 || ds_fail(source, "cannot open: %s", strerror(errno));
 }
 
-static bool map_file(struct ds_source *source)
+static bool open_stdin(struct ds_source *source)
 {
-    struct stat st;
-    if (fstat(source->fd, &st) != 0)
-        return ds_fail(source, "cannot read its size: %s", strerror(errno));
-    if (st.st_size == 0)
-        return ds_fail(source, "expected memory pages, found an empty %s",
-                       source->unpacked ? "content" : "file");
-    void *bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, source->fd, 0);
-    if (bytes == MAP_FAILED)
-        return ds_fail(source, "cannot map its %lld bytes: %s", (long long)st.st_size,
-                       strerror(errno));
-    source->bytes = bytes;
-    source->nbytes = (uint64_t)st.st_size;
-    return true;
+    source->fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+    return source->fd >= 0 || ds_fail(source, "cannot read: %s", strerror(errno));
 }
 
-/* Streams the input once into an unlinked file, unpacked, which takes the place of source->fd. */
-static bool spool(struct ds_source *source, struct ds_stream *stream,
-                  const struct ds_format *format)
+/* What the pages are, if that is known before a look. */
+static bool read_pieces(struct ds_source *source, struct ds_reading *reading)
 {
-    int spool_fd = ds_spool_create(source);
-    if (spool_fd < 0)
-        return false;
-    bool ok = format->unpack ? format->unpack(source, stream, spool_fd)
-                             : ds_spool_copy(source, stream, spool_fd);
-    close(source->fd);
-    source->fd = spool_fd;
-    source->by_path = false;
-    source->unpacked = format->unpack != NULL;
-    return ok;
-}
-
-static const struct ds_format *find_format(const struct ds_source *source, const uint8_t *head,
-                                           size_t head_nbytes)
-{
-    return source->options.as_raw ? &ds_format_raw : ds_format_find(head, head_nbytes);
-}
-
-/* Reads the pages of source->fd, which ends up mapped. `piped`: it can be read only once. */
-static bool read_content(struct ds_source *source, struct ds_stream *stream, bool piped)
-{
-    const struct ds_format *outer = find_format(source, stream->buffer, stream->filled);
-    const struct ds_format *format = outer;
-    if ((piped || outer->unpack) && !spool(source, stream, outer))
-        return false;
-    if (!map_file(source))
-        return false;
-    if (outer->unpack) {
-        size_t head_nbytes =
-            source->nbytes < DS_HEAD_NBYTES ? (size_t)source->nbytes : DS_HEAD_NBYTES;
-        format = find_format(source, source->bytes, head_nbytes);
+    bool listed = reading->input.seekable && !source->kind->unpack;
+    source->info.sequential = !listed;
+    source->info.stays = listed;
+    if (source->bytes_in == DS_IN_PIPE) {
+        source->pending = reading; /* has read what nobody can read again */
+        return true;
     }
-    if (!format->read)
-        return ds_fail_at(source, 0,
-                          "expected raw memory or an ELF core, found the magic of %s "
-                          "(not supported%s)",
-                          format->name, source->unpacked ? " here" : "; it can be read as raw");
-    snprintf(source->format, sizeof source->format, "%s%s%s", format->name,
-             source->unpacked ? "+" : "", source->unpacked ? outer->name : "");
-    return format->read(source);
+    bool ok = !listed || ds_reading_list(reading);
+    ds_reading_free(reading);
+    return ok;
 }
 
 static bool read_file(struct ds_source *source)
 {
-    bool piped = strcmp(source->spec, "-") == 0;
-    if (piped) {
-        source->fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
-        if (source->fd < 0)
-            return ds_fail(source, "cannot read: %s", strerror(errno));
-    } else if (!open_path(source)) {
+    bool standard = strcmp(source->spec, "-") == 0;
+    if (!(standard ? open_stdin(source) : open_path(source)) ||
+        !ds_identity_note(source, source->fd))
         return false;
+    if (standard && lseek(source->fd, 0, SEEK_CUR) != 0)
+        source->bytes_in = DS_IN_PIPE; /* a file from somewhere on is read as a pipe is */
+    struct ds_reading *reading = ds_reading_new(source, source->fd);
+    if (!reading || !read_pieces(source, reading))
+        return false;
+    if (source->bytes_in == DS_IN_FILE && !standard) {
+        close(source->fd); /* a set may have thousands of sources */
+        source->fd = -1;
     }
-    struct ds_stream stream;
-    bool ok = ds_stream_init(source, &stream, source->fd) && read_content(source, &stream, piped);
-    ds_stream_fini(&stream);
+    return true;
+}
+
+static bool read_process(struct ds_source *source)
+{
+    bool ok = ds_pid_read(source);
+    source->info.complete = source->info.stays = true;
     return ok;
 }
 
@@ -159,22 +134,20 @@ bool ds_source_open(const char *spec, const struct ds_options *options, struct d
     pthread_mutex_init(&source->mutex, NULL);
     if (options)
         source->options = *options;
-    bool ok = strncmp(spec, "pid:", 4) == 0 ? ds_pid_read(source) : read_file(source);
+    bool ok = strncmp(spec, "pid:", 4) == 0    ? read_process(source)
+              : strncmp(spec, "diff:", 5) == 0 ? ds_diff_read(source)
+                                               : read_file(source);
     if (!ok) {
         ds_source_free(source);
         return false;
     }
-    /* The mapping keeps the file; without descriptors, a set may have thousands of them. */
-    if (source->fd >= 0)
-        close(source->fd);
-    source->fd = -1;
+    source->options.progress = NULL; /* belongs to the opening */
     source->error = NULL;
     source->info.spec = source->spec;
     source->info.format = source->format;
+    source->info.producer = source->producer;
+    source->info.machine = source->machine;
     source->info.extent = source->extent;
-    source->info.complete = true;
-    source->info.stays = true;
-    source->origin = source->bytes;
     *out = source;
     return true;
 }

@@ -81,11 +81,6 @@ const struct ds_info *ds_source_info(const struct ds_source *source)
     return &source->info;
 }
 
-void ds_source_rest(struct ds_source *source)
-{
-    (void)source;
-}
-
 bool ds_source_check(struct ds_source *source, struct ds_error *error)
 {
     snprintf(error->text, sizeof error->text, "%s: was replaced", source->spec);

@@ -146,10 +146,6 @@ static void devices(void **state)
 {
     (void)state;
     check_bad("/dev/null", "/dev/null", "a character device");
-    char *fifo = strdup(test_path("fifo"));
-    assert_int_equal(mkfifo(fifo, 0600), 0);
-    check_bad(fifo, fifo, "a FIFO");
-    free(fifo);
 }
 
 static void unreadable(void **state)
@@ -227,7 +223,7 @@ static void truncated_cores(void **state)
         const char *name;
         size_t nbytes;
         const char *text;
-    } cuts[] = {{"cut_data", 3 * PAGE + 100, "the end of the file at 0x3064"},
+    } cuts[] = {{"cut_data", 3 * PAGE + 100, "truncated: 12388 of 16384 bytes"},
                 {"cut_headers", 100, "program headers"},
                 {"cut_header", 20, "ELF header"}};
     for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
@@ -252,8 +248,7 @@ static void lying_headers(void **state)
         {.vaddr = UINT64_MAX & ~UINT64_C(0xfff),
          .offset = PAGE,
          .filesz = PAGE,
-         .memsz = 16 * PAGE},
-        {.vaddr = 0x10123, .offset = PAGE, .filesz = PAGE, .memsz = PAGE}};
+         .memsz = 16 * PAGE}};
     for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
         struct bytes core = elf_core64(&lies[i], 1);
         bytes_pad(&core, 6 * PAGE);
@@ -315,7 +310,7 @@ static void cut_zstd(void **state)
     free(path);
 
     path = strdup(write_file("cut.zst", packed, nbytes / 2));
-    check_bad(path, path, "at offset 0x", "zstd", "end of the stream");
+    check_bad(path, path, "at offset 0x", "zstd", "end of the file (truncated)");
     free(path);
     packed[nbytes / 2] ^= 0xff;
     packed[nbytes / 2 + 1] ^= 0xff;
@@ -325,7 +320,7 @@ static void cut_zstd(void **state)
     /* What comes out must be good, too. */
     nbytes = ZSTD_compress(packed, bound, core.at, 3 * PAGE, 3);
     path = strdup(write_file("inner.zst", packed, nbytes));
-    check_bad(path, path, "(decompressed)", "the end of the file at 0x3000");
+    check_bad(path, path, "(decompressed)", "truncated: 12288 of 16384 bytes");
     free(path);
     free(packed);
     bytes_free(&core);

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Tests of the dump readers. Some include the readers' internal headers.
 pkg_check_modules(LIBZSTD REQUIRED IMPORTED_TARGET libzstd)
-foreach(name raw formats elf zstd maps pid freeze gcore qemu)
+foreach(name raw formats elf zstd packed migration lime kdump diff maps pid freeze gcore qemu)
     share_unit_test(NAME test_read_${name}
                     SOURCES test_read_${name}.c test_read_util.c
                     LIBS ds_read PkgConfig::LIBZSTD

@@ -368,6 +368,8 @@ static struct ds_source *open_the_old_way(pid_t pid, struct ds_process *process)
     assert_true(ds_plan(process));
     assert_true(ds_copy(process));
     source->info.extent = source->extent;
+    source->info.complete = true;
+    load_source(source);
     check_source(source);
     return source;
 }

@@ -51,6 +51,7 @@ static void test_qemu(void **state)
     struct ds_source *elf = must_open(test_path("qemu.elf"), NULL);
     struct ds_source *raw = must_open(test_path("qemu.raw"), NULL);
     assert_string_equal(ds_source_info(elf)->format, "elf");
+    assert_string_equal(ds_source_info(elf)->machine, "riscv");
     assert_int_equal(ds_source_info(raw)->pages[DS_DATA] + ds_source_info(raw)->pages[DS_HOLE],
                      RAM_PAGES);
     for (uint64_t i = 0; i < 64; i++)
@@ -60,6 +61,96 @@ static void test_qemu(void **state)
     ds_source_free(raw);
     ds_source_free(elf);
     bytes_free(&guest);
+}
+
+/* A machine that is memory and nothing else, in every format that QEMU writes. */
+#define PLAIN_PAGES UINT64_C(4096)
+
+static const uint8_t *page_or_zeros(const struct ds_source *source, uint64_t key)
+{
+    static const uint8_t zeros[PAGE];
+    enum ds_state found;
+    const uint8_t *page = find_page(source, key, &found);
+    return found == DS_ZERO ? zeros : page;
+}
+
+static void check_same(const char *path, const char *format, const struct ds_source *raw)
+{
+    struct ds_source *source = must_open(path, NULL);
+    const struct ds_info *info = ds_source_info(source);
+    assert_string_equal(info->format, format);
+    assert_int_equal(info->pages[DS_DATA] + info->pages[DS_ZERO], PLAIN_PAGES);
+    for (uint64_t page = 0; page < PLAIN_PAGES; page++)
+        assert_memory_equal(page_or_zeros(source, page), find_page(raw, page, NULL), PAGE);
+    ds_source_free(source);
+}
+
+static void test_wrappings(void **state)
+{
+    (void)state;
+    struct bytes guest = {0};
+    char command[2048], path[6][256];
+    static const char *const names[] = {"in", "raw", "elf", "stream", "zlib", "stream.zst"};
+    for (size_t i = 0; i < 6; i++)
+        snprintf(path[i], sizeof path[i], "%s", test_path(names[i]));
+    for (uint64_t i = 0; i < 64; i++)
+        put_page(&guest, i % 40);
+    bytes_pad(&guest, 100 * PAGE);
+    put_page(&guest, 7);
+    write_file("in", guest.at, guest.size);
+    snprintf(command, sizeof command,
+             "printf 'pmemsave 0 0x1000000 \"%s\"\\ndump-guest-memory %s\\n"
+             "dump-guest-memory -z %s\\nmigrate \"exec:cat>%s\"\\nquit\\n' | "
+             "qemu-system-riscv64 -S -M none -cpu rv64 -m 16 -display none -accel tcg "
+             "-device loader,file=%s,addr=0x100000,force-raw=on -monitor stdio >/dev/null",
+             path[1], path[2], path[4], path[3], path[0]);
+    assert_int_equal(system(command), 0);
+    struct ds_options holes_zero = {.holes_zero = true};
+    struct ds_source *raw = must_open(path[1], &holes_zero);
+    for (uint64_t i = 0; i < 64; i++)
+        assert_true(is_page(find_page(raw, 0x100 + i, NULL), i % 40));
+    check_same(path[2], "elf", raw);
+    check_same(path[3], "qemu", raw);
+    if (has_reader("kdump pages packed by zlib"))
+        check_same(path[4], "kdump", raw);
+    snprintf(command, sizeof command, "zstd -q %s", path[3]);
+    assert_int_equal(system(command), 0);
+    check_same(path[5], "qemu+zstd", raw);
+    ds_source_free(raw);
+    bytes_free(&guest);
+}
+
+/* A guest that writes while it is sent: what counts is what it had when it stopped. */
+static void test_live_migration(void **state)
+{
+    (void)state;
+    static const uint32_t program[] = {
+        0x00100297, /* auipc t0, 0x100: a page that is written all the time */
+        0x00130313, /* again: addi t1, t1, 1 */
+        0x0062b023, /* sd t1, 0(t0) */
+        0xff9ff06f, /* j again */
+    };
+    enum { PAGES = 64 << 8 };
+    char command[2048], path[3][256];
+    static const char *const names[] = {"program", "stopped", "live"};
+    for (size_t i = 0; i < 3; i++)
+        snprintf(path[i], sizeof path[i], "%s", test_path(names[i]));
+    write_file("program", program, sizeof program);
+    snprintf(command, sizeof command,
+             "(sleep 1; printf 'migrate \"exec:cat>%s\"\\n"
+             "pmemsave 0x80000000 0x4000000 \"%s\"\\nquit\\n') | "
+             "qemu-system-riscv64 -nodefaults -display none -accel tcg -m 64 -machine virt "
+             "-bios none -device loader,file=%s,addr=0x80000000,force-raw=on -monitor stdio "
+             ">/dev/null",
+             path[2], path[1], path[0]);
+    assert_int_equal(system(command), 0);
+    struct ds_options holes_zero = {.holes_zero = true};
+    struct ds_source *stopped = must_open(path[1], &holes_zero), *live = must_open(path[2], NULL);
+    assert_true(*(const uint64_t *)(const void *)find_page(stopped, 0x100, NULL) > 1000);
+    for (uint64_t page = 0; page < PAGES; page++) /* the largest block comes first */
+        assert_memory_equal(page_or_zeros(live, page), find_page(stopped, page, NULL), PAGE);
+    ds_source_free(live);
+    ds_source_free(stopped);
 }
 
 static void be_qemu(void *ctx)
@@ -75,8 +166,8 @@ static bool has_guest_page(const struct ds_source *source, uint64_t seed)
     const struct ds_info *info = ds_source_info(source);
     for (size_t i = 0; i < info->extents; i++) {
         const struct ds_extent *e = &info->extent[i];
-        for (uint64_t p = 0; e->bytes && p < e->pages; p++) {
-            if (is_page(e->bytes + p * PAGE, seed))
+        for (uint64_t p = 0; e->state == DS_DATA && p < e->pages; p++) {
+            if (is_page(find_page(source, e->key + p, NULL), seed))
                 return true;
         }
     }
@@ -113,6 +204,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_qemu),
+        cmocka_unit_test(test_wrappings),
+        cmocka_unit_test(test_live_migration),
         cmocka_unit_test(test_live_qemu),
     };
     if (system("command -v qemu-system-riscv64 >/dev/null") != 0) {

@@ -164,6 +164,59 @@ struct bytes elf_core32(const struct segment *segment, size_t segments)
     return core;
 }
 
+/* Pages that looks gave: of the last sources that were opened. */
+static struct loaded {
+    const struct ds_source *source;
+    struct bytes bytes;
+} loaded[8];
+
+/* All data pages, by a look of runs of up to `pages`. */
+static bool load(struct ds_source *source, size_t pages, struct bytes *bytes,
+                 struct ds_error *error)
+{
+    struct ds_look *look = ds_look_new(source, error);
+    struct ds_run run = {0};
+    bool ok = look != NULL;
+    while (ok) {
+        uint64_t next = run.index + run.pages;
+        ok = ds_look_at(look, next, pages, &run, error);
+        if (!ok || run.pages == 0)
+            break;
+        assert_int_equal(run.index, next);
+        assert_true(run.pages <= pages);
+        bytes_put(bytes, run.bytes, run.pages * PAGE);
+    }
+    ds_look_free(look);
+    return ok;
+}
+
+void load_source(struct ds_source *source)
+{
+    static size_t next;
+    struct ds_error error;
+    struct loaded *slot = &loaded[next++ % (sizeof loaded / sizeof loaded[0])];
+    for (size_t i = 0; i < sizeof loaded / sizeof loaded[0]; i++) {
+        if (loaded[i].source == source)
+            loaded[i].source = NULL; /* another one that lay there */
+    }
+    bytes_free(&slot->bytes);
+    if (!load(source, 1000, &slot->bytes, &error))
+        fail_msg("%s", error.text);
+    slot->source = source;
+}
+
+bool has_reader(const char *name)
+{
+    size_t count;
+    const struct ds_reader *reader = ds_readers(&count);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(reader[i].name, name) == 0)
+            return reader[i].built_in;
+    }
+    fail_msg("no reader \"%s\"", name);
+    return false;
+}
+
 struct ds_source *must_open(const char *spec, const struct ds_options *options)
 {
     struct ds_source *source = NULL;
@@ -172,63 +225,106 @@ struct ds_source *must_open(const char *spec, const struct ds_options *options)
         fail_msg("%s", error.text);
     assert_non_null(source);
     assert_string_equal(ds_source_info(source)->spec, spec);
+    load_source(source);
     check_source(source);
     return source;
 }
 
+static void check_texts(const struct ds_error *error, va_list args)
+{
+    assert_null(strchr(error->text, '\n'));
+    for (const char *text; (text = va_arg(args, const char *));) {
+        if (!strstr(error->text, text))
+            fail_msg("\"%s\" does not say \"%s\"", error->text, text);
+    }
+}
+
+void look_must_fail(struct ds_source *source, ...)
+{
+    struct bytes bytes = {0};
+    struct ds_error error;
+    if (load(source, 100, &bytes, &error))
+        fail_msg("%s: read, expected an error", ds_source_info(source)->spec);
+    bytes_free(&bytes);
+    va_list args;
+    va_start(args, source);
+    check_texts(&error, args);
+    va_end(args);
+}
+
+/* Where the error comes does not matter: opening, or in a look to the end. */
 void must_fail(const char *spec, const struct ds_options *options, ...)
 {
     struct ds_source *source = NULL;
     struct ds_error error;
-    if (ds_source_open(spec, options, &source, &error))
-        fail_msg("%s: opened, expected an error", spec);
-    assert_null(source);
-    assert_null(strchr(error.text, '\n'));
+    struct bytes bytes = {0};
+    if (ds_source_open(spec, options, &source, &error)) {
+        if (load(source, 100, &bytes, &error))
+            fail_msg("%s: read, expected an error", spec);
+        bytes_free(&bytes);
+        ds_source_free(source);
+    } else {
+        assert_null(source);
+    }
     if (!strstr(error.text, spec))
         fail_msg("\"%s\" does not name %s", error.text, spec);
     va_list args;
     va_start(args, options);
-    for (const char *text; (text = va_arg(args, const char *));) {
-        if (!strstr(error.text, text))
-            fail_msg("\"%s\" does not say \"%s\"", error.text, text);
-    }
+    check_texts(&error, args);
     va_end(args);
 }
 
-void check_source(const struct ds_source *source)
+static void check_extents(const struct ds_info *info)
 {
-    const struct ds_info *info = ds_source_info(source);
     uint64_t pages[DS_STATES] = {0};
     uint64_t end = 0;
-    volatile uint8_t sink = 0;
     for (size_t i = 0; i < info->extents; i++) {
         const struct ds_extent *e = &info->extent[i];
         assert_true(e->pages > 0);
         assert_true(i == 0 || e->key >= end);
         assert_true(e->key + e->pages > e->key);
-        assert_true((e->bytes != NULL) == (e->state == DS_DATA));
+        assert_true(e->state != DS_DATA || e->index + e->pages <= info->data_pages);
         end = e->key + e->pages;
         pages[e->state] += e->pages;
-        for (uint64_t p = 0; e->bytes && p < e->pages; p++)
-            sink = (uint8_t)(sink + e->bytes[p * PAGE] + e->bytes[p * PAGE + PAGE - 1]);
     }
     for (int state = 0; state < DS_STATES; state++)
         assert_int_equal(pages[state], info->pages[state]);
+    assert_int_equal(info->data_pages, info->pages[DS_DATA]);
+}
+
+void check_source(struct ds_source *source)
+{
+    struct bytes first = {0}, second = {0};
+    struct ds_error error;
+    if (!load(source, 1000, &first, &error) || !load(source, 3, &second, &error))
+        fail_msg("%s", error.text);
+    const struct ds_info *info = ds_source_info(source);
+    assert_true(info->complete);
+    assert_int_equal(first.size, info->data_pages * PAGE);
+    assert_int_equal(second.size, first.size);
+    assert_true(first.size == 0 || memcmp(first.at, second.at, first.size) == 0);
+    bytes_free(&first);
+    bytes_free(&second);
+    check_extents(info);
 }
 
 const uint8_t *find_page(const struct ds_source *source, uint64_t key, enum ds_state *state)
 {
     const struct ds_info *info = ds_source_info(source);
+    enum ds_state ignored;
+    state = state ? state : &ignored;
+    *state = DS_STATES;
     for (size_t i = 0; i < info->extents; i++) {
         const struct ds_extent *e = &info->extent[i];
         if (key < e->key || key - e->key >= e->pages)
             continue;
-        if (state)
-            *state = e->state;
-        return e->bytes ? e->bytes + (key - e->key) * PAGE : NULL;
+        *state = e->state;
+        for (size_t s = 0; s < 8 && e->state == DS_DATA; s++) {
+            if (loaded[s].source == source)
+                return loaded[s].bytes.at + (e->index + key - e->key) * PAGE;
+        }
+        return NULL;
     }
-    if (state)
-        *state = DS_STATES;
     return NULL;
 }
 

@@ -39,16 +39,24 @@ struct segment {
 struct bytes elf_core64(const struct segment *segment, size_t segments);
 struct bytes elf_core32(const struct segment *segment, size_t segments);
 
+/* Does this build have it? By its name in ds_readers. */
+bool has_reader(const char *name);
 /* Opens, or fails the test with the reader's error. */
 struct ds_source *must_open(const char *spec, const struct ds_options *options);
 /* Fails the test unless opening fails with one line that names the spec and holds all the texts
  * (up to NULL). */
 void must_fail(const char *spec, const struct ds_options *options, ...);
-/* Extents ascend, do not overlap, sum to the counts, and data can be read. */
-void check_source(const struct ds_source *source);
-/* The bytes of a page by its key, or NULL; *state (may be NULL) is what it is, DS_STATES if in no
- * extent. */
+/* Keeps its pages for find_page, as must_open does. */
+void load_source(struct ds_source *source);
+/* Looks at all of it. Extents ascend, do not overlap, sum to the counts, and their indexes are
+ * those of the data pages. Each look gives the same bytes. */
+void check_source(struct ds_source *source);
+/* The bytes of a page of data by its key, and of those that lie behind it in the input, or NULL;
+ * *state (may be NULL) is what it is, DS_STATES if in no extent. Valid until 8 more sources were
+ * opened by must_open or loaded. */
 const uint8_t *find_page(const struct ds_source *source, uint64_t key, enum ds_state *state);
+/* A look to the end fails with one line that holds all the texts (up to NULL). */
+void look_must_fail(struct ds_source *source, ...);
 
 /* Runs `child` in a forked process that is killed if the test dies. */
 pid_t start_child(void (*child)(void *ctx), void *ctx);
