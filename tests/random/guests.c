@@ -113,6 +113,32 @@ void guest_forget(struct guest *guest, unsigned slot)
         machine_give_back(mpn, false);
 }
 
+/* Two pages may have mapped one machine page. */
+static bool gave_back(const share_mpn *mpns, size_t i)
+{
+    for (size_t k = 0; k < i; k++)
+        if (mpns[k].n == mpns[i].n)
+            return true;
+    return false;
+}
+
+void guest_forget_from(struct guest *guest, unsigned slot)
+{
+    share_ppn ppns[GUEST_PAGES] = {{0}};
+    share_mpn mpns[GUEST_PAGES];
+    enum share_owner owners[GUEST_PAGES];
+    size_t count = 0;
+    for (; slot < GUEST_PAGES; slot++)
+        if (guest->page[slot].present) {
+            ppns[count] = guest_ppn(slot);
+            mpns[count++] = guest_unmap(guest, slot);
+        }
+    MUST(share_forget_pages(guests_share, guest->vm, ppns, count, owners) == SHARE_OK);
+    for (size_t i = 0; i < count; i++)
+        if (owners[i] == SHARE_OWNER_CALLER && machine_maps(mpns[i]) == 0 && !gave_back(mpns, i))
+            machine_give_back(mpns[i], false);
+}
+
 bool guest_break(struct guest *guest, unsigned slot)
 {
     share_ppn ppn = guest_ppn(slot);

@@ -68,6 +68,9 @@ share_mpn guest_unmap(struct guest *guest, unsigned slot);
 /* The page leaves, and the engine is told: a machine page that is ours is given back. */
 void guest_forget(struct guest *guest, unsigned slot);
 
+/* The same of all present pages from `slot` on, by one call. None of them is pinned. */
+void guest_forget_from(struct guest *guest, unsigned slot);
+
 /* The vCPU's store, with its faults. Memory or an op may be refused: then nothing is written. */
 void guest_store(struct guest *guest, unsigned slot, bool tail, uint64_t value);
 

@@ -5,6 +5,7 @@
 #include "must.h"
 
 share_group keeper_groups[3];
+_Atomic uint64_t keeper_unplugged;
 
 uint64_t keeper_value(void)
 {
@@ -79,6 +80,32 @@ static void change_range(struct guest *guest)
             : share_leave_alone(guests_share, guest->vm, guest_ppn(slot), length, chance_one_in(4));
     MUST(result == SHARE_OK || result == SHARE_NOMEM || result == SHARE_FAIL ||
          result == SHARE_RETRY);
+}
+
+static bool any_pinned(struct guest *guest, unsigned slot)
+{
+    bool any = false;
+    for (; slot < GUEST_PAGES; slot++)
+        any |= guest->page[slot].pinned;
+    return any;
+}
+
+/* Memory from a page on is unplugged, if nobody offers any of it meanwhile, and plugged again. */
+static void unplug(struct guest *guest)
+{
+    unsigned slot = 1 + chance_to(GUEST_PAGES - 1);
+    enum share_result result;
+    if (any_pinned(guest, slot))
+        return;
+    keeper_begin_leaving();
+    guest_forget_from(guest, slot);
+    keeper_go_on_leaving();
+    result = share_vm_resize(guests_share, guest->vm, guest_ppn(slot));
+    MUST(result == SHARE_OK || result == SHARE_INVALID || result == SHARE_NOMEM);
+    atomic_fetch_add(&keeper_unplugged, result == SHARE_OK);
+    if (result == SHARE_OK)
+        MUST(share_break(guests_share, guest->vm, guest_ppn(slot)) == SHARE_INVALID);
+    MUST(share_vm_resize(guests_share, guest->vm, guest_end()) == SHARE_OK);
 }
 
 static void no_mapping_permits_writes(struct page *page)
@@ -162,6 +189,8 @@ void keeper_step(struct keeper *keeper)
         replace_vm(keeper, guest);
     else if (chance_one_in(400))
         regroup(guest);
+    else if (chance_one_in(300))
+        unplug(guest);
     else if (chance_one_in(100))
         change_range(guest);
     else

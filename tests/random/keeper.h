@@ -10,7 +10,8 @@ struct keeper {
     unsigned guests;
 };
 
-extern share_group keeper_groups[3]; /* the last one does not share */
+extern share_group keeper_groups[3];      /* the last one does not share */
+extern _Atomic uint64_t keeper_unplugged; /* how often memory was */
 
 /* One random step. */
 void keeper_step(struct keeper *keeper);

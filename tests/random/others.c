@@ -9,7 +9,8 @@
 static bool is_operating(enum share_result result)
 {
     return result == SHARE_OK || result == SHARE_NOMEM || result == SHARE_FAIL ||
-           result == SHARE_RETRY || result == SHARE_GONE;
+           result == SHARE_RETRY || result == SHARE_GONE ||
+           result == SHARE_INVALID; /* memory is unplugged */
 }
 
 void others_scan(void)
@@ -43,6 +44,15 @@ static void ask(share_vm vm, unsigned slot)
     MUST(sum == stats.offered_pages);
 }
 
+static enum share_result break_together(share_vm vm, const share_ppn *ppns, unsigned count)
+{
+    enum share_result results[GUEST_PAGES];
+    enum share_result result = share_break_pages(guests_share, vm, ppns, count, results);
+    for (unsigned i = 0; i < count && result == SHARE_OK; i++)
+        MUST(is_operating(results[i]) && results[i] != SHARE_GONE);
+    return result;
+}
+
 static enum share_result call_for_page(share_vm vm, unsigned slot)
 {
     share_ppn ppns[GUEST_PAGES];
@@ -50,7 +60,7 @@ static enum share_result call_for_page(share_vm vm, unsigned slot)
     unsigned count = 1 + chance_to(GUEST_PAGES - slot);
     for (unsigned i = 0; i < count; i++)
         ppns[i] = guest_ppn(slot + i);
-    switch (chance_to(6)) {
+    switch (chance_to(7)) {
     case 0:
         return share_break(guests_share, vm, ppns[0]);
     case 1:
@@ -60,6 +70,8 @@ static enum share_result call_for_page(share_vm vm, unsigned slot)
     case 3:
         return share_unshare(guests_share, vm, ppns[0], ppns[count - 1].n - ppns[0].n + 1);
     case 4:
+        return break_together(vm, ppns, count);
+    case 5:
         ask(vm, slot);
         return SHARE_OK;
     default:

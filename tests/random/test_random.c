@@ -152,6 +152,7 @@ static void show(void)
         {"pairs declared", atomic_load(&declared_pairs)},
         {"joins declared", atomic_load(&declared_joins)},
         {"clones", atomic_load(&declared_clones)},
+        {"memory unplugged", atomic_load(&keeper_unplugged)},
     };
     for (unsigned i = 0; i < sizeof counts / sizeof *counts; i++) {
         printf("%s: %llu\n", counts[i].name, (unsigned long long)counts[i].count);
