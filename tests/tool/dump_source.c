@@ -16,11 +16,13 @@ static bool write_pages(struct ds_source *source, FILE *file)
     struct ds_error error;
     struct ds_run run = {0};
     struct ds_look *look = ds_look_new(source, &error);
-    bool ok = look != NULL;
-    do
-        ok = ok && ds_look_at(look, run.index + run.pages, 1 << 10, &run, &error) &&
-             fwrite(run.bytes, DS_PAGE_SIZE, run.pages, file) == run.pages;
-    while (ok && run.pages);
+    bool ok = look != NULL, more = ok;
+    while (more) {
+        ok = ds_look_at(look, run.index + run.pages, 1 << 10, &run, &error);
+        more = ok && run.pages;
+        if (more)
+            ok = more = fwrite(run.bytes, DS_PAGE_SIZE, run.pages, file) == run.pages;
+    }
     ds_look_free(look);
     return ok;
 }
