@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* A page of a kdump-compressed dump: each library that packs them, where it is there. */
 #include "kdump_page.h"
+#include "lzo.h"
 
 #include <string.h>
 #include <zstd.h>
 #ifdef DS_WITH_ZLIB
 #include <zlib.h>
-#endif
-#ifdef DS_WITH_LZO2
-#include <lzo/lzo1x.h>
 #endif
 #ifdef DS_WITH_SNAPPY
 #include <snappy-c.h>
@@ -29,19 +27,6 @@ static const char *unpack_zlib(const uint8_t *packed, size_t packed_nbytes, uint
 #else
     (void)packed, (void)packed_nbytes, (void)to, (void)nbytes;
     return "one packed by zlib, built without zlib";
-#endif
-}
-
-static const char *unpack_lzo(const uint8_t *packed, size_t packed_nbytes, uint8_t *to,
-                              size_t nbytes)
-{
-#ifdef DS_WITH_LZO2
-    lzo_uint got = nbytes;
-    int result = lzo1x_decompress_safe(packed, packed_nbytes, to, &got, NULL);
-    return result == LZO_E_OK && got == nbytes ? NULL : corrupt;
-#else
-    (void)packed, (void)packed_nbytes, (void)to, (void)nbytes;
-    return "one packed by LZO, built without liblzo2";
 #endif
 }
 
@@ -70,7 +55,7 @@ const char *ds_kdump_unpack(uint32_t flags, const uint8_t *packed, size_t packed
     case ZLIB:
         return unpack_zlib(packed, packed_nbytes, to, nbytes);
     case LZO:
-        return unpack_lzo(packed, packed_nbytes, to, nbytes);
+        return ds_lzo_unpack(packed, packed_nbytes, to, nbytes) ? NULL : corrupt;
     case SNAPPY:
         return unpack_snappy(packed, packed_nbytes, to, nbytes);
     case ZSTD:

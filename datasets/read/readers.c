@@ -27,11 +27,6 @@
 #else
 #define LIBSNAPPY false
 #endif
-#ifdef DS_WITH_LZO2
-#define LIBLZO2 true
-#else
-#define LIBLZO2 false
-#endif
 #ifdef DS_WITH_LIBMAGIC
 #define LIBMAGIC true
 #else
@@ -47,7 +42,6 @@ static const struct ds_reader readers[] = {
     {"avml", "libsnappy", LIBSNAPPY},
     {"kdump", "", true},
     {"kdump pages packed by zlib", "zlib", ZLIB},
-    {"kdump pages packed by lzo", "liblzo2", LIBLZO2},
     {"kdump pages packed by snappy", "libsnappy", LIBSNAPPY},
     {"pid", "", true},
     {"diff", "", true},
