@@ -263,6 +263,33 @@ static void page_infos_go_on_in_the_next_chunk(void **state)
     vmm_end(vmm);
 }
 
+/* A program built with a newer header has longer structs: what the library does not know is 0. */
+static void what_a_newer_program_knows_is_0(void **state)
+{
+    struct newer_stats {
+        struct share_stats known;
+        uint64_t unknown[2];
+    } stats, none = {.unknown = {0}};
+    struct newer_info {
+        struct share_page_info known;
+        uint64_t unknown[2];
+    } infos[3];
+    (void)state;
+    memset(&stats, 0xff, sizeof stats);
+    share_stats_sized(vmm->share, &stats.known, sizeof stats);
+    assert_int_equal(stats.known.vms, 3);
+    assert_memory_equal(stats.unknown, none.unknown, sizeof none.unknown);
+
+    assert_int_equal(vmm_offer(vmm, 0, 1), SHARE_HINTED);
+    memset(infos, 0xff, sizeof infos);
+    assert_int_equal(share_page_info_sized(vmm->share, 0, vmm_ppn(vmm, 0, 0), 3, &infos[0].known,
+                                           sizeof infos[0]),
+                     SHARE_OK);
+    assert_int_equal(infos[1].known.state, SHARE_PAGE_HINTED);
+    for (unsigned slot = 0; slot < 3; slot++)
+        assert_memory_equal(infos[slot].unknown, none.unknown, sizeof none.unknown);
+}
+
 static void strays_are_told_as_left_out(void **state)
 {
     struct share_stats stats;
@@ -287,6 +314,7 @@ int main(void)
         TEST(the_observer_hears_who_leaves),
         TEST(the_observer_can_count_references),
         TEST(names_are_the_headers),
+        TEST(what_a_newer_program_knows_is_0),
         cmocka_unit_test(a_count_below_nothing_is_nothing),
         cmocka_unit_test(page_infos_go_on_in_the_next_chunk),
         cmocka_unit_test(strays_are_told_as_left_out),
