@@ -22,6 +22,7 @@ struct avml {
     struct ds_lime_range range;
     uint64_t left_nbytes; /* of the range, not unpacked */
     uint64_t packed;      /* offset of its first packed byte */
+    bool ended;           /* the input is at its end, within a range */
     struct ds_snappy snappy;
 };
 
@@ -31,14 +32,16 @@ static bool open_avml(struct ds_reading *reading)
     return reading->state || ds_fail(reading->source, "out of memory");
 }
 
-/* The next bytes of the range; to NULL: they are not wanted. */
-static bool unpack_bytes(struct ds_reading *reading, uint8_t *to, uint64_t nbytes)
+/* The next bytes of the range, as many as the input has; to NULL: they are not wanted. */
+static bool unpack_bytes(struct ds_reading *reading, uint8_t *to, uint64_t nbytes, uint64_t *done)
 {
     struct avml *avml = reading->state;
     struct ds_snappy *snappy = &avml->snappy;
-    while (nbytes > 0) {
+    for (*done = 0; nbytes > 0;) {
         if (snappy->used == snappy->filled && !ds_snappy_next(&reading->input, snappy))
             return false;
+        if (snappy->filled == 0)
+            return true;
         size_t some = snappy->filled - snappy->used;
         some = some < nbytes ? some : (size_t)nbytes;
         if (to) {
@@ -47,34 +50,47 @@ static bool unpack_bytes(struct ds_reading *reading, uint8_t *to, uint64_t nbyte
         }
         snappy->used += some;
         nbytes -= some;
+        *done += some;
         avml->left_nbytes -= some;
     }
     return true;
+}
+
+static bool end_early(struct ds_reading *reading)
+{
+    struct avml *avml = reading->state;
+    avml->ended = true;
+    return ds_reading_truncated(reading, ds_input_end(&reading->input));
 }
 
 /* What is left of the range, and how many packed bytes it had. */
 static bool end_range(struct ds_reading *reading)
 {
     struct avml *avml = reading->state;
-    uint8_t count[COUNT_NBYTES];
-    uint64_t packed = avml->snappy.offset;
+    const uint8_t *count;
+    uint64_t done;
+    size_t got;
     if (avml->range.end == 0)
         return true; /* the first one is still to come */
-    if (!unpack_bytes(reading, NULL, avml->left_nbytes))
+    if (!unpack_bytes(reading, NULL, avml->left_nbytes, &done))
         return false;
-    packed = avml->snappy.offset - avml->packed;
+    if (avml->left_nbytes > 0)
+        return end_early(reading);
+    uint64_t packed = avml->snappy.offset - avml->packed;
     if (avml->snappy.used < avml->snappy.filled)
         return ds_fail_at(reading->source, avml->snappy.offset,
                           "expected the end of a range, found more bytes of it");
-    if (!ds_input_copy(&reading->input, avml->snappy.offset, count, sizeof count, "a length"))
+    if (!ds_input_at(&reading->input, avml->snappy.offset, COUNT_NBYTES, &count, &got))
         return false;
-    for (size_t i = 0; i < sizeof count; i++) {
+    if (got < COUNT_NBYTES)
+        return end_early(reading);
+    for (size_t i = 0; i < COUNT_NBYTES; i++) {
         if (count[i] != (uint8_t)(packed >> 8 * i))
             return ds_fail_at(reading->source, avml->snappy.offset,
                               "expected that a range had 0x%llx packed bytes, found another number",
                               (unsigned long long)packed);
     }
-    avml->snappy.offset += sizeof count;
+    avml->snappy.offset += COUNT_NBYTES;
     return true;
 }
 
@@ -109,7 +125,11 @@ static bool next(struct ds_reading *reading, struct ds_piece *piece)
     struct avml *avml = reading->state;
     while (avml->pieces.next == avml->pieces.count) {
         struct ds_lime_range range;
-        if (!end_range(reading) || !next_range(reading, &range))
+        if (!end_range(reading))
+            return false;
+        if (avml->ended)
+            return true;
+        if (!next_range(reading, &range))
             return false;
         if (range.last)
             return true;
@@ -118,12 +138,17 @@ static bool next(struct ds_reading *reading, struct ds_piece *piece)
     if (piece->state != DS_DATA)
         return true;
     /* The part of a page that the range begins with. */
-    return unpack_bytes(reading, NULL, -avml->range.start % DS_PAGE_SIZE);
+    uint64_t done;
+    return unpack_bytes(reading, NULL, -avml->range.start % DS_PAGE_SIZE, &done);
 }
 
-static bool unpack(struct ds_reading *reading, uint8_t *to, size_t pages)
+static bool unpack(struct ds_reading *reading, uint8_t *to, size_t pages, size_t *count)
 {
-    return unpack_bytes(reading, to, pages * DS_PAGE_SIZE);
+    uint64_t done;
+    if (!unpack_bytes(reading, to, pages * DS_PAGE_SIZE, &done))
+        return false;
+    *count = (size_t)(done / DS_PAGE_SIZE);
+    return true;
 }
 
 static void close_avml(struct ds_reading *reading)

@@ -60,6 +60,8 @@ struct kdump {
 
     uint8_t page[PAGE_NBYTES_MAX]; /* unpacked */
     size_t used, filled;
+    uint64_t ahead; /* pages of the piece whose descriptors are still to come */
+    bool cut;       /* the rest of the piece is not in the file */
 };
 
 static uint64_t little(const uint8_t *bytes, size_t nbytes)
@@ -186,20 +188,6 @@ static enum ds_state state_of(const struct kdump *kdump, uint64_t page)
     return has(kdump->dump, page) ? DS_DATA : has(kdump->machine, page) ? DS_EXCLUDED : DS_ABSENT;
 }
 
-static bool next(struct ds_reading *reading, struct ds_piece *piece)
-{
-    struct kdump *kdump = reading->state;
-    uint64_t first = kdump->at, parts = kdump->page_nbytes / DS_PAGE_SIZE;
-    if (first >= kdump->end)
-        return true;
-    enum ds_state state = state_of(kdump, first);
-    while (kdump->at < kdump->end && state_of(kdump, kdump->at) == state)
-        kdump->at++;
-    *piece = (struct ds_piece){
-        .key = first * parts, .pages = (kdump->at - first) * parts, .state = state};
-    return true;
-}
-
 static bool next_descriptor(struct ds_reading *reading, struct descriptor *descriptor)
 {
     struct kdump *kdump = reading->state;
@@ -217,12 +205,31 @@ static bool next_descriptor(struct ds_reading *reading, struct descriptor *descr
     return true;
 }
 
+static bool next(struct ds_reading *reading, struct ds_piece *piece)
+{
+    struct kdump *kdump = reading->state;
+    uint64_t first = kdump->at, parts = kdump->page_nbytes / DS_PAGE_SIZE;
+    for (struct descriptor cut; kdump->ahead > 0; kdump->ahead--)
+        if (!next_descriptor(reading, &cut))
+            return false;
+    kdump->cut = false;
+    if (first >= kdump->end)
+        return true;
+    enum ds_state state = state_of(kdump, first);
+    while (kdump->at < kdump->end && state_of(kdump, kdump->at) == state)
+        kdump->at++;
+    *piece = (struct ds_piece){
+        .key = first * parts, .pages = (kdump->at - first) * parts, .state = state};
+    kdump->ahead = state == DS_DATA ? kdump->at - first : 0;
+    return true;
+}
+
 static bool is_zero(const uint8_t *page, size_t nbytes)
 {
     return page[0] == 0 && memcmp(page, page + 1, nbytes - 1) == 0;
 }
 
-/* The next page of the dump's size. */
+/* The next page of the dump's size, or that the file does not have it. */
 static bool unpack_page(struct ds_reading *reading)
 {
     struct kdump *kdump = reading->state;
@@ -231,6 +238,7 @@ static bool unpack_page(struct ds_reading *reading)
     const uint8_t *packed;
     if (!next_descriptor(reading, &d))
         return false;
+    kdump->ahead--;
     kdump->used = 0;
     kdump->filled = nbytes;
     if (d.offset == kdump->zero_offset && d.offset != 0) {
@@ -243,10 +251,15 @@ static bool unpack_page(struct ds_reading *reading)
                           d.nbytes);
     if (!ds_input_at(&reading->input, d.offset, d.nbytes, &packed, &got))
         return false;
-    if (got < d.nbytes)
-        return ds_fail_at(
-            reading->source, d.offset,
-            "truncated: expected a page of %u packed bytes, found the end of the file", d.nbytes);
+    if (got < d.nbytes) {
+        kdump->filled = 0;
+        kdump->cut = reading->source->options.partial;
+        return kdump->cut ||
+               ds_fail_at(reading->source, d.offset,
+                          "truncated: expected a page of %u packed bytes, found the end of the "
+                          "file (--partial measures what is there)",
+                          d.nbytes);
+    }
     const char *wrong = ds_kdump_unpack(d.flags, packed, d.nbytes, kdump->page, nbytes);
     if (wrong)
         return ds_fail_at(reading->source, d.offset, "expected a packed page, found %s", wrong);
@@ -255,13 +268,15 @@ static bool unpack_page(struct ds_reading *reading)
     return true;
 }
 
-static bool unpack(struct ds_reading *reading, uint8_t *to, size_t pages)
+static bool unpack(struct ds_reading *reading, uint8_t *to, size_t pages, size_t *count)
 {
     struct kdump *kdump = reading->state;
-    for (size_t i = 0; i < pages; i++, kdump->used += DS_PAGE_SIZE) {
-        if (kdump->used == kdump->filled && !unpack_page(reading))
+    for (*count = 0; *count < pages; ++*count, kdump->used += DS_PAGE_SIZE) {
+        if (kdump->used == kdump->filled && !kdump->cut && !unpack_page(reading))
             return false;
-        memcpy(to + i * DS_PAGE_SIZE, kdump->page + kdump->used, DS_PAGE_SIZE);
+        if (kdump->cut)
+            return true;
+        memcpy(to + *count * DS_PAGE_SIZE, kdump->page + kdump->used, DS_PAGE_SIZE);
     }
     return true;
 }

@@ -122,9 +122,9 @@ static bool read_pages(struct ds_look *look, size_t wanted, const uint8_t **byte
     const struct ds_format *format = look->source->kind;
     *count = 0;
     if (format->unpack) {
-        *count = wanted;
         *bytes = look->buffer;
-        return format->unpack(look->reading, look->buffer, wanted);
+        return format->unpack(look->reading, look->buffer, wanted, count) &&
+               (*count > 0 || end_early(look));
     }
     size_t got, room = DS_INPUT_NBYTES / piece->stride;
     wanted = wanted < room ? wanted : room;

@@ -118,8 +118,9 @@ struct ds_format {
     /* The next piece. Those of data come in the order of their offsets. */
     bool (*next)(struct ds_reading *reading, struct ds_piece *piece);
     /* The next pages of a piece of data, for a format that packs pages itself; NULL: they lie in
-     * the input. Each piece is unpacked to its end. */
-    bool (*unpack)(struct ds_reading *reading, uint8_t *to, size_t pages);
+     * the input. Each piece is unpacked to its end, or until *count < pages: the input ends early.
+     */
+    bool (*unpack)(struct ds_reading *reading, uint8_t *to, size_t pages, size_t *count);
     /* Instead of next: writes the file that the input was made of. Then that is read. */
     bool (*reassemble)(struct ds_reading *reading, int to_fd);
     void (*close)(struct ds_reading *reading); /* also after an open that failed; may be NULL */

@@ -13,8 +13,8 @@ struct ds_snappy {
     size_t used, filled;
 };
 
-/* Unpacks the next chunk that has bytes into bytes[0, filled). False with the error written; the
- * end of the input is one. */
+/* Unpacks the next chunk that has bytes into bytes[0, filled); filled is 0 where the input ends,
+ * within a chunk, too. False with the error written. */
 bool ds_snappy_next(struct ds_input *input, struct ds_snappy *snappy);
 
 #endif

@@ -269,13 +269,44 @@ static void test_lies(void **state)
     bytes_free(&dump);
 }
 
+/* --partial: pages that the file does not have are excluded, and said to be cut away. Here
+ * page 11 lies where page 63 would, and page 63 is page 3 once more. */
+static void test_partial(void **state)
+{
+    (void)state;
+    struct ds_options partial = {.partial = true};
+    struct bytes dump = kdump();
+    put_at(&dump, DESCRIPTORS + 5 * DESCRIPTOR_NBYTES, (uint64_t)(5 + 39) * PAGE, 8); /* page 11 */
+    put_at(&dump, DESCRIPTORS + 39 * DESCRIPTOR_NBYTES, 5 * PAGE, 8);                 /* page 63 */
+    for (size_t pages = 0; pages <= 39; pages++) {
+        const char *path = write_file("cut", dump.at, (5 + pages) * PAGE + PAGE / 2);
+        must_fail(path, NULL, "truncated", "--partial", NULL);
+        struct ds_source *source = must_open(path, &partial);
+        const struct ds_info *info = ds_source_info(source);
+        assert_int_equal(info->pages[DS_DATA] + info->cut_pages, PAGES / 8 * 5);
+        assert_int_equal(info->pages[DS_EXCLUDED], PAGES / 8 + info->cut_pages);
+        uint64_t there = 0;
+        for (uint64_t i = 0; i < PAGES; i++) {
+            enum ds_state found;
+            const uint8_t *page = find_page(source, i, &found);
+            assert_true(found != DS_DATA || is_page(page, i == 63 ? 3 : i == 11 ? 63 : i));
+            there += found == DS_DATA;
+        }
+        assert_int_equal(there, info->pages[DS_DATA]);
+        /* Five pages in a row are a piece, which is cut where it first ends: one by page 11. */
+        assert_true(there + 10 > pages && there <= pages);
+        ds_source_free(source);
+    }
+    bytes_free(&dump);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kdump),     cmocka_unit_test(test_packed_pages),
         cmocka_unit_test(test_split),     cmocka_unit_test(test_large_pages),
         cmocka_unit_test(test_flattened), cmocka_unit_test(test_flattened_lies),
-        cmocka_unit_test(test_lies),
+        cmocka_unit_test(test_lies),      cmocka_unit_test(test_partial),
     };
     return cmocka_run_group_tests(tests, make_test_dir, remove_test_dir);
 }

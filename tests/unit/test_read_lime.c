@@ -266,8 +266,20 @@ static void test_avml_bad(void **state)
     for (uint64_t i = 0; i < 40; i++)
         put_page(&memory, i);
     put_block(&dump, 0x1000, &memory);
-    for (size_t size = 8; size < dump.size; size += size < 100 ? 1 : 999)
-        must_fail(write_file("cut", dump.at, size), NULL, "at offset 0x", NULL);
+    for (size_t size = 8; size < dump.size; size += size < 100 ? 1 : 999) {
+        struct ds_options partial = {.partial = true};
+        const char *path = write_file("cut", dump.at, size);
+        must_fail(path, NULL, "at offset 0x", "truncated", NULL);
+        struct ds_source *source = must_open(path, &partial);
+        const struct ds_info *info = ds_source_info(source);
+        uint64_t there = info->pages[DS_DATA];
+        /* Chunks of 16 pages, packed by a few bytes more than they have. */
+        assert_int_equal(there, size < 32 + 10 + 16 * PAGE ? 0 : size / PAGE / 16 * 16);
+        assert_int_equal(info->cut_pages, size < 32 ? 0 : 40 - there);
+        for (uint64_t i = 0; i < there; i++)
+            assert_true(is_page(find_page(source, 1 + i, NULL), i));
+        ds_source_free(source);
+    }
     static const struct {
         size_t offset;
         const char *said;
