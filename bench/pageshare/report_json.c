@@ -201,6 +201,7 @@ bool report_info_json(const struct set *set)
         out_number(&out, "alias_pages", set->source[s].info->alias_pages);
         out_text(&out, "producer", set->source[s].info->producer);
         out_text(&out, "machine", set->source[s].info->machine);
+        out_number(&out, "page_bytes", set->source[s].info->page_nbytes);
         put_extents(&out, set->source[s].info);
         out_close(&out, '}');
     }

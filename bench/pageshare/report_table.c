@@ -199,12 +199,19 @@ void report_table(const struct set *set, const struct figures *figures)
     print_failures(set);
 }
 
-/* Who wrote it, and of what machine, at the end of its row. */
+/* Who wrote it, and of what machine, at the end of its row: what the dump says of that. */
 static void print_origin(const struct ds_info *info)
 {
-    bool both = *info->producer && *info->machine;
-    if (*info->producer || *info->machine)
-        printf("  %s%s%s", info->producer, both ? ", " : "", info->machine);
+    char pages[48] = "";
+    if (info->page_nbytes > 0)
+        snprintf(pages, sizeof pages, "pages of %llu bytes", (unsigned long long)info->page_nbytes);
+    const char *const parts[] = {info->producer, info->machine, pages}, *between = "  ";
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (!*parts[i])
+            continue;
+        printf("%s%s", between, parts[i]);
+        between = ", ";
+    }
     printf("\n");
 }
 

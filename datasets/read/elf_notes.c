@@ -3,6 +3,7 @@
 #include "elf_check.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define NOTES_NBYTES                                                            \
@@ -24,17 +25,29 @@ static const char *machine_name(unsigned machine)
     return "";
 }
 
-/* The kernel's release out of VMCOREINFO: lines of NAME=VALUE. */
+/* A value of VMCOREINFO, lines of NAME=VALUE, cut to what there is room for; "" without such. */
+static void take_value(const char *text, size_t nbytes, const char *key, char *value, size_t room)
+{
+    size_t key_nbytes = strlen(key), length = 0;
+    const char *found = memmem(text, nbytes, key, key_nbytes);
+    if (found) {
+        const char *from = found + key_nbytes;
+        size_t left = nbytes - (size_t)(from - text);
+        const char *end = memchr(from, '\n', left);
+        length = end ? (size_t)(end - from) : left;
+        length = length < room ? length : room - 1;
+        memcpy(value, from, length);
+    }
+    value[length] = '\0';
+}
+
 static void note_kernel(struct ds_source *source, const char *text, size_t nbytes)
 {
-    static const char key[] = "OSRELEASE=";
-    const char *found = memmem(text, nbytes, key, sizeof key - 1);
-    size_t left = found ? nbytes - (size_t)(found - text) - (sizeof key - 1) : 0;
-    const char *value = found ? found + sizeof key - 1 : "";
-    const char *end = memchr(value, '\n', left);
-    int length = (int)(end ? (size_t)(end - value) : left);
-    snprintf(source->producer, sizeof source->producer, "Linux %.*s", length < 48 ? length : 48,
-             value);
+    char release[49], page[16];
+    take_value(text, nbytes, "OSRELEASE=", release, sizeof release);
+    take_value(text, nbytes, "PAGESIZE=", page, sizeof page);
+    snprintf(source->producer, sizeof source->producer, "Linux %s", release);
+    source->info.page_nbytes = strtoull(page, NULL, 10);
 }
 
 static void note(struct ds_source *source, const char *name, const char *text, size_t nbytes)

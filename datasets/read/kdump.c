@@ -155,7 +155,7 @@ static bool read_header(struct ds_reading *reading)
         return fail_header(reading, VERSION_AT, "the version", version);
     if (block < DS_PAGE_SIZE || block > PAGE_NBYTES_MAX || (block & (block - 1)) != 0)
         return fail_header(reading, BLOCK_NBYTES_AT, "the block size", block);
-    kdump->page_nbytes = block;
+    kdump->page_nbytes = source->info.page_nbytes = block;
     kdump->end = little(head + PAGES_AT, 4);
     snprintf(source->producer, sizeof source->producer, "kdump%s%.40s",
              head[RELEASE_AT] ? " of " : "", (const char *)head + RELEASE_AT);

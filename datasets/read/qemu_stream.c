@@ -304,6 +304,7 @@ static bool read_subsection(struct parser *p)
                               "expected pages of 2^12 to 2^16 bytes, found 2^%llu",
                               (unsigned long long)bits);
         p->page_nbytes = UINT32_C(1) << bits;
+        p->source->info.page_nbytes = p->page_nbytes;
         return true;
     }
     if (strcmp(name, "configuration/capabilities") == 0)

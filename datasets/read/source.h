@@ -67,6 +67,7 @@ struct ds_info {
     uint64_t cut_pages;   /* behind the end of a truncated dump; among the excluded ones */
     const char *producer; /* who wrote the dump, as far as it says; "" if it does not */
     const char *machine;  /* of what architecture, as far as the dump says; "" if it does not */
+    uint64_t page_nbytes; /* of the machine, as far as the dump says; 0 if it does not */
     bool stays;           /* what a look gives stays readable until it is idle or freed */
     bool has_file;        /* it is one file or pipe, named by the next two whatever its path */
     uint64_t device, inode;

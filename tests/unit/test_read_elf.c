@@ -397,6 +397,7 @@ static void test_notes(void **state)
     struct ds_source *source = must_open(write_file("notes", core.at, core.size), NULL);
     assert_string_equal(ds_source_info(source)->producer, "Linux 6.1.0-test");
     assert_string_equal(ds_source_info(source)->machine, "x86_64");
+    assert_int_equal(ds_source_info(source)->page_nbytes, 4096);
     assert_int_equal(ds_source_info(source)->pages[DS_DATA], 1);
     ds_source_free(source);
     for (size_t at = 0x200; at < 0x20c; at++) {

@@ -72,6 +72,7 @@ static void check_pages(const char *path, const char *format)
         assert_true(found != DS_DATA || is_page(page, i));
     }
     assert_string_equal(info->machine, "x86_64");
+    assert_int_equal(info->page_nbytes, PAGE);
     ds_source_free(source);
 }
 

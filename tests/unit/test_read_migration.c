@@ -229,6 +229,7 @@ static void test_page_bits(void **state)
     put_sent(&s, NULL, 0, -1);
     put_end(&s);
     struct ds_source *source = must_open(write_file("bits", s.at, s.size), NULL);
+    assert_int_equal(ds_source_info(source)->page_nbytes, 4 * PAGE);
     assert_int_equal(ds_source_info(source)->pages[DS_DATA], 4);
     assert_int_equal(ds_source_info(source)->pages[DS_ZERO], 4);
     for (uint64_t i = 0; i < 4; i++)
