@@ -35,13 +35,15 @@ static bool open_one(void *ctx, const char *argument)
 {
     struct opening *opening = ctx;
     struct set *set = opening->set;
+    progress_count(opening->progress, "opening sources:", set->sources + set->failures);
     progress_start(opening->progress, "reading", 0);
     guard_open(argument);
     bool ok = set_open(set, argument, &opening->options->read);
     guard_forget();
-    progress_end(opening->progress);
-    if (!ok)
+    if (!ok) {
+        progress_end(opening->progress);
         complain_of(&set->failure[set->failures - 1], argument);
+    }
     return ok || opening->options->keep_going;
 }
 
@@ -51,8 +53,10 @@ static bool open_listed(struct opening *opening)
     const struct options *options = opening->options;
     error.text[0] = 0;
     bool ok = file_list_each(options->files_from, options->files_end, open_one, opening, &error);
-    if (error.text[0])
+    if (error.text[0]) {
+        progress_end(opening->progress);
         say(error.text);
+    }
     return ok;
 }
 
@@ -68,6 +72,7 @@ bool inputs_open(struct set *set, struct options *options, struct progress *prog
             return false;
     if (options->files_from && !open_listed(&opening))
         return false;
+    progress_end(progress);
     if (!set->sources && !set->failures)
         say("no SOURCE is named: the list is empty");
     set_finish(set);

@@ -23,7 +23,7 @@ void progress_start(struct progress *progress, const char *what, uint64_t total_
     progress->started_s = progress->drawn_s = now_s();
 }
 
-static void draw(const struct progress *progress, uint64_t done_nbytes, double elapsed_s)
+static void draw(struct progress *progress, uint64_t done_nbytes, double elapsed_s)
 {
     char bar[BAR_COLUMNS + 1];
     double part = progress->total_nbytes ? (double)done_nbytes / (double)progress->total_nbytes : 0;
@@ -36,6 +36,7 @@ static void draw(const struct progress *progress, uint64_t done_nbytes, double e
         fprintf(stderr, "  %.0f s left ", elapsed_s / part - elapsed_s);
     fprintf(stderr, "\033[K");
     fflush(stderr);
+    progress->drawn = true;
 }
 
 void progress_at(struct progress *progress, uint64_t done_nbytes)
@@ -49,8 +50,23 @@ void progress_at(struct progress *progress, uint64_t done_nbytes)
     draw(progress, done_nbytes, now - progress->started_s);
 }
 
+void progress_count(struct progress *progress, const char *what, uint64_t count)
+{
+    double now = now_s();
+    bool first = progress->counted_s == 0;
+    if (!first && now - progress->counted_s < REDRAW_S)
+        return;
+    progress->counted_s = now;
+    if (first || !isatty(STDERR_FILENO))
+        return;
+    fprintf(stderr, "\r%s %llu\033[K", what, (unsigned long long)count);
+    fflush(stderr);
+    progress->drawn = true;
+}
+
 void progress_end(struct progress *progress)
 {
-    if (progress->shown)
+    if (progress->drawn)
         fprintf(stderr, "\r\033[K");
+    progress->drawn = false;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A progress bar with rate and time left, on stderr if that is a terminal.
+ * A progress bar with rate and time left, or a count, on stderr if that is a terminal.
  */
 #ifndef MEASURE_PROGRESS_H
 #define MEASURE_PROGRESS_H
@@ -12,7 +12,8 @@ struct progress {
     bool shown; /* stderr is a terminal */
     const char *what;
     uint64_t total_nbytes; /* 0: unknown */
-    double started_s, drawn_s;
+    double started_s, drawn_s, counted_s;
+    bool drawn; /* something stands in the line */
 };
 
 /* A new bar, at zero. */
@@ -21,7 +22,10 @@ void progress_start(struct progress *progress, const char *what, uint64_t total_
 /* So much is done in all. Draws a few times a second. One thread at a time. */
 void progress_at(struct progress *progress, uint64_t done_nbytes);
 
-/* Wipes the bar. */
+/* So many things are done, of which nobody knows how many there are. */
+void progress_count(struct progress *progress, const char *what, uint64_t count);
+
+/* Wipes the line. */
 void progress_end(struct progress *progress);
 
 #endif
