@@ -9,8 +9,9 @@ enum { OPTION_COLUMN = 27 }; /* where an option's help begins */
 static const char sources[] =
     "SOURCE   a dump (flat raw memory, ELF core, kdump, QEMU migration stream, libvirt save,\n"
     "         LiME, AVML; any of them packed by zstd, gzip, xz, lz4 or bzip2), - for standard\n"
-    "         input, a FIFO, pid:N for the live private memory of a process, or\n"
-    "         diff:BASE+DIFF[+DIFF...] for snapshots that hold what changed since BASE.\n"
+    "         input, a FIFO, pid:N for the live private memory of a process,\n"
+    "         diff:BASE+DIFF[+DIFF...] for snapshots that hold what changed since BASE, or\n"
+    "         split:PART+PART[+PART...] for a kdump in several files.\n"
     "         name=SOURCE labels it (no '/' in the name). The content tells the format.\n"
     "         A pipe is read once, by way of an unnamed file in $TMPDIR or /var/tmp.\n";
 

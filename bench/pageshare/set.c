@@ -11,7 +11,7 @@
 static bool is_file_name(const char *argument, const char *source)
 {
     bool special = strcmp(source, "-") == 0 || strncmp(source, "pid:", 4) == 0 ||
-                   strncmp(source, "diff:", 5) == 0;
+                   strncmp(source, "diff:", 5) == 0 || strncmp(source, "split:", 6) == 0;
     return !special && access(source, F_OK) != 0 && access(argument, F_OK) == 0;
 }
 

@@ -7,11 +7,11 @@
  * first alone was filtered out. For each page in the dump there is a descriptor, in the order of
  * their addresses, with the place of its packed bytes. All pages of zeros have one place, so that
  * which is remembered. Pages are unpacked as a look goes by. One part of a split dump has the
- * descriptors of its own range only, and is the memory of that range.
+ * descriptors of its own range only, and is the memory of that range; split.c joins them.
  * Source: makedumpfile's diskdump_mod.h and IMPLEMENTATION, QEMU 7.2's dump/dump.c.
  */
+#include "kdump.h"
 #include "kdump_page.h"
-#include "reader.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,6 +49,7 @@ struct descriptor {
 struct kdump {
     uint64_t page_nbytes;
     uint64_t first, end;     /* pages of the dump's size that this file is about */
+    uint64_t whole;          /* that the dump is about */
     uint8_t *machine, *dump; /* owned: bitmaps of [0, end) */
     uint64_t at;             /* page that the next piece begins with */
 
@@ -88,7 +89,7 @@ static bool read_sub_header(struct ds_reading *reading, unsigned version)
     if (!ds_input_copy(&reading->input, kdump->page_nbytes, sub, sizeof sub, "a second header"))
         return false;
     if (version >= 6 && little(sub + PAGES_64_AT, 8) > 0)
-        kdump->end = little(sub + PAGES_64_AT, 8);
+        kdump->end = kdump->whole = little(sub + PAGES_64_AT, 8);
     if (version >= 2 && little(sub + SPLIT_AT, 4) != 0) {
         uint64_t start = little(sub + (version >= 6 ? START_64_AT : START_AT), 8);
         uint64_t end = little(sub + (version >= 6 ? END_64_AT : END_AT), 8);
@@ -156,7 +157,7 @@ static bool read_header(struct ds_reading *reading)
     if (block < DS_PAGE_SIZE || block > PAGE_NBYTES_MAX || (block & (block - 1)) != 0)
         return fail_header(reading, BLOCK_NBYTES_AT, "the block size", block);
     kdump->page_nbytes = source->info.page_nbytes = block;
-    kdump->end = little(head + PAGES_AT, 4);
+    kdump->end = kdump->whole = little(head + PAGES_AT, 4);
     snprintf(source->producer, sizeof source->producer, "kdump%s%.40s",
              head[RELEASE_AT] ? " of " : "", (const char *)head + RELEASE_AT);
     snprintf(source->machine, sizeof source->machine, "%.40s", (const char *)head + MACHINE_AT);
@@ -181,6 +182,12 @@ static bool open_kdump(struct ds_reading *reading)
         return false;
     kdump->at = kdump->first;
     return true;
+}
+
+struct ds_kdump_range ds_kdump_range(const struct ds_reading *reading)
+{
+    const struct kdump *kdump = reading->state;
+    return (struct ds_kdump_range){kdump->first, kdump->end, kdump->whole, kdump->page_nbytes};
 }
 
 static enum ds_state state_of(const struct kdump *kdump, uint64_t page)

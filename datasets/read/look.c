@@ -33,7 +33,8 @@ static bool begin(struct ds_look *look, struct ds_error *error)
     struct ds_source *source = look->source;
     source->error = error;
     if (source->fd < 0 && source->bytes_in == DS_IN_FILE) {
-        look->fd = ds_look_open(source, source->spec, 0, error);
+        const char *path = source->parts > 0 ? source->part[0].path : source->spec;
+        look->fd = ds_look_open(source, path, 0, error);
         if (look->fd < 0)
             return false;
     }

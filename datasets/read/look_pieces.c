@@ -57,7 +57,8 @@ static bool finish(struct ds_look *look)
 {
     struct ds_source *source = look->source;
     look->ended = true;
-    if (!ds_identity_check(source, 0, ds_look_fd(look), source->error))
+    if (source->parts > 0 ? !ds_source_check(source, source->error)
+                          : !ds_identity_check(source, 0, ds_look_fd(look), source->error))
         return false;
     if (!look->recording)
         return true;

@@ -207,8 +207,16 @@ bool ds_spool_write(struct ds_source *source, int fd, uint64_t offset, const uin
 /* The file ends here, whatever was left out. */
 bool ds_spool_end(struct ds_source *source, int fd, uint64_t nbytes);
 
+/* Opens the files of source->spec, "KIND:A+B[+C...]", as its parts. `form` is how it should look.
+ */
+bool ds_parts_open(struct ds_source *source, const char *form);
+void ds_parts_close(struct ds_source *source); /* they stay parts */
+
 /* Reads the files of source->spec, "diff:BASE+DIFF". */
 bool ds_diff_read(struct ds_source *source);
+
+/* Finds out that the files of source->spec, "split:PART+PART", make one dump. */
+bool ds_split_read(struct ds_source *source);
 
 /* Reads the process of source->spec, "pid:N". */
 bool ds_pid_read(struct ds_source *source);

@@ -45,6 +45,7 @@ static const struct ds_reader readers[] = {
     {"kdump pages packed by snappy", "libsnappy", LIBSNAPPY},
     {"pid", "", true},
     {"diff", "", true},
+    {"split", "", true},
     {"zstd", "libzstd", true},
     {"gzip", "zlib", ZLIB},
     {"xz", "liblzma", LIBLZMA},

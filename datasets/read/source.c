@@ -134,9 +134,10 @@ bool ds_source_open(const char *spec, const struct ds_options *options, struct d
     pthread_mutex_init(&source->mutex, NULL);
     if (options)
         source->options = *options;
-    bool ok = strncmp(spec, "pid:", 4) == 0    ? read_process(source)
-              : strncmp(spec, "diff:", 5) == 0 ? ds_diff_read(source)
-                                               : read_file(source);
+    bool ok = strncmp(spec, "pid:", 4) == 0     ? read_process(source)
+              : strncmp(spec, "diff:", 5) == 0  ? ds_diff_read(source)
+              : strncmp(spec, "split:", 6) == 0 ? ds_split_read(source)
+                                                : read_file(source);
     if (!ok) {
         ds_source_free(source);
         return false;

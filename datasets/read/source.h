@@ -97,7 +97,8 @@ struct ds_error {
 
 /*
  * Opens a source. `spec` is the path of a file or FIFO, "-" for standard input, "pid:N", or
- * "diff:BASE+DIFF[+DIFF...]" for a raw file and those that hold what changed in it. The format is
+ * "diff:BASE+DIFF[+DIFF...]" for a raw file and those that hold what changed in it, or
+ * "split:PART+PART[+PART...]" for a kdump-compressed dump in several files. The format is
  * told from the content, never from the name. `options` may be NULL for the defaults (all
  * false).
  *

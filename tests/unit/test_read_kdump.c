@@ -27,8 +27,9 @@ static void put_at(struct bytes *to, size_t offset, uint64_t value, size_t nbyte
     memcpy(to->at + offset, &value, nbytes);
 }
 
-/* Header, second header, two bitmaps in a block each, descriptors, pages as they are. */
-static struct bytes kdump(void)
+/* Header, second header, two bitmaps in a block each, descriptors, pages as they are: those of
+ * [first, end). */
+static struct bytes kdump_of(uint64_t first, uint64_t end)
 {
     struct bytes dump = {0};
     uint64_t descriptor = DESCRIPTORS, data = 5 * PAGE;
@@ -49,12 +50,28 @@ static struct bytes kdump(void)
         if (state_of(i) != DS_DATA)
             continue;
         dump.at[3 * PAGE + i / 8] |= bit;
+        if (i < first || i >= end)
+            continue;
         put_at(&dump, descriptor, data, 8);
         put_at(&dump, descriptor + 8, PAGE, 4);
         descriptor += DESCRIPTOR_NBYTES;
         data += PAGE;
         put_page(&dump, i);
     }
+    return dump;
+}
+
+static struct bytes kdump(void)
+{
+    return kdump_of(0, PAGES);
+}
+
+static struct bytes part_of(uint64_t first, uint64_t end)
+{
+    struct bytes dump = kdump_of(first, end);
+    put_at(&dump, PAGE + 12, 1, 4);
+    put_at(&dump, PAGE + 80, first, 8);
+    put_at(&dump, PAGE + 88, end, 8);
     return dump;
 }
 
@@ -128,18 +145,71 @@ static void test_packed_pages(void **state)
 }
 
 /* A part of a split dump is its own range of pages. */
-static void test_split(void **state)
+static void test_part(void **state)
 {
     (void)state;
-    struct bytes dump = kdump();
-    put_at(&dump, PAGE + 12, 1, 4);
-    put_at(&dump, PAGE + 80, 0, 8);
-    put_at(&dump, PAGE + 88, 16, 8);
+    struct bytes dump = part_of(16, 32);
     struct ds_source *source = must_open(write_file("part", dump.at, dump.size), NULL);
     assert_int_equal(ds_source_info(source)->pages[DS_DATA], 10);
     assert_int_equal(ds_source_info(source)->pages[DS_EXCLUDED], 2);
-    assert_true(is_page(find_page(source, 15, NULL), 15));
+    assert_true(is_page(find_page(source, 31, NULL), 31));
     ds_source_free(source);
+    bytes_free(&dump);
+}
+
+/* Writes parts "0", "1" ..., each from bounds[i] to bounds[i + 1], and names them in an order. */
+static const char *write_parts(const uint64_t *bounds, size_t parts, const char *order)
+{
+    static char spec[1024];
+    size_t length = (size_t)snprintf(spec, sizeof spec, "split:");
+    for (size_t i = 0; i < parts; i++) {
+        struct bytes dump = part_of(bounds[i], bounds[i + 1]);
+        write_file((const char[]){(char)('0' + i), '\0'}, dump.at, dump.size);
+        bytes_free(&dump);
+    }
+    for (const char *at = order; *at; at++)
+        length += (size_t)snprintf(spec + length, sizeof spec - length, "%s%s",
+                                   at == order ? "" : "+", test_path((char[]){*at, '\0'}));
+    return spec;
+}
+
+/* All parts are the whole dump, whatever their order. */
+static void test_split(void **state)
+{
+    (void)state;
+    static const uint64_t bounds[] = {0, 5, 16, 17, PAGES};
+    check_pages(write_parts(bounds, 4, "0123"), "kdump");
+    check_pages(write_parts(bounds, 4, "2031"), "kdump");
+    must_fail(write_parts(bounds, 4, "023"), NULL, "pages from 0x5 on", "from 0x10 on", NULL);
+    must_fail(write_parts(bounds, 4, "012"), NULL, "pages from 0x11 on, found no such", NULL);
+    must_fail(write_parts(bounds, 4, "01223"), NULL, "pages from 0x11 on", "from 0x10 on", NULL);
+    must_fail(write_parts(bounds, 4, "0"), NULL, "expected split:PART+PART", NULL);
+}
+
+/* Parts that are none, and one that changes between the opening and a look. */
+static void test_split_bad(void **state)
+{
+    (void)state;
+    static const uint64_t bounds[] = {0, 16, PAGES};
+    struct bytes dump = part_of(16, PAGES);
+    const char *spec = write_parts(bounds, 2, "01");
+    struct ds_source *source = must_open(spec, NULL);
+    write_file("1", dump.at, dump.size - PAGE);
+    struct ds_error error;
+    assert_null(ds_look_new(source, &error));
+    assert_non_null(strstr(error.text, "became shorter"));
+    assert_non_null(strstr(error.text, test_path("1")));
+    ds_source_free(source);
+    must_fail(spec, NULL, "truncated", test_path("1"), NULL);
+    put_at(&dump, PAGE + 96, 2 * PAGES, 8);
+    write_file("1", dump.at, dump.size);
+    must_fail(spec, NULL, "of 64 pages", "of 128", NULL);
+    put_at(&dump, PAGE + 96, PAGES, 8);
+    dump.at[12 + 2 * 65] = '7';
+    write_file("1", dump.at, dump.size);
+    must_fail(spec, NULL, "kdump of 6.1.0", "kdump of 7.1.0", NULL);
+    write_file("1", "memory", 6);
+    must_fail(spec, NULL, "something else", test_path("1"), NULL);
     bytes_free(&dump);
 }
 
@@ -305,7 +375,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kdump),     cmocka_unit_test(test_packed_pages),
-        cmocka_unit_test(test_split),     cmocka_unit_test(test_large_pages),
+        cmocka_unit_test(test_part),      cmocka_unit_test(test_split),
+        cmocka_unit_test(test_split_bad), cmocka_unit_test(test_large_pages),
         cmocka_unit_test(test_flattened), cmocka_unit_test(test_flattened_lies),
         cmocka_unit_test(test_lies),      cmocka_unit_test(test_partial),
     };
