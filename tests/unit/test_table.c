@@ -378,24 +378,37 @@ static void a_spilled_key_is_found_behind_a_free_slot(void **state)
     assert_int_equal(share_table_entries(&table), 7);
 }
 
-/* In one walk: found, or put there. As long as nothing is like it, once and in either array. */
+static unsigned find_or_insert(uint64_t hash, struct share_hit entry, struct share_hit *found,
+                               bool *inserted)
+{
+    struct share_hit hits[SHARE_TABLE_HITS] = {{.id = 0}};
+    assert_true(share_table_reserve(&table));
+    struct share_partition *part = share_table_lock(&table, hash);
+    unsigned count = share_table_find_or_insert(&table, part, hash, entry, hits, inserted);
+    share_table_unlock(part);
+    *found = hits[0];
+    return count;
+}
+
+/* In one walk: found, or put there. As long as nothing is like it, once and in either array: there
+ * are enough entries that partitions have two for a while. */
 static void found_or_inserted(void **state)
 {
     (void)state;
-    struct share_hit hits[SHARE_TABLE_HITS];
-    for (uint32_t id = 1; id <= 20000; id++) {
-        uint64_t hash = hash_of(id / 2); /* each hash comes twice: new, then found */
-        bool inserted, is_new = id == 1 || id % 2 == 0;
-        assert_true(share_table_reserve(&table));
-        struct share_partition *part = share_table_lock(&table, hash);
-        unsigned count = share_table_find_or_insert(&table, part, hash, hint(id), hits, &inserted);
-        share_table_unlock(part);
+    const uint32_t count = 4 * SHARE_TABLE_MOVES * SHARE_TABLE_SLOTS * SHARE_TABLE_PARTITIONS;
+    for (uint32_t id = 1; id <= count; id++) {
+        struct share_hit hit;
+        bool inserted, is_new = id == 1 || id % 2 == 0; /* each hash comes twice: new, then found */
+        assert_int_equal(find_or_insert(hash_of(id / 2), hint(id), &hit, &inserted), !is_new);
         assert_int_equal(inserted, is_new);
-        assert_int_equal(count, !is_new);
         if (!is_new)
-            assert_int_equal(hits[0].id, id - 1);
+            assert_int_equal(hit.id, id - 1);
+        /* And one that came long ago. */
+        assert_int_equal(find_or_insert(hash_of(id / 4), hint(count + 1), &hit, &inserted), 1);
+        assert_false(inserted);
+        assert_int_equal(hit.id, id < 4 ? 1 : id / 4 * 2);
     }
-    assert_int_equal(share_table_entries(&table), 10001);
+    assert_int_equal(share_table_entries(&table), count / 2 + 1);
 }
 
 static bool insert_near(uint64_t hash, struct share_hit entry)
